@@ -1,1 +1,14 @@
-//! storage
+//! What holds the messages: frames and log rows, opaque octets here, records to `message`.
+//!
+//! A *frame* is the messages of one lane accepted in one commit; a *log row* is all events of one commit. Both
+//! are written in one transaction with whatever answers for them (idempotency keys, batches). The port is
+//! `Journal` (one owner, the writer, who commits) and `Archive` (any reader). Two backends, one conformance
+//! suite: `sqlite` (the embedded default) and `memory` (tests and the simulator).
+
+pub mod frame;
+pub mod memory;
+pub mod port;
+pub mod sqlite;
+
+pub use frame::{Frame, FrameHead, Lane};
+pub use port::{Answer, Archive, BatchRow, Closed, Group, Journal, LogRow, Recovered, StoreFault};

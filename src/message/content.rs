@@ -1,0 +1,94 @@
+//! The kinds of traffic and of content.
+
+/// How the octets of a text were made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Encoding {
+    /// GSM 7-bit default alphabet, one septet per octet (3GPP TS 23.038 §6.2.1).
+    Gsm7,
+    /// UTF-16, big endian (called UCS-2 by the field).
+    Ucs2,
+}
+
+impl Encoding {
+    /// The API's word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Encoding::Gsm7 => "GSM-7",
+            Encoding::Ucs2 => "UCS-2",
+        }
+    }
+}
+
+/// What a message is for. Decides priority, send windows and what an ambiguity costs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Class {
+    /// One-time passwords: first in every queue.
+    Otp,
+    /// Orders, alerts, reminders.
+    Transactional,
+    /// Service notices nobody waits for.
+    Service,
+    /// Advertising.
+    Marketing,
+}
+
+impl Class {
+    /// All classes, the most urgent first; the index is the priority.
+    pub const ALL: [Class; 4] = [Class::Otp, Class::Transactional, Class::Service, Class::Marketing];
+
+    /// The API's word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Class::Otp => "otp",
+            Class::Transactional => "transactional",
+            Class::Service => "service",
+            Class::Marketing => "marketing",
+        }
+    }
+
+    /// From the API's word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Class> {
+        Class::ALL.into_iter().find(|class| class.word() == word)
+    }
+
+    /// 0 is the most urgent.
+    #[must_use]
+    pub const fn priority(self) -> u8 {
+        self as u8
+    }
+
+    /// The inverse of `priority`; anything beyond the last is the least urgent.
+    #[must_use]
+    pub fn from_priority(priority: u8) -> Class {
+        Class::ALL.get(usize::from(priority)).copied().unwrap_or(Class::Marketing)
+    }
+}
+
+/// What to do when it is unknown whether the carrier took a message (`docs/adr/0004-doubt.md`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum DoubtPolicy {
+    /// Send once more, labelled `possible_duplicate`; a second doubt ends it as unknown.
+    ResendOnce,
+    /// Never twice: end as unknown.
+    AtMostOnce,
+}
+
+impl DoubtPolicy {
+    /// The configuration's and the API's word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            DoubtPolicy::ResendOnce => "resend_once",
+            DoubtPolicy::AtMostOnce => "at_most_once",
+        }
+    }
+
+    /// From the word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<DoubtPolicy> {
+        [DoubtPolicy::ResendOnce, DoubtPolicy::AtMostOnce].into_iter().find(|policy| policy.word() == word)
+    }
+}

@@ -1,0 +1,137 @@
+//! What can happen to a message after it is durable. Each event is a journal entry; the order of entries of one
+//! message is the order in which they happened.
+
+use crate::base::{MessageRef, Time};
+use crate::message::outcome::{Reason, Status};
+
+/// The parts of a message as a bit set: part 0 is bit 0. 64 parts are the most a message may have
+/// (`config::limits::SEGMENTS_MAX`).
+pub type Parts = u64;
+
+/// The set of all of `count` parts.
+#[must_use]
+pub const fn all_parts(count: u8) -> Parts {
+    if count >= 64 { u64::MAX } else { (1 << count) - 1 }
+}
+
+/// One message in a lease.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LeasedMessage {
+    /// Which.
+    pub at: MessageRef,
+    /// The number of this attempt, from 1.
+    pub attempt: u8,
+    /// How many parts the message has.
+    pub count: u8,
+    /// The parts that will be written.
+    pub parts: Parts,
+}
+
+/// What a receipt says of one part (SMPP 3.4 §5.2.28, folded to what matters).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum PartState {
+    /// On the handset.
+    Delivered = 0,
+    /// Its validity was over.
+    Expired = 1,
+    /// Deleted at the carrier.
+    Deleted = 2,
+    /// Could not be delivered.
+    Undeliverable = 3,
+    /// Final and unknown.
+    Unknown = 4,
+    /// Refused by the carrier.
+    Rejected = 5,
+    /// Not final: on its way.
+    Enroute = 6,
+}
+
+impl PartState {
+    /// Every state, in the order of its number.
+    pub const ALL: [PartState; 7] = [
+        PartState::Delivered,
+        PartState::Expired,
+        PartState::Deleted,
+        PartState::Undeliverable,
+        PartState::Unknown,
+        PartState::Rejected,
+        PartState::Enroute,
+    ];
+    /// Whether the part is settled by it.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(self, PartState::Enroute)
+    }
+    /// The status of a message all of whose parts ended so.
+    #[must_use]
+    pub const fn status(self) -> Status {
+        match self {
+            PartState::Delivered => Status::Delivered,
+            PartState::Expired => Status::Expired,
+            PartState::Deleted => Status::Deleted,
+            PartState::Undeliverable => Status::Undelivered,
+            PartState::Unknown => Status::Unknown,
+            PartState::Rejected => Status::Rejected,
+            PartState::Enroute => Status::Sent,
+        }
+    }
+}
+
+/// A journal entry.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// Before any octet of them is written to a socket: these messages belong to this bind now (promises.md 2.1).
+    Leased { carrier: Box<str>, bind: u16, when: Time, messages: Vec<LeasedMessage> },
+    /// The carrier took a part and named it. `carrier_id` is as written in submit_sm_resp.
+    Submitted { at: MessageRef, part: u8, carrier_id: Box<str>, when: Time },
+    /// The carrier refused a part; the entry after it says what follows (requeued or ended).
+    Refused { at: MessageRef, part: u8, command_status: u32, when: Time },
+    /// Written and unanswered: whether the carrier has these parts is unknown.
+    Doubted { at: MessageRef, parts: Parts, reason: Reason, when: Time },
+    /// Back in the queue, to be tried again from `due`. `possible_duplicate` when it follows a doubt.
+    Requeued { at: MessageRef, parts: Parts, reason: Reason, due: Time, when: Time },
+    /// A receipt for one part.
+    Receipt { at: MessageRef, part: u8, state: PartState, error: Box<str>, when: Time },
+    /// The message's one final state.
+    Ended { at: MessageRef, status: Status, reason: Reason, command_status: u32, when: Time },
+    /// A receipt that matches nothing yet.
+    Orphaned { carrier: Box<str>, carrier_id: Box<str>, state: PartState, error: Box<str>, when: Time },
+    /// An orphan found its message (a `Receipt` entry follows) or its time was over.
+    OrphanGone { carrier: Box<str>, carrier_id: Box<str>, when: Time },
+    /// A message from a handset (MO).
+    Inbound { id: u64, carrier: Box<str>, account: Box<str>, from: Box<str>, to: Box<str>, text: Box<str>, when: Time },
+}
+
+impl Event {
+    /// When it happened, by the wall clock.
+    #[must_use]
+    pub const fn when(&self) -> Time {
+        match self {
+            Event::Leased { when, .. }
+            | Event::Submitted { when, .. }
+            | Event::Refused { when, .. }
+            | Event::Doubted { when, .. }
+            | Event::Requeued { when, .. }
+            | Event::Receipt { when, .. }
+            | Event::Ended { when, .. }
+            | Event::Orphaned { when, .. }
+            | Event::OrphanGone { when, .. }
+            | Event::Inbound { when, .. } => *when,
+        }
+    }
+
+    /// The one message it is about; `None` for a lease (which is about many) and for what has no message.
+    #[must_use]
+    pub const fn at(&self) -> Option<MessageRef> {
+        match self {
+            Event::Submitted { at, .. }
+            | Event::Refused { at, .. }
+            | Event::Doubted { at, .. }
+            | Event::Requeued { at, .. }
+            | Event::Receipt { at, .. }
+            | Event::Ended { at, .. } => Some(*at),
+            Event::Leased { .. } | Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The port every backend fills: what is committed, what is read, what is found after a crash.
+
+use crate::base::{BatchId, MessageId, Time};
+use crate::storage::frame::{Frame, FrameHead};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Why a store could not.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreFault {
+    /// No room on the disk. The group was not committed and nothing of it is visible; the same handle goes on
+    /// once there is room.
+    #[error("the disk is full")]
+    Full,
+    /// A write or sync failed. Nothing may be believed of this file until the process has started anew (INV-3).
+    #[error("the journal could not be written: {0}")]
+    Broken(String),
+    /// A frame or row whose checksum is wrong: quarantined, the rest is served.
+    #[error("damaged data in {slice} near {at}")]
+    Damaged { slice: String, at: u64 },
+    /// Written by a newer version.
+    #[error("{slice} was written by version {version} of the format; this program reads up to {known}")]
+    TooNew { slice: String, version: u32, known: u32 },
+}
+
+/// What is made durable together: all or nothing.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// The position of this commit: the greatest so far plus one.
+    pub seq: u64,
+    /// The wall clock at the commit; chooses the slice.
+    pub at: Time,
+    /// Accepted messages. `head.seq` is this group's.
+    pub frames: Vec<NewFrame>,
+    /// Events of this commit, encoded (`message::record::write_events`); may be empty.
+    pub log: Vec<u8>,
+    /// The frames those events are about, ascending, without repetition.
+    pub touched: Vec<MessageId>,
+    /// Answers to be given again for the same idempotency key.
+    pub answers: Vec<Answer>,
+    /// Bulks that are complete: their staged frames become live with this commit.
+    pub batches: Vec<BatchRow>,
+    /// Staged bulks that were given up: their frames never were.
+    pub aborted: Vec<BatchId>,
+    /// Frames whose messages are all final.
+    pub closed: Vec<Closed>,
+    /// Small durable values by key (webhook cursors, dead letters); `None` removes.
+    pub notes: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Group {
+    /// Whether there is nothing to commit.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+            && self.log.is_empty()
+            && self.answers.is_empty()
+            && self.batches.is_empty()
+            && self.aborted.is_empty()
+            && self.closed.is_empty()
+            && self.notes.is_empty()
+    }
+    /// Roughly how many octets the commit writes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.frames.iter().map(|f| f.frame.body.len()).sum::<usize>() + self.log.len()
+    }
+}
+
+/// A frame to be written, and how its messages are found again.
+#[derive(Debug, Clone)]
+pub struct NewFrame {
+    /// The frame.
+    pub frame: Arc<Frame>,
+    /// One hash per message and key: (hash of account and recipient), (hash of account and client reference, 0
+    /// when none), in the order of ordinals. Hashes are `search_key`s.
+    pub recipients: Vec<u64>,
+    /// See `recipients`.
+    pub references: Vec<u64>,
+}
+
+/// The answer to a request that carried an idempotency key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// The account.
+    pub account: String,
+    /// The customer's key, at most 255 octets.
+    pub key: String,
+    /// SHA-256 of the request (method, path, body).
+    pub request: [u8; 32],
+    /// What to answer again, in a form of the API's own.
+    pub body: Vec<u8>,
+    /// When it may be forgotten.
+    pub until: Time,
+}
+
+/// A bulk, complete.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BatchRow {
+    /// Its id.
+    pub id: BatchId,
+    /// Whose.
+    pub account: String,
+    /// When it was accepted.
+    pub at: Time,
+    /// Lines in the request.
+    pub received: u32,
+    /// Lines that became messages.
+    pub accepted: u32,
+    /// Details in a form of the API's own (refusals by code).
+    pub detail: Vec<u8>,
+}
+
+/// A frame that is over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Closed {
+    /// The frame.
+    pub frame: MessageId,
+    /// Its bulk.
+    pub batch: Option<BatchId>,
+    /// `message::outcome::Tally` of its messages.
+    pub tally: Vec<u8>,
+}
+
+/// A row of the log.
+#[derive(Clone, Debug)]
+pub struct LogRow {
+    /// Its position.
+    pub seq: u64,
+    /// The events.
+    pub log: Bytes,
+}
+
+/// What a journal holds when it is opened.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// The greatest committed position; 0 for a new journal.
+    pub last_seq: u64,
+    /// The greatest id ever dealt (messages, batches, inbound), if any.
+    pub last_id: Option<u64>,
+    /// The instant of the last commit.
+    pub last_at: Option<Time>,
+    /// Frames with messages that are not final, ascending. Staged frames of bulks that were never completed are
+    /// not among them: they have been removed.
+    pub open: Vec<FrameHead>,
+    /// From where the log must be read to know the open frames: the least `seq` of them, or `last_seq + 1`.
+    pub replay_from: u64,
+    /// Damage that was found and set aside, in words for the operator.
+    pub damage: Vec<String>,
+}
+
+/// The writer's side. One owner.
+pub trait Journal: Send {
+    /// Opens the journal's content: cuts what was never completed and reports the rest. Called once, first.
+    fn recover(&mut self) -> Result<Recovered, StoreFault>;
+    /// Makes a group durable. On return with `Ok` it survives a power cut; with `Full` nothing of it exists.
+    fn commit(&mut self, group: &Group) -> Result<(), StoreFault>;
+    /// Frees reserved space so that events of accepted messages still find room on a full disk; `false` when
+    /// there is none left.
+    fn release_reserve(&mut self) -> bool;
+    /// Restores the reserve when there is room again.
+    fn restore_reserve(&mut self);
+    /// Moves committed pages out of the write-ahead log, removes what is past its retention: `before` is the
+    /// instant before which a slice may go, if all its frames are closed and `told` (the least position every
+    /// webhook has passed) is beyond it. Returns the number of slices removed.
+    fn upkeep(&mut self, before: Time, told: u64) -> Result<usize, StoreFault>;
+    /// A reader of the same store.
+    fn archive(&self) -> Arc<dyn Archive>;
+}
+
+/// The readers' side. Every call sees at least what was committed before it. Calls block: at the edge they run
+/// on a blocking thread.
+pub trait Archive: Send + Sync {
+    /// A frame by the id of its first message. Staged frames are seen.
+    fn frame(&self, first: MessageId) -> Result<Option<Arc<Frame>>, StoreFault>;
+    /// The frame that holds a message. Staged frames are not seen.
+    fn frame_of(&self, id: MessageId) -> Result<Option<Arc<Frame>>, StoreFault>;
+    /// The log rows with events about a frame, oldest first.
+    fn touches(&self, frame: MessageId) -> Result<Vec<LogRow>, StoreFault>;
+    /// Log rows from a position on (inclusive), oldest first, at least one if there is one, then up to about
+    /// `bytes_max` octets.
+    fn log_from(&self, seq: u64, bytes_max: usize) -> Result<Vec<LogRow>, StoreFault>;
+    /// The stored answer for an idempotency key.
+    fn answer(&self, account: &str, key: &str) -> Result<Option<Answer>, StoreFault>;
+    /// A bulk.
+    fn batch(&self, id: BatchId) -> Result<Option<BatchRow>, StoreFault>;
+    /// An account's bulks, newest first, those with an id below `before`.
+    fn batches(&self, account: &str, before: Option<BatchId>, limit: usize) -> Result<Vec<BatchRow>, StoreFault>;
+    /// The frames of a bulk in order, after `after`.
+    fn frames_of_batch(&self, batch: BatchId, after: Option<MessageId>, limit: usize) -> Result<Vec<FrameHead>, StoreFault>;
+    /// The closed frames of a bulk.
+    fn closed_of_batch(&self, batch: BatchId) -> Result<Vec<Closed>, StoreFault>;
+    /// Messages filed under a search key, newest first, those with an id below `before`. May name a message
+    /// that only shares the hash: the caller compares the record.
+    fn search(&self, key: u64, before: Option<MessageId>, limit: usize) -> Result<Vec<MessageId>, StoreFault>;
+    /// Frames of an account, newest first, with a first id below `before`: for listing without a key.
+    fn frames_of_account(&self, account: &str, before: Option<MessageId>, limit: usize) -> Result<Vec<FrameHead>, StoreFault>;
+    /// The notes whose key begins so, ascending by key.
+    fn notes(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreFault>;
+}
+
+/// What kind of search key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SearchKind {
+    /// By the customer's reference.
+    Reference,
+    /// By the recipient's number.
+    Recipient,
+}
+
+/// The key under which a message is filed: a 64-bit hash, stable over versions and machines, never 0.
+#[must_use]
+pub fn search_key(kind: SearchKind, account: &str, value: &str) -> u64 {
+    // FNV-1a, then a finisher: quick for short values, and written down forever by being simple.
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325 ^ (kind as u64 + 1);
+    for byte in account.bytes().chain([0]).chain(value.bytes()) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    hash ^= hash >> 32;
+    hash = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (hash ^ (hash >> 29)).max(1)
+}
