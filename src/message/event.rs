@@ -94,9 +94,9 @@ pub enum Event {
     /// A receipt for one part.
     Receipt { at: MessageRef, part: u8, state: PartState, error: Box<str>, when: Time },
     /// The message's one final state.
-    Ended { at: MessageRef, status: Status, reason: Reason, command_status: u32, when: Time },
+    Ended { at: MessageRef, status: Status, reason: Reason, command_status: u32, possible_duplicate: bool, when: Time },
     /// A receipt that matches nothing yet.
-    Orphaned { carrier: Box<str>, carrier_id: Box<str>, state: PartState, error: Box<str>, when: Time },
+    Orphaned { carrier: Box<str>, carrier_id: Box<str>, other_id: Box<str>, number: u64, state: PartState, error: Box<str>, when: Time },
     /// An orphan found its message (a `Receipt` entry follows) or its time was over.
     OrphanGone { carrier: Box<str>, carrier_id: Box<str>, when: Time },
     /// A message from a handset (MO).

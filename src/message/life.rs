@@ -201,7 +201,14 @@ mod tests {
     fn a_final_status_is_never_left() {
         let mut life = Life::new();
         life.lease(&lease(1, 1, 1));
-        life.apply(&Event::Ended { at: AT, status: Status::Expired, reason: Reason::LifetimeOver, command_status: 0, when: Time(0) });
+        life.apply(&Event::Ended {
+            at: AT,
+            status: Status::Expired,
+            reason: Reason::LifetimeOver,
+            command_status: 0,
+            possible_duplicate: false,
+            when: Time(0),
+        });
         life.apply(&submitted(0));
         life.lease(&lease(2, 1, 1));
         assert_eq!(life.status, Status::Expired);

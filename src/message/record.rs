@@ -334,7 +334,8 @@ fn to_entry(event: &Event) -> entry::Event {
             error: error.to_string(),
             when: when.0,
         }),
-        Event::Ended { at, status, reason, command_status, when } => entry::Event::Ended(Ended {
+        Event::Ended { at, status, reason, command_status, possible_duplicate, when } => entry::Event::Ended(Ended {
+            possible_duplicate: *possible_duplicate,
             frame: at.frame.0,
             ordinal: at.ordinal,
             status: *status as u32,
@@ -342,7 +343,9 @@ fn to_entry(event: &Event) -> entry::Event {
             command_status: *command_status,
             when: when.0,
         }),
-        Event::Orphaned { carrier, carrier_id, state, error, when } => entry::Event::Orphaned(Orphaned {
+        Event::Orphaned { carrier, carrier_id, other_id, number, state, error, when } => entry::Event::Orphaned(Orphaned {
+            other_id: other_id.to_string(),
+            number: *number,
             carrier: carrier.to_string(),
             carrier_id: carrier_id.to_string(),
             state: *state as u32,
@@ -417,9 +420,12 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
             status: Status::from_number(e.status).ok_or(Unreadable)?,
             reason: reason(e.reason)?,
             command_status: e.command_status,
+            possible_duplicate: e.possible_duplicate,
             when: Time(e.when),
         },
         entry::Event::Orphaned(e) => Event::Orphaned {
+            other_id: e.other_id.into(),
+            number: e.number,
             carrier: e.carrier.into(),
             carrier_id: e.carrier_id.into(),
             state: state(e.state)?,
@@ -510,8 +516,23 @@ mod tests {
             Event::Requeued { at, parts: 2, reason: Reason::Throttled, due: Time(9), when: Time(3) },
             Event::Doubted { at, parts: 2, reason: Reason::Restart, when: Time(4) },
             Event::Receipt { at, part: 0, state: PartState::Delivered, error: "000".into(), when: Time(5) },
-            Event::Ended { at, status: Status::Delivered, reason: Reason::Receipt, command_status: 0, when: Time(6) },
-            Event::Orphaned { carrier: "one".into(), carrier_id: "ff".into(), state: PartState::Expired, error: "".into(), when: Time(7) },
+            Event::Ended {
+                at,
+                status: Status::Delivered,
+                reason: Reason::Receipt,
+                command_status: 0,
+                possible_duplicate: true,
+                when: Time(6),
+            },
+            Event::Orphaned {
+                carrier: "one".into(),
+                carrier_id: "ff".into(),
+                other_id: "255".into(),
+                number: 33_612_345_678,
+                state: PartState::Expired,
+                error: "".into(),
+                when: Time(7),
+            },
             Event::OrphanGone { carrier: "one".into(), carrier_id: "ff".into(), when: Time(8) },
             Event::Inbound {
                 id: 5,

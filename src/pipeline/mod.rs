@@ -1,1 +1,5 @@
-//! pipeline
+//! The journey of a message, stage by stage: `ls` tells the story. Pure: inputs and `now` in, effects out.
+
+pub mod schedule;
+pub mod submit;
+pub mod track;

@@ -30,6 +30,8 @@ pub struct FrameHead {
     pub batch: Option<BatchId>,
     /// When its messages were accepted.
     pub accepted: Time,
+    /// The earliest instant at which one of its messages may no longer be sent.
+    pub expires: Time,
 }
 
 /// A frame.
@@ -86,7 +88,7 @@ mod tests {
 
     fn head(count: u32) -> FrameHead {
         let lane = Lane { carrier: "c".into(), account: "a".into(), priority: 1 };
-        FrameHead { first: MessageId(9), count, seq: 1, lane, batch: None, accepted: Time(0) }
+        FrameHead { first: MessageId(9), count, seq: 1, lane, batch: None, accepted: Time(0), expires: Time(1) }
     }
 
     #[test]

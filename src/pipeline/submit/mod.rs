@@ -1,0 +1,10 @@
+//! Submit: from lease to the carrier's answer. The window bounds what is in flight by type; the settlement table
+//! says what each answer means; doubt says what silence means.
+
+pub mod doubt;
+pub mod settle;
+pub mod window;
+
+pub use doubt::{Doubts, Resolution};
+pub use settle::{Answer, Settled, settle};
+pub use window::{InFlight, Window};
