@@ -264,14 +264,17 @@ record!(Ended {
     status: uint32 = "3" as u32,
     reason: uint32 = "4" as u32,
     command_status: uint32 = "5" as u32,
-    when: int64 = "6" as i64
+    when: int64 = "6" as i64,
+    possible_duplicate: bool = "7" as bool
 });
 record!(Orphaned {
     carrier: string = "1" as String,
     carrier_id: string = "2" as String,
     state: uint32 = "3" as u32,
     error: string = "4" as String,
-    when: int64 = "5" as i64
+    when: int64 = "5" as i64,
+    other_id: string = "6" as String,
+    number: uint64 = "7" as u64
 });
 record!(OrphanGone { carrier: string = "1" as String, carrier_id: string = "2" as String, when: int64 = "3" as i64 });
 record!(Inbound {
