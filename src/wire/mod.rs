@@ -1,1 +1,3 @@
-//! wire
+//! The formats other systems speak, octet by octet: alphabets and user data, PDUs. No sessions, no sockets, no clock.
+
+pub mod gsm;
