@@ -18,6 +18,14 @@ impl Encoding {
             Encoding::Ucs2 => "UCS-2",
         }
     }
+
+    /// The API's word for the channel whose content is encoded so.
+    #[must_use]
+    pub const fn channel(self) -> &'static str {
+        match self {
+            Encoding::Gsm7 | Encoding::Ucs2 => "sms",
+        }
+    }
 }
 
 /// What a message is for. Decides priority, send windows and what an ambiguity costs.

@@ -3,3 +3,4 @@
 pub mod schedule;
 pub mod submit;
 pub mod track;
+pub mod webhook;
