@@ -13,6 +13,8 @@ pub struct Bucket {
     slack_ns: u64,
     /// The theoretical arrival time of the next unit, nanoseconds on the monotonic clock.
     due_ns: u64,
+    /// Nothing passes before this instant.
+    paused: Mono,
 }
 
 impl Bucket {
@@ -20,12 +22,15 @@ impl Bucket {
     #[must_use]
     pub fn new(rate: f64, burst: u32) -> Bucket {
         let cost_ns = if rate > 0.0 { (1e9 / rate).ceil() as u64 } else { 0 };
-        Bucket { cost_ns, slack_ns: cost_ns * u64::from(burst.max(1) - 1), due_ns: 0 }
+        Bucket { cost_ns, slack_ns: cost_ns * u64::from(burst.max(1) - 1), due_ns: 0, paused: Mono(0) }
     }
 
     /// How many units, at most `wanted`, may pass now.
     #[must_use]
     pub fn allowance(&self, now: Mono, wanted: u32) -> u32 {
+        if now < self.paused {
+            return 0;
+        }
         if self.cost_ns == 0 {
             return wanted;
         }
@@ -43,18 +48,18 @@ impl Bucket {
     #[must_use]
     pub fn ready_at(&self, now: Mono) -> Mono {
         let earliest_ns = self.due_ns.saturating_sub(self.slack_ns);
-        now.max(Mono(earliest_ns.div_ceil(1_000)))
+        now.max(Mono(earliest_ns.div_ceil(1_000))).max(self.paused)
     }
 
     /// Changes the rate and keeps the debt.
     pub fn set_rate(&mut self, rate: f64, burst: u32) {
-        let due_ns = self.due_ns;
-        *self = Bucket { due_ns, ..Bucket::new(rate, burst) };
+        let (due_ns, paused) = (self.due_ns, self.paused);
+        *self = Bucket { due_ns, paused, ..Bucket::new(rate, burst) };
     }
 
     /// No unit passes before `until`.
     pub fn pause(&mut self, until: Mono) {
-        self.due_ns = self.due_ns.max(until.0 * 1_000 + self.slack_ns);
+        self.paused = self.paused.max(until);
     }
 
     /// The wait until the next unit.
@@ -106,9 +111,12 @@ mod tests {
 
     #[test]
     fn a_pause_holds_everything_back_until_its_end() {
-        let mut bucket = Bucket::new(1_000.0, 10);
-        bucket.pause(Mono(3_000_000));
-        assert_eq!(bucket.allowance(Mono(2_999_000), 5), 0);
-        assert_eq!(bucket.ready_at(Mono(0)), Mono(3_000_000));
+        for rate in [1_000.0, 0.0] {
+            let mut bucket = Bucket::new(rate, 10);
+            bucket.pause(Mono(3_000_000));
+            assert_eq!(bucket.allowance(Mono(2_999_000), 5), 0);
+            assert_eq!(bucket.ready_at(Mono(0)), Mono(3_000_000));
+            assert_eq!(bucket.allowance(Mono(3_000_000), 5), 5);
+        }
     }
 }

@@ -22,6 +22,8 @@ pub struct OpenFrame {
     pub left: u32,
     /// Ordinals at or after `next` that must not be taken: ended while they waited, or taken before a restart.
     skip: Vec<u64>,
+    /// How many entries of the retries are about it: its body is kept until they have been served.
+    pub retries: u32,
     /// Where its messages stand.
     pub tally: Tally,
 }
@@ -32,7 +34,7 @@ impl OpenFrame {
     pub fn new(head: FrameHead, body: Option<Arc<Frame>>) -> OpenFrame {
         let mut tally = Tally::default();
         tally.0[Status::Accepted as usize] = head.count;
-        OpenFrame { left: head.count, head, body, next: 0, skip: Vec::new(), tally }
+        OpenFrame { left: head.count, head, body, next: 0, skip: Vec::new(), retries: 0, tally }
     }
 
     /// Marks a waiting message as not to be taken.
@@ -156,8 +158,12 @@ impl Frames {
     pub fn not_fetched(&mut self, first: MessageId) {
         self.asked.remove(&first);
     }
-    /// Lets a body go; it can be asked for again.
+    /// Lets a body go when nothing waits in it; it can be asked for again.
     pub fn drop_body(&mut self, first: MessageId) {
+        let is_needed = |frame: &OpenFrame| frame.retries > 0 || frame.next < frame.head.count;
+        if self.map.get(&first).is_some_and(is_needed) {
+            return;
+        }
         if let Some(body) = self.map.get_mut(&first).and_then(|frame| frame.body.take()) {
             self.bytes -= body.body.len();
         }
@@ -202,7 +208,8 @@ impl Frames {
             return None;
         }
         let closed = Closed { frame: at.frame, batch: frame.head.batch, tally: frame.tally.to_bytes() };
-        self.all_taken(at.frame);
+        self.waiting.remove(&(frame.head.expires, at.frame));
+        self.bytes -= frame.body.as_ref().map_or(0, |body| body.body.len());
         self.map.remove(&at.frame);
         Some(closed)
     }
@@ -254,6 +261,9 @@ mod tests {
         frames.fetched(body);
         assert_eq!(frames.bytes(), 2);
         frames.drop_body(MessageId(64));
+        assert_eq!(frames.bytes(), 2, "a message waits in it");
+        frames.get_mut(MessageId(64)).expect("open").next = 1;
+        frames.all_taken(MessageId(64));
         assert_eq!(frames.bytes(), 0);
     }
 }

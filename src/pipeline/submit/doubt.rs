@@ -50,6 +50,10 @@ impl Doubts {
     pub fn next_due(&self) -> Option<Mono> {
         self.held.front().map(|(until, _)| *until)
     }
+    /// Those held, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = MessageRef> + '_ {
+        self.held.iter().map(|(_, at)| *at)
+    }
     /// How many are held.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,0 +1,149 @@
+//! `[[accounts]]`: who may send, with which keys, as whom and how much.
+
+use super::key::KeyHash;
+use super::limits;
+use super::reader::Reader;
+use super::rules::{HASH, NAME, SENDER};
+use super::values::Choices;
+use crate::base::Time;
+
+/// A customer, or a part of one.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Unique.
+    pub name: String,
+    /// One at least.
+    pub keys: Vec<ApiKey>,
+    /// Segments of one message.
+    pub max_segments: u8,
+    /// Where a long text may be cut.
+    pub split: Split,
+    /// How the parts of a long text say that they belong together.
+    pub concat: Concat,
+    /// The class of messages that do not say theirs.
+    pub default_class: Class,
+    /// What is done with messages in doubt.
+    pub doubt: Doubt,
+    /// Requests a second; 0 = no limit.
+    pub requests_per_second: u32,
+    /// Messages a second; 0 = no limit.
+    pub messages_per_second: u32,
+    /// Allowed senders; empty = any.
+    pub senders: Vec<String>,
+    /// The share of this account where accounts compete.
+    pub weight: u8,
+}
+
+/// One API key: what is shown to a server is `id.secret`; here are the id and the keyed hash of the secret.
+#[derive(Clone, Debug)]
+pub struct ApiKey {
+    /// Unique in the file.
+    pub id: String,
+    /// HMAC-SHA256(pepper, secret).
+    pub hash: KeyHash,
+    /// What it opens.
+    pub scopes: Vec<Scope>,
+    /// From this instant it opens nothing.
+    pub expires: Option<Time>,
+}
+
+impl ApiKey {
+    /// Whether the key (once its hash has matched) opens `scope` at `now`.
+    #[must_use]
+    pub fn allows(&self, scope: Scope, now: Time) -> bool {
+        self.scopes.contains(&scope) && self.expires.is_none_or(|end| now < end)
+    }
+}
+
+/// What a key opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Sending and cancelling.
+    Send,
+    /// Looking at messages, outcomes, counts.
+    Read,
+}
+const SCOPES: &Choices<Scope> = &[("send", Scope::Send), ("read", Scope::Read)];
+
+/// Where a long text may be cut into parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// Between what a reader sees as characters: no emoji is torn.
+    Grapheme,
+    /// Between code points: fewer parts, ugly when a part is late.
+    Codepoint,
+}
+const SPLITS: &Choices<Split> = &[("grapheme", Split::Grapheme), ("codepoint", Split::Codepoint)];
+
+/// The reference of concatenated parts (3GPP TS 23.040 clauses 9.2.3.24.1 and 9.2.3.24.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Concat {
+    /// 8 bits: 153 and 67 characters a part; every handset knows it.
+    EightBit,
+    /// 16 bits: 152 and 66 characters a part; fewer mix-ups in bulk.
+    SixteenBit,
+}
+const CONCATS: &Choices<Concat> = &[("8bit", Concat::EightBit), ("16bit", Concat::SixteenBit)];
+
+/// What a message is for: send windows, opt-outs and priority follow from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Concerns something the recipient did.
+    Transactional,
+    /// A one-time password: overtakes everything, useless when late.
+    Otp,
+    /// A notice of service.
+    Service,
+    /// Advertising: send windows and opt-outs hold.
+    Marketing,
+}
+const CLASSES: &Choices<Class> =
+    &[("transactional", Class::Transactional), ("otp", Class::Otp), ("service", Class::Service), ("marketing", Class::Marketing)];
+
+/// What is done with a message when it is not known whether the carrier took it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Doubt {
+    /// Sent again, once, labelled as a possible duplicate.
+    ResendOnce,
+    /// Never sent again: it ends as unknown.
+    AtMostOnce,
+}
+const DOUBTS: &Choices<Doubt> = &[("resend_once", Doubt::ResendOnce), ("at_most_once", Doubt::AtMostOnce)];
+
+pub(super) fn read(r: &mut Reader<'_>) -> Account {
+    Account {
+        name: r.required_text("name", &NAME),
+        max_segments: r.integer("max_segments", &limits::MAX_SEGMENTS),
+        split: r.choice("split", SPLITS),
+        concat: r.choice("concat", CONCATS),
+        default_class: r.choice("default_class", CLASSES),
+        doubt: r.choice("doubt", DOUBTS),
+        requests_per_second: r.integer("requests_per_second", &limits::REQUESTS_PER_SECOND),
+        messages_per_second: r.integer("messages_per_second", &limits::MESSAGES_PER_SECOND),
+        senders: r.texts("senders", &SENDER, limits::SENDERS_MAX),
+        weight: r.integer("weight", &limits::WEIGHT),
+        keys: r.list_of_tables("keys", limits::KEYS_MAX, key),
+    }
+}
+
+fn key(r: &mut Reader<'_>) -> ApiKey {
+    ApiKey {
+        id: r.required_text("id", &NAME),
+        hash: r.required_text("hash", &HASH),
+        scopes: r.choices("scopes", SCOPES, SCOPES.len()),
+        expires: r.optional_time("expires"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expired_key_opens_nothing() {
+        let key = ApiKey { id: "k".into(), hash: KeyHash::default(), scopes: vec![Scope::Read], expires: Some(Time(1_000)) };
+        assert!(key.allows(Scope::Read, Time(999)));
+        assert!(!key.allows(Scope::Send, Time(999)));
+        assert!(!key.allows(Scope::Read, Time(1_000)));
+    }
+}

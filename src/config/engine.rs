@@ -1,0 +1,90 @@
+//! `[engine]` and `[log]`: threads, memory, stopping; and what is said meanwhile.
+
+use super::limits;
+use super::reader::Reader;
+use super::values::Choices;
+use crate::base::Span;
+
+/// The shards and what they may hold.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    /// Threads; 0 = one a core, at most 16.
+    pub shards: u8,
+    /// Messages in memory ready to be sent, octets.
+    pub lane_bytes_max: u64,
+    /// How long a stop waits for the windows to empty.
+    pub drain_timeout: Span,
+    /// Submitted messages in the index of receipts.
+    pub awaiting_max: u32,
+    /// Receipts kept that matched nothing.
+    pub orphans_max: u32,
+}
+
+/// The log, on standard error.
+#[derive(Clone, Copy, Debug)]
+pub struct Log {
+    /// From which weight.
+    pub level: LogLevel,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// How weighty a line must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LogLevel {
+    /// Something is lost or stops.
+    Error,
+    /// Something a person should look at.
+    Warn,
+    /// The life of the process and its sessions.
+    Info,
+    /// Each decision that is not per message.
+    Debug,
+    /// Everything. Slow.
+    Trace,
+}
+const LEVELS: &Choices<LogLevel> = &[
+    ("info", LogLevel::Info),
+    ("error", LogLevel::Error),
+    ("warn", LogLevel::Warn),
+    ("debug", LogLevel::Debug),
+    ("trace", LogLevel::Trace),
+];
+
+impl LogLevel {
+    /// As log filters spell it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+            LogLevel::Trace => "trace",
+        }
+    }
+}
+
+/// How lines of the log look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LogFormat {
+    /// For machines: one object a line.
+    Json,
+    /// For people.
+    Text,
+}
+const FORMATS: &Choices<LogFormat> = &[("json", LogFormat::Json), ("text", LogFormat::Text)];
+
+pub(super) fn read(r: &mut Reader<'_>) -> Engine {
+    Engine {
+        shards: r.integer("shards", &limits::SHARDS),
+        lane_bytes_max: r.bytes("lane_bytes_max", &limits::LANE_BYTES),
+        drain_timeout: r.span("drain_timeout", &limits::DRAIN),
+        awaiting_max: r.integer("awaiting_max", &limits::AWAITING),
+        orphans_max: r.integer("orphans_max", &limits::ORPHANS),
+    }
+}
+
+pub(super) fn read_log(r: &mut Reader<'_>) -> Log {
+    Log { level: r.choice("level", LEVELS), format: r.choice("format", FORMATS) }
+}

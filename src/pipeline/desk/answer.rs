@@ -1,0 +1,119 @@
+//! The carrier's answers, and silence.
+
+use super::Desk;
+use super::effects::Now;
+use crate::base::{MessageRef, Mono};
+use crate::message::Event;
+use crate::message::event::Parts;
+use crate::message::outcome::{Reason, Status};
+use crate::pipeline::desk::Receipts;
+use crate::pipeline::submit::{Answer, Settled, settle};
+use crate::pipeline::track::{Awaited, Keys};
+
+/// When a submit that was answered had been written: for the latency histograms.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Answered {
+    /// When it was written.
+    pub written: Mono,
+}
+
+impl Desk {
+    /// An answer on a link. `keys` are those of the name in an acceptance. `None` when nothing was outstanding
+    /// under this number: the answer then changes nothing (INV-14), unless it comes late for a message in doubt.
+    pub fn answered(&mut self, link: usize, sequence: u32, answer: Answer<'_>, keys: &Keys, now: Now) -> Option<Answered> {
+        let Some(submit) = self.links[link].window.answer(sequence) else {
+            self.late(link, sequence, answer, keys, now);
+            return None;
+        };
+        self.effects.free(link);
+        let written = submit.written;
+        if self.open.contains_key(&submit.at) {
+            self.settle(submit.at, submit.part, answer, keys, now);
+        }
+        Some(Answered { written })
+    }
+
+    fn late(&mut self, link: usize, sequence: u32, answer: Answer<'_>, keys: &Keys, now: Now) {
+        self.counts.unexpected += 1;
+        let Some(submit) = self.links[link].window.late_answer(sequence) else { return };
+        let doubted = self.open.get(&submit.at).is_some_and(|open| open.life.doubted & (1 << submit.part) != 0);
+        if doubted && let Answer::Accepted(_) = answer {
+            self.counts.undoubted += 1;
+            self.settle(submit.at, submit.part, answer, keys, now);
+        }
+    }
+
+    fn settle(&mut self, at: MessageRef, part: u8, answer: Answer<'_>, keys: &Keys, now: Now) {
+        let attempt = self.open.get(&at).map_or(1, |open| open.attempt);
+        let jitter = self.jitter();
+        let settled = settle(answer, attempt, &self.rules.limits, jitter);
+        let command_status = match answer {
+            Answer::Accepted(carrier_id) => {
+                self.counts.taken += 1;
+                return self.named(at, part, carrier_id, keys, now);
+            }
+            Answer::Throttled { command_status } => {
+                self.counts.throttled += 1;
+                self.bucket.pause(now.mono + self.rules.throttle_pause);
+                command_status
+            }
+            Answer::WrongSession { command_status } => command_status,
+            Answer::Later { command_status } => {
+                self.counts.later += 1;
+                command_status
+            }
+            Answer::Refused { command_status } => {
+                self.counts.refused += 1;
+                command_status
+            }
+        };
+        self.emit(Event::Refused { at, part, command_status, when: now.wall });
+        match settled {
+            Settled::Taken => {}
+            Settled::PutBack(reason) => self.put_back(at, 1 << part, reason, now),
+            Settled::Again { reason, after } => {
+                let due = now.wall.after(after);
+                self.emit(Event::Requeued { at, parts: 1 << part, reason, due, when: now.wall });
+                if let Some(open) = self.open.get_mut(&at) {
+                    open.attempt = open.attempt.saturating_add(1);
+                }
+                self.queue_again(at, 1 << part, Some(now.mono + after));
+            }
+            Settled::Over(status, reason) => self.end(at, status, reason, command_status, now),
+        }
+    }
+
+    /// The carrier has taken a part and named it.
+    pub(super) fn named(&mut self, at: MessageRef, part: u8, carrier_id: &str, keys: &Keys, now: Now) {
+        self.emit(Event::Submitted { at, part, carrier_id: carrier_id.into(), when: now.wall });
+        let Some(open) = self.open.get(&at) else { return };
+        let (to, is_all_submitted) = (open.to, open.life.is_all_submitted());
+        if self.rules.receipts == Receipts::None {
+            if is_all_submitted {
+                self.end(at, Status::Unknown, Reason::NoReceiptAsked, 0, now);
+            }
+            return;
+        }
+        self.awaiting.insert(keys, Awaited { at, part });
+        if is_all_submitted {
+            self.unreceipted.push_back((now.mono + self.rules.receipt_wait, at));
+        }
+        for orphan in self.orphans.claim(keys, self.awaiting.chosen(), to) {
+            self.counts.adopted += 1;
+            let carrier = self.rules.carrier.clone();
+            self.emit(Event::OrphanGone { carrier, carrier_id: orphan.carrier_id, when: now.wall });
+            self.reported(Awaited { at, part }, keys, orphan.state, &orphan.error, now);
+        }
+        self.conclude(at, now);
+    }
+
+    /// Written and unanswered: holds the message in doubt.
+    pub(super) fn doubt(&mut self, at: MessageRef, parts: Parts, reason: Reason, now: Now) {
+        if !self.open.contains_key(&at) {
+            return;
+        }
+        self.counts.doubted += u64::from(parts.count_ones());
+        self.emit(Event::Doubted { at, parts, reason, when: now.wall });
+        self.doubts.hold(at, now.mono, self.rules.ambiguity_hold);
+    }
+}

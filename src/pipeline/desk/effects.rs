@@ -1,0 +1,160 @@
+//! What a turn of the desk gives: events for the journal, and what may be done once they are durable.
+
+use crate::base::{BatchId, MessageId, MessageRef, Mono, Time};
+use crate::message::Event;
+use crate::message::event::Parts;
+use crate::message::outcome::Status;
+use crate::message::record::MessageRecord;
+use crate::storage::Closed;
+use std::collections::BTreeMap;
+
+/// Both clocks, read once per turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Now {
+    /// Decides what is legal and expired.
+    pub wall: Time,
+    /// Decides timers.
+    pub mono: Mono,
+}
+
+/// A leased message, to be written.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// Which.
+    pub at: MessageRef,
+    /// The parts still to be written, in order.
+    pub parts: Parts,
+    /// The message; its octets are shared with the frame.
+    pub record: MessageRecord,
+    /// The last instant at which it may be sent.
+    pub expires: Time,
+}
+
+/// What waits for the commit.
+#[derive(Debug)]
+pub enum After {
+    /// Outcomes are durable: these slots of a link are free.
+    Free { link: usize, slots: u32 },
+    /// A receipt is durable: answer the deliver_sm with this sequence number. `era` names the session.
+    Acknowledge { link: usize, era: u32, sequence: u32 },
+    /// A lease is durable: these may be written.
+    Leased { link: usize, ready: Vec<Ready> },
+}
+
+/// The outcome of a turn.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// In the order in which they happened.
+    pub events: Vec<Event>,
+    /// Frames the events are about, unordered, possibly repeated.
+    touched: Vec<MessageId>,
+    /// Frames that are over.
+    pub closed: Vec<Closed>,
+    /// For after the commit.
+    pub after: Vec<After>,
+    /// How the bulks' counters moved.
+    shifts: BTreeMap<BatchId, [i64; Status::ALL.len()]>,
+}
+
+impl Effects {
+    /// Whether there is nothing for the journal.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.after.is_empty()
+    }
+    pub(super) fn touch(&mut self, frame: MessageId) {
+        if self.touched.last() != Some(&frame) {
+            self.touched.push(frame);
+        }
+    }
+    pub(super) fn shift(&mut self, batch: BatchId, before: Status, after: Status) {
+        let moved = self.shifts.entry(batch).or_default();
+        moved[before as usize] -= 1;
+        moved[after as usize] += 1;
+    }
+    /// The frames the events are about, ascending, without repetition.
+    pub fn take_touched(&mut self) -> Vec<MessageId> {
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.sort_unstable();
+        touched.dedup();
+        touched
+    }
+    /// How the bulks' counters moved since the last call.
+    pub fn take_shifts(&mut self) -> BTreeMap<BatchId, [i64; Status::ALL.len()]> {
+        std::mem::take(&mut self.shifts)
+    }
+    /// One freed slot more for a link.
+    pub(super) fn free(&mut self, link: usize) {
+        if let Some(After::Free { slots, .. }) =
+            self.after.iter_mut().rev().take(8).find(|after| matches!(after, After::Free { link: other, .. } if *other == link))
+        {
+            *slots += 1;
+        } else {
+            self.after.push(After::Free { link, slots: 1 });
+        }
+    }
+}
+
+/// Running totals, never reset: the shard publishes the differences.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages loaded.
+    pub loaded: u64,
+    /// Messages leased, repeats included.
+    pub leased: u64,
+    /// submit_sm written.
+    pub written: u64,
+    /// Answers: taken.
+    pub taken: u64,
+    /// Answers: throttled or queue full.
+    pub throttled: u64,
+    /// Answers: try later.
+    pub later: u64,
+    /// Answers: refused for good.
+    pub refused: u64,
+    /// Answers to nothing that is outstanding.
+    pub unexpected: u64,
+    /// Parts that fell in doubt.
+    pub doubted: u64,
+    /// Messages sent again after a doubt.
+    pub resent: u64,
+    /// Late answers or receipts that settled a doubt.
+    pub undoubted: u64,
+    /// Receipts that settled a part.
+    pub receipts: u64,
+    /// Receipts that were not final.
+    pub intermediate: u64,
+    /// Receipts for a part that had its own.
+    pub repeated: u64,
+    /// Receipts that matched nothing.
+    pub orphaned: u64,
+    /// Orphans that found their message.
+    pub adopted: u64,
+    /// Orphans whose time or room was over.
+    pub orphans_dropped: u64,
+    /// Messages ended, by status.
+    pub ended: [u64; Status::ALL.len()],
+}
+
+/// What stands now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Window slots taken.
+    pub in_flight: u64,
+    /// Window slots of the links that are up.
+    pub window: u64,
+    /// Messages between lease and outcome.
+    pub open: u64,
+    /// Messages held in doubt.
+    pub in_doubt: u64,
+    /// Receipts without message.
+    pub orphans: u64,
+    /// Messages to be sent again.
+    pub retries: u64,
+    /// Names waiting for receipts.
+    pub awaited: u64,
+    /// Frames with unfinished messages.
+    pub frames: u64,
+    /// Octets of frame bodies in memory.
+    pub body_bytes: u64,
+}

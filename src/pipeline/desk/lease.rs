@@ -1,0 +1,244 @@
+//! From the queues to the wire: plan leases, take them back when they are durable, write what window and rate
+//! admit.
+
+use super::effects::{After, Now, Ready};
+use super::{Desk, Open};
+use crate::base::{MessageRef, Span};
+use crate::message::event::{LeasedMessage, Parts, all_parts};
+use crate::message::outcome::{Reason, Status};
+use crate::message::{Event, Life};
+use crate::pipeline::schedule::Again;
+use crate::pipeline::submit::InFlight;
+
+/// Leases are taken this far ahead of the rate, so that a commit never leaves the carrier idle; more would only
+/// put more messages in doubt after a crash.
+const AHEAD: Span = Span::millis(10);
+
+/// Most messages in one lease entry: bounds what one turn can put before the journal.
+const LEASE_MAX: usize = 512;
+
+impl Desk {
+    /// A link can take submits.
+    pub fn link_up(&mut self, link: usize) {
+        self.links[link].is_up = true;
+    }
+
+    /// A link is gone. What was written and unanswered is in doubt; what was leased and never written is not.
+    pub fn link_down(&mut self, link: usize, now: Now) {
+        self.links[link].is_up = false;
+        let lost = self.links[link].window.abandon();
+        let mut at = 0;
+        while at < lost.len() {
+            let message = lost[at].at;
+            let mut parts: Parts = 0;
+            while at < lost.len() && lost[at].at == message {
+                parts |= 1 << lost[at].part;
+                at += 1;
+            }
+            self.doubt(message, parts, Reason::SessionLost, now);
+        }
+        self.links[link].ready_parts = 0;
+        for ready in std::mem::take(&mut self.links[link].ready) {
+            self.put_back(ready.at, ready.parts, Reason::NotWritten, now);
+        }
+    }
+
+    /// Back to the head of the queue, at no cost.
+    pub(super) fn put_back(&mut self, at: MessageRef, parts: Parts, reason: Reason, now: Now) {
+        if self.open.contains_key(&at) {
+            self.emit(Event::Requeued { at, parts, reason, due: now.wall, when: now.wall });
+            self.queue_again(at, parts, None);
+        }
+    }
+
+    /// Leases what the links can take soon. The leases are effects; `leased` brings them back when durable.
+    pub fn plan(&mut self, now: Now) {
+        if self.is_draining || self.links.iter().all(|link| !link.is_up) {
+            return;
+        }
+        let pending: u32 = self.links.iter().map(|link| link.ready_parts + link.leasing_parts).sum();
+        let mut allowance = self.bucket.allowance(now.mono + AHEAD, u32::MAX).saturating_sub(pending);
+        let count = self.links.len();
+        for step in 0..count {
+            let index = (self.next_link + step) % count;
+            let link = &self.links[index];
+            // As much again as the window: it is leased while the window's answers are on their way.
+            let room = (2 * link.window.size()).saturating_sub(link.window.used() + link.ready_parts + link.leasing_parts);
+            if !link.is_up || room == 0 || allowance == 0 || self.open.len() >= self.rules.open_max {
+                continue;
+            }
+            let taken = self.lease_for(index, room.min(allowance), now);
+            allowance = allowance.saturating_sub(taken);
+        }
+        self.next_link = (self.next_link + 1) % count.max(1);
+    }
+
+    /// Leases up to about `room` parts to a link; how many it was.
+    fn lease_for(&mut self, link: usize, room: u32, now: Now) -> u32 {
+        let (mut parts, mut ready, mut leases) = (0, Vec::new(), Vec::new());
+        while parts < room && ready.len() < LEASE_MAX {
+            let Some((next, lease)) = self.next_message(now) else { break };
+            parts += lease.parts.count_ones();
+            ready.push(next);
+            leases.push(lease);
+        }
+        if leases.is_empty() {
+            return 0;
+        }
+        for lease in &leases {
+            let open = self.open.get_mut(&lease.at).expect("next_message opened it");
+            let before = open.life.status;
+            if open.life.doubted & lease.parts != 0 {
+                self.counts.resent += 1;
+            }
+            open.life.lease(lease);
+            let after = open.life.status;
+            self.shift(lease.at, before, after);
+        }
+        self.counts.leased += leases.len() as u64;
+        self.links[link].leasing_parts += parts;
+        let carrier = self.rules.carrier.clone();
+        self.effects.events.push(Event::Leased { carrier, bind: link as u16, when: now.wall, messages: leases });
+        self.effects.after.push(After::Leased { link, ready });
+        parts
+    }
+
+    /// The next message to send, opened; messages whose time is over end on the way.
+    fn next_message(&mut self, now: Now) -> Option<(Ready, LeasedMessage)> {
+        while let Some(again) = self.retries.pick(now.mono) {
+            if let Some(found) = self.reopen(again, now) {
+                return Some(found);
+            }
+        }
+        loop {
+            let picked = self.lanes.pick(&mut self.frames)?;
+            let frame = self.frames.get(picked.at.frame).expect("picked from it");
+            let accepted = frame.head.accepted;
+            let (is_last, record) = (frame.next >= frame.head.count, frame.read(picked.at.ordinal).expect("its body is in memory"));
+            if is_last {
+                self.frames.all_taken(picked.at.frame);
+            }
+            let Ok(record) = record else {
+                // Behind a good checksum: written by a newer version. It cannot be sent; it must not be lost in silence.
+                self.end(picked.at, Status::Unknown, Reason::NotWritten, 0, now);
+                continue;
+            };
+            let expires = record.expires(accepted);
+            if expires <= now.wall {
+                self.end(picked.at, Status::Expired, Reason::LifetimeOver, 0, now);
+                continue;
+            }
+            let count = record.count();
+            self.lanes.charge(picked, u32::from(count));
+            let life = Life::new();
+            let (to, policy) = (record.to, record.policy());
+            self.open.insert(picked.at, Open { life, to, expires, policy, attempt: 1, queued: 0 });
+            let parts = all_parts(count);
+            let lease = LeasedMessage { at: picked.at, attempt: 1, count, parts };
+            return Some((Ready { at: picked.at, parts, record, expires }, lease));
+        }
+    }
+
+    /// A retry, if it still makes sense.
+    fn reopen(&mut self, again: Again, now: Now) -> Option<(Ready, LeasedMessage)> {
+        let frame = self.frames.get_mut(again.at.frame)?;
+        let Some(open) = self.open.get_mut(&again.at) else {
+            frame.retries -= 1;
+            return None;
+        };
+        let parts = again.parts & !open.life.submitted & !open.life.leased;
+        let (attempt, expires, untouched) = (open.attempt, open.expires, open.life.submitted | open.life.doubted == 0);
+        let is_over = parts == 0 || expires <= now.wall;
+        let record = if is_over { None } else { frame.read(again.at.ordinal) };
+        if !is_over && record.is_none() {
+            self.frames.want(again.at.frame);
+            self.blocked.push(again);
+            return None;
+        }
+        open.queued &= !again.parts;
+        frame.retries -= 1;
+        self.frames.drop_body(again.at.frame);
+        match record {
+            None if parts == 0 => None,
+            None => {
+                // What may be at the carrier already is not called expired.
+                let status = if untouched { Status::Expired } else { Status::Unknown };
+                self.end(again.at, status, Reason::LifetimeOver, 0, now);
+                None
+            }
+            Some(Err(_)) => {
+                self.end(again.at, Status::Unknown, Reason::NotWritten, 0, now);
+                None
+            }
+            Some(Ok(record)) => {
+                let lease = LeasedMessage { at: again.at, attempt, count: record.count(), parts };
+                Some((Ready { at: again.at, parts, record, expires }, lease))
+            }
+        }
+    }
+
+    /// A lease is durable.
+    pub fn leased(&mut self, link: usize, ready: Vec<Ready>, now: Now) {
+        let parts: u32 = ready.iter().map(|ready| ready.parts.count_ones()).sum();
+        let state = &mut self.links[link];
+        state.leasing_parts -= parts;
+        if state.is_up {
+            state.ready_parts += parts;
+            state.ready.extend(ready);
+        } else {
+            for ready in ready {
+                self.put_back(ready.at, ready.parts, Reason::NotWritten, now);
+            }
+        }
+    }
+
+    /// Slots whose outcomes are durable.
+    pub fn free(&mut self, link: usize, slots: u32) {
+        self.links[link].window.release(slots);
+    }
+
+    /// Writes what window and rate admit now. `submit` puts one part on a link's wire and gives its sequence
+    /// number; `None` when the link cannot take it after all.
+    pub fn write(&mut self, now: Now, mut submit: impl FnMut(usize, &Ready, u8) -> Option<u32>) {
+        let count = self.links.len();
+        for step in 0..count {
+            let index = (self.next_link + step) % count;
+            while let Some(ready) = self.links[index].ready.front() {
+                let (at, expires) = (ready.at, ready.expires);
+                let over = self.open.get(&at).is_none_or(|open| open.life.status.is_final());
+                if over || expires <= now.wall {
+                    let ready = self.links[index].ready.pop_front().expect("it is at the front");
+                    self.links[index].ready_parts -= ready.parts.count_ones();
+                    if !over {
+                        self.withdraw(&ready, now);
+                    }
+                    continue;
+                }
+                if self.links[index].window.free() == 0 || self.bucket.allowance(now.mono, 1) == 0 {
+                    break;
+                }
+                let part = ready.parts.trailing_zeros() as u8;
+                let Some(sequence) = submit(index, ready, part) else { break };
+                let claimed = self.links[index].window.claim(sequence, InFlight { at, part, written: now.mono });
+                assert!(claimed.is_ok(), "a slot was free and the session gave a fresh number");
+                self.bucket.take(now.mono, 1);
+                self.counts.written += 1;
+                let link = &mut self.links[index];
+                link.ready_parts -= 1;
+                let ready = link.ready.front_mut().expect("it is at the front");
+                ready.parts &= ready.parts - 1;
+                if ready.parts == 0 {
+                    link.ready.pop_front();
+                }
+            }
+        }
+    }
+
+    /// A leased message whose time ended before it was written.
+    fn withdraw(&mut self, ready: &Ready, now: Now) {
+        let untouched =
+            self.open.get(&ready.at).is_some_and(|open| open.life.submitted | open.life.doubted | (open.life.leased & !ready.parts) == 0);
+        let status = if untouched { Status::Expired } else { Status::Unknown };
+        self.end(ready.at, status, Reason::LifetimeOver, 0, now);
+    }
+}

@@ -1,0 +1,127 @@
+//! Receipts: matched, folded, acknowledged after the commit; or kept as orphans.
+
+use super::Desk;
+use super::effects::{After, Now};
+use crate::base::MessageRef;
+use crate::message::Event;
+use crate::message::event::PartState;
+use crate::message::outcome::Reason;
+use crate::pipeline::track::{Awaited, Keys, Orphan};
+
+/// A receipt as the channel read it.
+#[derive(Clone, Copy, Debug)]
+pub struct ReceiptIn<'a> {
+    /// The name it is about, as written; and the other one when text and TLV differ.
+    pub carrier_id: &'a str,
+    /// See `carrier_id`; empty when there is none.
+    pub other_id: &'a str,
+    /// The keys of both.
+    pub keys: [Keys; 2],
+    /// The recipient's number as the receipt gives it, 0 when it does not.
+    pub number: u64,
+    /// Our own reference, when the carrier echoes it (user_message_reference, SMPP 3.4 §5.3.2.17).
+    pub reference: Option<u16>,
+    /// What it says.
+    pub state: PartState,
+    /// The carrier's error, as text, at most 32 characters.
+    pub error: &'a str,
+}
+
+/// The reference we put into a submit: enough to tell the few messages in doubt for one number apart.
+#[must_use]
+pub const fn reference_of(at: MessageRef, part: u8) -> u16 {
+    (at.id().0 as u16).wrapping_add((part as u16) << 10)
+}
+
+impl Desk {
+    /// A receipt on a link; it is acknowledged after the commit.
+    pub fn receipt(&mut self, link: usize, era: u32, sequence: u32, receipt: &ReceiptIn<'_>, now: Now) {
+        self.effects.after.push(After::Acknowledge { link, era, sequence });
+        match self.matched(receipt) {
+            Some((awaited, keys)) => self.reported(awaited, &keys, receipt.state, receipt.error, now),
+            None => match self.undoubted(receipt) {
+                Some(awaited) => {
+                    // The receipt names a message whose answer was lost: it is with the carrier after all.
+                    self.counts.undoubted += 1;
+                    self.named(awaited.at, awaited.part, receipt.carrier_id, &receipt.keys[0], now);
+                    self.reported(awaited, &receipt.keys[0], receipt.state, receipt.error, now);
+                }
+                None => self.orphan(receipt, now),
+            },
+        }
+    }
+
+    /// The message, and the keys under which it was found.
+    fn matched(&mut self, receipt: &ReceiptIn<'_>) -> Option<(Awaited, Keys)> {
+        let Desk { awaiting, open, .. } = self;
+        let confirm = |awaited: Awaited| open.get(&awaited.at).is_some_and(|open| receipt.number != 0 && open.to == receipt.number);
+        receipt.keys.iter().find_map(|keys| Some((awaiting.find(keys, confirm)?, *keys)))
+    }
+
+    /// The one part in doubt that this receipt's echo of our reference and number names.
+    fn undoubted(&self, receipt: &ReceiptIn<'_>) -> Option<Awaited> {
+        let reference = receipt.reference?;
+        self.doubts.iter().find_map(|at| {
+            let open = self.open.get(&at).filter(|open| open.to == receipt.number)?;
+            (0..open.life.count)
+                .find(|part| open.life.doubted & (1 << part) != 0 && reference_of(at, *part) == reference)
+                .map(|part| Awaited { at, part })
+        })
+    }
+
+    fn orphan(&mut self, receipt: &ReceiptIn<'_>, now: Now) {
+        self.counts.orphaned += 1;
+        let carrier = self.rules.carrier.clone();
+        self.effects.events.push(Event::Orphaned {
+            carrier,
+            carrier_id: receipt.carrier_id.into(),
+            other_id: receipt.other_id.into(),
+            number: receipt.number,
+            state: receipt.state,
+            error: receipt.error.into(),
+            when: now.wall,
+        });
+        let orphan = Orphan {
+            carrier_id: receipt.carrier_id.into(),
+            other_id: receipt.other_id.into(),
+            keys: receipt.keys,
+            number: receipt.number,
+            state: receipt.state,
+            error: receipt.error.into(),
+        };
+        if let Some(dropped) = self.orphans.keep(orphan, now.mono) {
+            self.drop_orphan(dropped, now);
+        }
+    }
+
+    pub(super) fn drop_orphan(&mut self, orphan: Orphan, now: Now) {
+        self.counts.orphans_dropped += 1;
+        let carrier = self.rules.carrier.clone();
+        self.effects.events.push(Event::OrphanGone { carrier, carrier_id: orphan.carrier_id, when: now.wall });
+    }
+
+    /// What a receipt says of a part is recorded and folded.
+    pub(super) fn reported(&mut self, awaited: Awaited, keys: &Keys, state: PartState, error: &str, now: Now) {
+        let Awaited { at, part } = awaited;
+        let settled = self.open.get(&at).is_none_or(|open| (open.life.delivered | open.life.failed) & (1 << part) != 0);
+        if settled {
+            self.counts.repeated += 1;
+            return;
+        }
+        if state.is_final() {
+            self.counts.receipts += 1;
+            self.awaiting.retire(keys);
+        } else {
+            self.counts.intermediate += 1;
+        }
+        self.emit(Event::Receipt { at, part, state, error: error.into(), when: now.wall });
+        self.conclude(at, now);
+    }
+
+    /// Ends a message all of whose parts are settled.
+    pub(super) fn conclude(&mut self, at: MessageRef, now: Now) {
+        if let Some(verdict) = self.open.get(&at).and_then(|open| open.life.verdict()) {
+            self.end(at, verdict, Reason::Receipt, 0, now);
+        }
+    }
+}

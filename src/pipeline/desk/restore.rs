@@ -1,0 +1,207 @@
+//! After a restart: the journal's events, folded, put every message where it was. What was leased and has no
+//! outcome is in doubt; everything else is certain.
+
+use super::effects::Now;
+use super::{Desk, Open};
+use crate::base::{MessageRef, Span, Time};
+use crate::message::event::{PartState, all_parts};
+use crate::message::outcome::{Reason, Status};
+use crate::message::{Class, Event, Life};
+use crate::pipeline::schedule::OpenFrame;
+use crate::pipeline::track::{Awaited, Keys, Orphan};
+use crate::storage::{Frame, FrameHead};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// What the journal tells of one touched message.
+#[derive(Clone, Debug, Default)]
+pub struct Recovering {
+    /// The fold of its events.
+    pub life: Life,
+    /// The carrier's names of its parts.
+    pub names: Vec<(u8, Box<str>, Time)>,
+    /// When a retry is due.
+    pub due: Option<Time>,
+}
+
+/// An orphan in the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostReceipt {
+    /// The names it gave.
+    pub carrier_id: Box<str>,
+    /// The other one, or empty.
+    pub other_id: Box<str>,
+    /// The number it was about.
+    pub number: u64,
+    /// What it said.
+    pub state: PartState,
+    /// The carrier's error.
+    pub error: Box<str>,
+    /// When it came.
+    pub when: Time,
+}
+
+/// Folds a log from `replay_from` on.
+#[derive(Debug, Default)]
+pub struct Replay {
+    messages: HashMap<MessageRef, Recovering>,
+    orphans: BTreeMap<(Box<str>, Box<str>), LostReceipt>,
+}
+
+impl Replay {
+    /// One event, in the journal's order.
+    pub fn event(&mut self, event: Event) {
+        match event {
+            Event::Leased { messages, .. } => {
+                for lease in messages {
+                    self.messages.entry(lease.at).or_default().life.lease(&lease);
+                }
+            }
+            Event::Orphaned { carrier, carrier_id, other_id, number, state, error, when } => {
+                let lost = LostReceipt { carrier_id: carrier_id.clone(), other_id, number, state, error, when };
+                self.orphans.insert((carrier, carrier_id), lost);
+            }
+            Event::OrphanGone { carrier, carrier_id, .. } => {
+                self.orphans.remove(&(carrier, carrier_id));
+            }
+            Event::Inbound { .. } => {}
+            event => {
+                let Some(at) = event.at() else { return };
+                let message = self.messages.entry(at).or_default();
+                message.life.apply(&event);
+                match event {
+                    Event::Submitted { part, carrier_id, when, .. } => message.names.push((part, carrier_id, when)),
+                    Event::Requeued { due, .. } => message.due = Some(due),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// The touched messages of one frame, and nothing of it any more afterwards.
+    pub fn take_frame(&mut self, head: &FrameHead) -> Vec<(u32, Recovering)> {
+        (0..head.count).filter_map(|ordinal| Some((ordinal, self.messages.remove(&MessageRef { frame: head.first, ordinal })?))).collect()
+    }
+
+    /// Whether anything at all happened to a frame's messages: untouched frames need not be asked for each.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// The orphans of one carrier.
+    #[must_use]
+    pub fn orphans_of(&self, carrier: &str) -> Vec<LostReceipt> {
+        self.orphans.iter().filter(|((of, _), _)| **of == *carrier).map(|(_, lost)| lost.clone()).collect()
+    }
+}
+
+impl Desk {
+    /// Puts a frame back. `body` is needed only when some of its messages were touched and are not final.
+    /// `keys_of` gives the keys of a carrier's name.
+    pub fn restore(
+        &mut self,
+        head: FrameHead,
+        body: Option<&Arc<Frame>>,
+        touched: Vec<(u32, Recovering)>,
+        weight: u32,
+        keys_of: &dyn Fn(&str) -> Keys,
+        now: Now,
+    ) {
+        let mut frame = OpenFrame::new(head.clone(), None);
+        let mut pending = Vec::new();
+        for (ordinal, recovering) in touched {
+            frame.skip(ordinal);
+            let status = recovering.life.status;
+            if status != Status::Accepted {
+                frame.tally.shift(Status::Accepted, status);
+            }
+            if status.is_final() {
+                frame.left -= 1;
+            } else {
+                pending.push((MessageRef { frame: head.first, ordinal }, recovering));
+            }
+        }
+        if frame.left == 0 {
+            // Closed in truth, the row was in a commit that never was: write it now.
+            let closed = crate::storage::Closed { frame: head.first, batch: head.batch, tally: frame.tally.to_bytes() };
+            self.effects.closed.push(closed);
+            return;
+        }
+        let has_waiting = frame.advance();
+        self.frames.insert(frame);
+        if has_waiting {
+            self.lanes.push(&head.lane.account, Class::from_priority(head.lane.priority), weight, head.first);
+        } else {
+            self.frames.all_taken(head.first);
+        }
+        for (at, recovering) in pending {
+            self.restore_message(at, &head, body, recovering, keys_of, now);
+        }
+    }
+
+    fn restore_message(
+        &mut self,
+        at: MessageRef,
+        head: &FrameHead,
+        body: Option<&Arc<Frame>>,
+        recovering: Recovering,
+        keys_of: &dyn Fn(&str) -> Keys,
+        now: Now,
+    ) {
+        let record =
+            body.and_then(|body| body.record(at.ordinal)).and_then(|bytes| crate::message::record::MessageRecord::read(bytes).ok());
+        let Recovering { life, names, due } = recovering;
+        let (to, expires, policy) = match &record {
+            Some(record) => (record.to, record.expires(head.accepted), record.policy()),
+            // Its frame cannot be read: it can still get its receipt, and is never sent again.
+            None => (0, Time(i64::MIN), crate::message::DoubtPolicy::AtMostOnce),
+        };
+        let attempt = life.attempt.max(1) + u8::from(due.is_some());
+        let open = Open { life, to, expires, policy, attempt, queued: 0 };
+        self.open.insert(at, open);
+        for (part, carrier_id, _) in &names {
+            if (life.delivered | life.failed) & (1 << part) == 0 {
+                self.awaiting.insert(&keys_of(carrier_id), Awaited { at, part: *part });
+            }
+        }
+        if life.status == Status::Sent {
+            let since = names.iter().map(|(_, _, when)| *when).max().unwrap_or(now.wall);
+            let left = self.rules.receipt_wait.0.saturating_sub(now.wall.since(since).0);
+            self.unreceipted.push_back((now.mono + Span(left), at));
+        }
+        if life.leased != 0 {
+            // I4: a durable lease without durable outcome is in doubt, and nothing else is.
+            self.doubt(at, life.leased, Reason::Restart, now);
+        } else if life.doubted != 0 {
+            self.doubts.hold(at, now.mono, self.rules.ambiguity_hold);
+        }
+        let missing = all_parts(life.count) & !life.submitted & !life.doubted & !life.leased;
+        if missing != 0 {
+            let wait = due.map_or(Span::ZERO, |due| due.since(now.wall));
+            self.queue_again(at, missing, Some(now.mono + wait));
+        }
+        // The commit may have held the last receipt and not the end.
+        self.conclude(at, now);
+    }
+
+    /// To be called once after the last `restore`: orders what must be in order, and takes the orphans back.
+    pub fn restored(&mut self, orphans: Vec<LostReceipt>, keys_of: &dyn Fn(&str) -> Keys, now: Now) {
+        self.unreceipted.make_contiguous().sort_unstable();
+        for lost in orphans {
+            if now.wall.since(lost.when) >= self.rules.orphan_ttl {
+                continue;
+            }
+            let keys = [keys_of(&lost.carrier_id), keys_of(&lost.other_id)];
+            let orphan = Orphan {
+                carrier_id: lost.carrier_id,
+                other_id: lost.other_id,
+                keys,
+                number: lost.number,
+                state: lost.state,
+                error: lost.error,
+            };
+            self.orphans.keep(orphan, now.mono);
+        }
+    }
+}

@@ -1,0 +1,478 @@
+//! The desk against a carrier and a journal made of numbers: single steps, then random lives with crashes.
+
+use super::*;
+use crate::base::{MessageId, Msisdn};
+use crate::message::composed::Composed;
+use crate::message::event::PartState;
+use crate::message::outcome::Tally;
+use crate::message::{Class, Encoding, record};
+use crate::pipeline::submit::Answer;
+use crate::pipeline::track::Keys;
+use crate::storage::Lane;
+use std::collections::{BTreeMap, HashMap as StdMap};
+
+const FIRST: MessageId = MessageId(1 << 30);
+
+fn rules() -> Rules {
+    Rules {
+        carrier: "one".into(),
+        window: 4,
+        rate: 0.0,
+        burst: 1,
+        response_timeout: Span::secs(10),
+        ambiguity_hold: Span::secs(60),
+        throttle_pause: Span::secs(1),
+        receipt_wait: Span::secs(3_600),
+        receipts: Receipts::Final,
+        limits: Limits { attempts_max: 3, retry_min: Span::secs(5), retry_max: Span::secs(60) },
+        form: Some(0),
+        orphans_max: 100,
+        orphan_ttl: Span::secs(3_600),
+        retired_max: 1_000,
+        bodies_bytes_max: 1 << 20,
+        open_max: 1_000,
+    }
+}
+
+fn at(ordinal: u32) -> MessageRef {
+    MessageRef { frame: FIRST, ordinal }
+}
+
+fn keys(name: &str) -> Keys {
+    Keys([name.parse::<u128>().ok(), None, None, None])
+}
+
+/// A frame of `count` messages of `parts` parts each; odd ones are at-most-once when `mixed`.
+fn frame(count: u32, parts: u32, mixed: bool) -> Arc<Frame> {
+    let mut body = Vec::new();
+    let ends: Vec<u32> = (1..=parts).map(|part| part * 2).collect();
+    for n in 0..count {
+        let octets = vec![b'x'; parts as usize * 2];
+        let doubt = if mixed && n % 2 == 1 { DoubtPolicy::AtMostOnce } else { DoubtPolicy::ResendOnce };
+        record::write(
+            &Composed {
+                to: Msisdn::from_u64(33_600_000_000 + u64::from(n)).expect("a number"),
+                from: "SHOP",
+                client_ref: "",
+                encoding: Encoding::Gsm7,
+                octets: &octets,
+                ends: &ends,
+                class: Class::Transactional,
+                doubt,
+                lifetime: Span::secs(86_400),
+                line: n,
+            },
+            &mut body,
+        );
+    }
+    let lane = Lane { carrier: "one".into(), account: "a".into(), priority: 1 };
+    let head = FrameHead { first: FIRST, count, seq: 1, lane, batch: None, accepted: Time(0), expires: Time(86_400_000) };
+    Arc::new(Frame::new(head, body.into()).expect("a sound frame"))
+}
+
+struct Bench {
+    frame: Arc<Frame>,
+    desk: Desk,
+    now: Now,
+    journal: Vec<Event>,
+    closed: Vec<Tally>,
+    /// (link, sequence, message, part), as written.
+    wire: Vec<(usize, u32, MessageRef, u8)>,
+    acknowledged: Vec<u32>,
+    sequence: u32,
+}
+
+impl Bench {
+    fn new(frame: &Arc<Frame>, rules: Rules) -> Bench {
+        let mut desk = Desk::new(rules, 2, 1);
+        desk.load(frame.head.clone(), Some(frame.clone()), 1);
+        let now = Now { wall: Time(1_000), mono: Mono(1_000_000) };
+        Bench { frame: frame.clone(), desk, now, journal: vec![], closed: vec![], wire: vec![], acknowledged: vec![], sequence: 0 }
+    }
+    fn pass(&mut self, span: Span) {
+        self.now = Now { wall: self.now.wall.after(span), mono: self.now.mono + span };
+    }
+    fn commit(&mut self) {
+        let effects = self.desk.take_effects();
+        self.journal.extend(effects.events);
+        self.closed.extend(effects.closed.iter().map(|closed| Tally::from_bytes(&closed.tally)));
+        for after in effects.after {
+            match after {
+                After::Free { link, slots } => self.desk.free(link, slots),
+                After::Acknowledge { sequence, .. } => self.acknowledged.push(sequence),
+                After::Leased { link, ready } => self.desk.leased(link, ready, self.now),
+            }
+        }
+    }
+    fn write(&mut self) {
+        let Bench { desk, now, wire, sequence, .. } = self;
+        desk.write(*now, |link, ready, part| {
+            *sequence += 1;
+            wire.push((link, *sequence, ready.at, part));
+            Some(*sequence)
+        });
+    }
+    fn turn(&mut self) {
+        self.desk.tick(self.now);
+        self.desk.plan(self.now);
+        for _ in self.desk.wanted() {
+            self.desk.fetched(self.frame.clone());
+            self.desk.plan(self.now);
+        }
+        self.commit();
+        self.write();
+        self.commit();
+    }
+    fn answer(&mut self, sequence: u32, answer: Answer<'_>) {
+        let link = self.wire.iter().find(|w| w.1 == sequence).expect("written").0;
+        let keys = if let Answer::Accepted(name) = answer { keys(name) } else { Keys::default() };
+        self.desk.answered(link, sequence, answer, &keys, self.now);
+    }
+    fn receipt(&mut self, name: &str, number: u64, state: PartState) {
+        let receipt =
+            ReceiptIn { carrier_id: name, other_id: "", keys: [keys(name), Keys::default()], number, reference: None, state, error: "000" };
+        self.desk.receipt(0, 0, 7, &receipt, self.now);
+    }
+    fn ends(&self) -> Vec<(u32, Status, Reason)> {
+        let end = |event: &Event| match event {
+            Event::Ended { at, status, reason, .. } => Some((at.ordinal, *status, *reason)),
+            _ => None,
+        };
+        self.journal.iter().filter_map(end).collect()
+    }
+}
+
+#[test]
+fn nothing_is_written_before_its_lease_is_durable_and_no_slot_is_freed_before_its_outcome_is() {
+    let mut bench = Bench::new(&frame(9, 1, false), rules());
+    bench.desk.link_up(0);
+    bench.desk.plan(bench.now);
+    bench.write();
+    assert!(bench.wire.is_empty());
+    bench.commit();
+    bench.write();
+    assert_eq!(bench.wire.len(), 4);
+    bench.answer(1, Answer::Accepted("100"));
+    bench.write();
+    assert_eq!(bench.wire.len(), 4);
+    bench.commit();
+    bench.write();
+    assert_eq!(bench.wire.len(), 5);
+}
+
+#[test]
+fn a_message_goes_from_load_to_delivered_and_its_receipt_is_acknowledged_after_the_commit() {
+    let mut bench = Bench::new(&frame(1, 1, false), rules());
+    bench.desk.link_up(0);
+    bench.turn();
+    bench.answer(1, Answer::Accepted("100"));
+    bench.receipt("100", 0, PartState::Delivered);
+    assert!(bench.acknowledged.is_empty());
+    bench.commit();
+    assert_eq!(bench.acknowledged, [7]);
+    assert_eq!(bench.ends(), [(0, Status::Delivered, Reason::Receipt)]);
+    assert_eq!(bench.closed.len(), 1);
+    assert!(bench.desk.is_quiet() && bench.desk.waiting() == 0);
+}
+
+#[test]
+fn a_receipt_before_its_response_waits_for_it_and_a_second_one_changes_nothing() {
+    let mut bench = Bench::new(&frame(1, 1, false), rules());
+    bench.desk.link_up(0);
+    bench.turn();
+    bench.receipt("100", 0, PartState::Delivered);
+    assert_eq!(bench.desk.gauges().orphans, 1);
+    bench.answer(1, Answer::Accepted("100"));
+    bench.receipt("100", 0, PartState::Undeliverable);
+    bench.commit();
+    assert_eq!(bench.ends(), [(0, Status::Delivered, Reason::Receipt)]);
+    assert_eq!((bench.desk.gauges().orphans, bench.desk.counts().repeated, bench.desk.counts().adopted), (0, 1, 1));
+}
+
+#[test]
+fn throttling_pauses_the_carrier_and_costs_no_attempt() {
+    let mut bench = Bench::new(&frame(1, 1, false), rules());
+    bench.desk.link_up(0);
+    for round in 1..=10 {
+        bench.turn();
+        assert_eq!(bench.wire.len(), round);
+        bench.answer(round as u32, Answer::Throttled { command_status: 0x58 });
+        bench.turn();
+        assert_eq!(bench.wire.len(), round, "the carrier rests");
+        bench.pass(Span::secs(1));
+    }
+    let leases = |event: &Event| if let Event::Leased { messages, .. } = event { Some(messages[0].attempt) } else { None };
+    assert!(bench.journal.iter().filter_map(leases).all(|attempt| attempt == 1));
+    assert!(bench.ends().is_empty());
+}
+
+#[test]
+fn temporary_refusals_use_up_the_attempts_with_growing_waits() {
+    let mut bench = Bench::new(&frame(1, 1, false), rules());
+    bench.desk.link_up(0);
+    for round in 1..=3u32 {
+        bench.turn();
+        assert_eq!(bench.wire.len(), round as usize);
+        bench.answer(round, Answer::Later { command_status: 8 });
+        bench.turn();
+        assert_eq!(bench.wire.len(), round as usize);
+        bench.pass(Span::secs(60));
+    }
+    assert_eq!(bench.ends(), [(0, Status::Rejected, Reason::AttemptsUsedUp)]);
+}
+
+#[test]
+fn a_lost_link_leaves_the_written_in_doubt_and_puts_the_unwritten_back() {
+    let mut bench = Bench::new(&frame(8, 1, true), rules());
+    bench.desk.link_up(0);
+    bench.turn();
+    assert_eq!(bench.wire.len(), 4);
+    bench.desk.link_down(0, bench.now);
+    bench.commit();
+    assert_eq!(bench.desk.gauges().in_doubt, 4);
+    assert_eq!(bench.journal.iter().filter(|e| matches!(e, Event::Requeued { reason: Reason::NotWritten, .. })).count(), 4);
+    bench.desk.link_up(0);
+    bench.turn();
+    let second: Vec<u32> = bench.wire[4..].iter().map(|w| w.2.ordinal).collect();
+    assert_eq!(second, [4, 5, 6, 7], "those in doubt are held");
+    for sequence in 5..=8 {
+        bench.answer(sequence, Answer::Accepted(&format!("{sequence}")));
+    }
+    bench.commit();
+    bench.pass(Span::secs(60));
+    bench.turn();
+    let again: Vec<u32> = bench.wire[8..].iter().map(|w| w.2.ordinal).collect();
+    assert_eq!(again, [0, 2], "odd ones are at-most-once");
+    assert_eq!(bench.ends(), [(1, Status::Unknown, Reason::InDoubt), (3, Status::Unknown, Reason::InDoubt)]);
+    bench.answer(9, Answer::Accepted("9"));
+    bench.receipt("9", 0, PartState::Delivered);
+    bench.commit();
+    assert!(matches!(bench.journal.last(), Some(Event::Ended { possible_duplicate: true, status: Status::Delivered, .. })));
+}
+
+#[test]
+fn a_late_answer_settles_a_doubt() {
+    let mut bench = Bench::new(&frame(1, 1, true), rules());
+    bench.desk.link_up(0);
+    bench.turn();
+    bench.pass(Span::secs(10));
+    bench.turn();
+    assert_eq!(bench.desk.gauges().in_doubt, 1);
+    bench.answer(1, Answer::Accepted("55"));
+    bench.pass(Span::secs(60));
+    bench.turn();
+    assert_eq!(bench.wire.len(), 1);
+    bench.receipt("55", 0, PartState::Delivered);
+    bench.commit();
+    assert_eq!(bench.ends(), [(0, Status::Delivered, Reason::Receipt)]);
+}
+
+#[test]
+fn a_receipt_that_echoes_our_reference_settles_a_doubt() {
+    let mut bench = Bench::new(&frame(1, 1, false), rules());
+    bench.desk.link_up(0);
+    bench.turn();
+    bench.desk.link_down(0, bench.now);
+    let receipt = ReceiptIn {
+        carrier_id: "77",
+        other_id: "",
+        keys: [keys("77"), Keys::default()],
+        number: 33_600_000_000,
+        reference: Some(receipt::reference_of(at(0), 0)),
+        state: PartState::Delivered,
+        error: "",
+    };
+    bench.desk.receipt(1, 0, 1, &receipt, bench.now);
+    bench.commit();
+    assert_eq!(bench.ends(), [(0, Status::Delivered, Reason::Receipt)]);
+}
+
+#[test]
+fn parts_go_in_order_and_fold_into_one_outcome() {
+    let mut bench = Bench::new(&frame(1, 3, false), rules());
+    bench.desk.link_up(1);
+    bench.turn();
+    assert_eq!(bench.wire.iter().map(|w| w.3).collect::<Vec<_>>(), [0, 1, 2]);
+    for sequence in [3, 1, 2] {
+        bench.answer(sequence, Answer::Accepted(&format!("{sequence}")));
+    }
+    for (name, state) in [("2", PartState::Delivered), ("1", PartState::Undeliverable), ("3", PartState::Delivered)] {
+        assert!(bench.ends().is_empty());
+        bench.receipt(name, 0, state);
+        bench.commit();
+    }
+    assert_eq!(bench.ends(), [(0, Status::PartiallyDelivered, Reason::Receipt)]);
+}
+
+#[test]
+fn what_expires_while_it_waits_is_ended_and_no_receipt_ends_as_unknown() {
+    let mut bench = Bench::new(&frame(3, 1, false), Rules { receipt_wait: Span::secs(90_000), ..rules() });
+    bench.desk.link_up(0);
+    bench.desk.plan(bench.now);
+    bench.commit();
+    bench.desk.write(bench.now, |_, ready, _| (ready.at.ordinal == 0).then_some(1));
+    bench.wire.push((0, 1, at(0), 0));
+    bench.answer(1, Answer::Accepted("1"));
+    bench.commit();
+    bench.pass(Span::secs(86_400));
+    bench.turn();
+    assert_eq!(bench.ends(), [(1, Status::Expired, Reason::LifetimeOver), (2, Status::Expired, Reason::LifetimeOver)]);
+    bench.pass(Span::secs(3_600));
+    bench.turn();
+    assert_eq!(bench.ends().last(), Some(&(0, Status::Unknown, Reason::NoReceipt)));
+}
+
+#[test]
+fn a_message_can_be_canceled_until_it_is_leased() {
+    let mut bench = Bench::new(&frame(12, 1, false), rules());
+    bench.desk.link_up(0);
+    bench.turn();
+    assert!(!bench.desk.cancel(at(0), bench.now));
+    assert!(bench.desk.cancel(at(11), bench.now));
+    assert!(!bench.desk.cancel(at(11), bench.now));
+    bench.commit();
+    assert_eq!(bench.ends(), [(11, Status::Canceled, Reason::Canceled)]);
+}
+
+#[test]
+fn the_rate_is_kept_on_the_wire() {
+    let mut bench = Bench::new(&frame(50, 1, false), Rules { rate: 10.0, window: 100, ..rules() });
+    bench.desk.link_up(0);
+    for _ in 0..100 {
+        bench.turn();
+        bench.pass(Span::millis(10));
+    }
+    assert!((9..=11).contains(&bench.wire.len()), "{}", bench.wire.len());
+}
+
+/// A life with crashes: whatever happens, each message ends once, copies are bounded and labelled.
+fn random_life(seed: u64) {
+    let mut dice = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut roll = move |sides: u64| {
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        (dice >> 20) % sides
+    };
+    let count = 24;
+    let frame = frame(count, 1 + roll(3) as u32, true);
+    let mut bench = Bench::new(&frame, rules());
+    let mut up = [false; 2];
+    let mut unanswered: Vec<(usize, u32)> = Vec::new();
+    let mut names: Vec<String> = Vec::new();
+    let mut seen = 0;
+    let mut crashes = 0;
+    for step in 0..4_000u32 {
+        let calm = step > 1_500;
+        match roll(if calm { 8 } else { 11 }) {
+            0 | 1 => {
+                let link = roll(2) as usize;
+                if !up[link] {
+                    bench.desk.link_up(link);
+                    up[link] = true;
+                }
+            }
+            2 | 3 => {
+                bench.turn();
+                unanswered.extend(bench.wire[seen..].iter().map(|w| (w.0, w.1)));
+                seen = bench.wire.len();
+            }
+            4 | 5 if !unanswered.is_empty() => {
+                let (link, sequence) = unanswered.swap_remove(roll(unanswered.len() as u64) as usize);
+                if up[link] {
+                    match roll(if calm { 1 } else { 6 }) {
+                        4 => bench.answer(sequence, Answer::Throttled { command_status: 0x58 }),
+                        5 => bench.answer(sequence, Answer::Later { command_status: 8 }),
+                        3 => {}
+                        _ => {
+                            bench.answer(sequence, Answer::Accepted(&sequence.to_string()));
+                            names.push(sequence.to_string());
+                        }
+                    }
+                }
+            }
+            6 if !names.is_empty() => {
+                let name = names.swap_remove(roll(names.len() as u64) as usize);
+                bench.receipt(&name, 0, PartState::Delivered);
+            }
+            7 => bench.pass(Span::millis(roll(20_000))),
+            8 => bench.commit(),
+            9 if up != [false; 2] => {
+                let link = roll(2) as usize;
+                if up[link] {
+                    bench.desk.link_down(link, bench.now);
+                    up[link] = false;
+                    unanswered.retain(|(other, _)| *other != link);
+                }
+            }
+            10 if roll(20) == 0 => {
+                crashes += 1;
+                // Only what was committed survives.
+                let mut replay = Replay::default();
+                bench.journal.iter().cloned().for_each(|event| replay.event(event));
+                let mut desk = Desk::new(rules(), 2, seed);
+                let touched = replay.take_frame(&frame.head);
+                desk.restore(frame.head.clone(), Some(&frame), touched, 1, &keys, bench.now);
+                desk.restored(replay.orphans_of("one"), &keys, bench.now);
+                bench.desk = desk;
+                up = [false; 2];
+                unanswered.clear();
+            }
+            _ => {}
+        }
+    }
+    // The journal may hold an end that a crash cut off from its close; what counts is one end per message.
+    bench.desk.link_up(0);
+    for _ in 0..200 {
+        bench.pass(Span::secs(61));
+        bench.turn();
+        let fresh: Vec<u32> = bench.wire[seen..].iter().filter(|w| w.0 == 0).map(|w| w.1).collect();
+        seen = bench.wire.len();
+        for sequence in fresh {
+            bench.answer(sequence, Answer::Accepted(&sequence.to_string()));
+            bench.receipt(&sequence.to_string(), 0, PartState::Delivered);
+        }
+    }
+    let mut ends: BTreeMap<u32, usize> = BTreeMap::new();
+    for (ordinal, _, _) in bench.ends() {
+        *ends.entry(ordinal).or_default() += 1;
+    }
+    let open: Vec<u32> = (0..count).filter(|n| !ends.contains_key(n)).collect();
+    assert!(open.is_empty(), "seed {seed}: {open:?} never ended, {crashes} crashes, {:?}", bench.desk.gauges());
+    assert!(ends.values().all(|times| *times == 1), "seed {seed}: ended twice");
+    let mut copies: StdMap<(u32, u8), u32> = StdMap::new();
+    for (_, _, at, part) in &bench.wire {
+        *copies.entry((at.ordinal, *part)).or_default() += 1;
+    }
+    let mut replay = Replay::default();
+    let refused: Vec<(u32, u8)> = bench
+        .journal
+        .iter()
+        .filter_map(|event| match event {
+            Event::Refused { at, part, .. } => Some((at.ordinal, *part)),
+            _ => None,
+        })
+        .collect();
+    bench.journal.iter().cloned().for_each(|event| replay.event(event));
+    let lives: StdMap<u32, super::Recovering> = replay.take_frame(&frame.head).into_iter().collect();
+    for ((ordinal, part), times) in copies {
+        // An answered refusal is certain: it may be sent again without being a duplicate. One that was answered
+        // just before a crash is not in the journal and counts as a doubt.
+        let times = times - refused.iter().filter(|refusal| **refusal == (ordinal, part)).count() as u32;
+        let life = lives[&ordinal].life;
+        assert!(times <= 2, "seed {seed}: message {ordinal} part {part} was sent {times} times");
+        if times > 1 {
+            assert!(life.possible_duplicate, "seed {seed}: a silent duplicate of message {ordinal} part {part}");
+            assert!(ordinal % 2 == 0, "seed {seed}: an at-most-once message was sent twice");
+        }
+    }
+    let tally = bench.closed.last().expect("the frame closed");
+    assert_eq!(tally.total(), count, "seed {seed}");
+}
+
+#[test]
+fn whatever_happens_each_message_ends_once_and_copies_are_bounded_and_labelled() {
+    for seed in 0..300 {
+        random_life(seed);
+    }
+}
