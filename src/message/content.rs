@@ -18,6 +18,14 @@ impl Encoding {
             Encoding::Ucs2 => "UCS-2",
         }
     }
+
+    /// The API's word for the channel whose content is encoded so.
+    #[must_use]
+    pub const fn channel(self) -> &'static str {
+        match self {
+            Encoding::Gsm7 | Encoding::Ucs2 => "sms",
+        }
+    }
 }
 
 /// How wide the reference is that joins the segments of one message (3GPP TS 23.040 §9.2.3.24).

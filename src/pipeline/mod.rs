@@ -5,3 +5,4 @@ pub mod journal;
 pub mod schedule;
 pub mod submit;
 pub mod track;
+pub mod webhook;
