@@ -3,12 +3,13 @@
 use super::Desk;
 use super::effects::Now;
 use crate::base::{MessageRef, Mono};
+use crate::channel::session::{Answer, Keys};
 use crate::message::Event;
 use crate::message::event::Parts;
 use crate::message::outcome::{Reason, Status};
 use crate::pipeline::desk::Receipts;
-use crate::pipeline::submit::{Answer, Settled, settle};
-use crate::pipeline::track::{Awaited, Keys};
+use crate::pipeline::submit::{Settled, settle};
+use crate::pipeline::track::Awaited;
 
 /// When a submit that was answered had been written: for the latency histograms.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

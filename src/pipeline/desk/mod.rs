@@ -14,7 +14,7 @@ mod restore;
 mod timers;
 
 pub use effects::{After, Counts, Effects, Now, Ready};
-pub use receipt::ReceiptIn;
+pub use receipt::reference_of;
 pub use restore::{Recovering, Replay};
 
 use crate::base::{Bucket, MessageRef, Mono, Span, Time};
@@ -227,7 +227,7 @@ impl Desk {
 
     /// The id form in use, once it is known, and the matches under each form.
     #[must_use]
-    pub const fn form(&self) -> (Option<usize>, [u32; crate::pipeline::track::awaiting::FORMS_MAX]) {
+    pub const fn form(&self) -> (Option<usize>, [u32; crate::channel::session::FORMS_MAX]) {
         (self.awaiting.chosen(), self.awaiting.hits())
     }
 

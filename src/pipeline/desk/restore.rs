@@ -4,11 +4,12 @@
 use super::effects::Now;
 use super::{Desk, Open};
 use crate::base::{MessageRef, Span, Time};
+use crate::channel::session::Keys;
 use crate::message::event::{PartState, all_parts};
 use crate::message::outcome::{Reason, Status};
 use crate::message::{Class, Event, Life};
 use crate::pipeline::schedule::OpenFrame;
-use crate::pipeline::track::{Awaited, Keys, Orphan};
+use crate::pipeline::track::{Awaited, Orphan};
 use crate::storage::{Frame, FrameHead};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
