@@ -95,6 +95,12 @@ impl Session {
         session
     }
 
+    /// Which way it goes.
+    #[must_use]
+    pub fn kind(&self) -> BindKind {
+        self.kind
+    }
+
     /// Whether submits may be written.
     #[must_use]
     pub fn carries_submits(&self) -> bool {
@@ -107,10 +113,10 @@ impl Session {
         self.state == State::Bound
     }
 
-    /// What is to be written to the socket, in one go.
-    #[must_use]
-    pub fn take_output(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.out)
+    /// Moves what is to be written to the socket, in one go, into a buffer that is empty.
+    pub fn swap_output(&mut self, buffer: &mut Vec<u8>) {
+        debug_assert!(buffer.is_empty(), "the last burst has been written");
+        std::mem::swap(&mut self.out, buffer);
     }
 
     /// Whether there is anything to write.

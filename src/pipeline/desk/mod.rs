@@ -7,7 +7,7 @@
 //! final status per message; the tallies of a frame add up to its size.
 
 mod answer;
-mod effects;
+pub mod effects;
 mod lease;
 mod receipt;
 mod restore;
@@ -84,6 +84,8 @@ struct Open {
     policy: DoubtPolicy,
     /// The number the next lease will carry.
     attempt: u8,
+    /// When the carrier last named a part.
+    named: Mono,
     /// Parts that wait in the retries: a part waits there once, whatever sent it there.
     queued: crate::message::event::Parts,
 }
@@ -188,6 +190,12 @@ impl Desk {
     /// What the turn has done. Events must be made durable before `after` is carried out.
     pub fn take_effects(&mut self) -> Effects {
         std::mem::take(&mut self.effects)
+    }
+
+    /// Events that have not been taken yet.
+    #[must_use]
+    pub fn gathered(&self) -> usize {
+        self.effects.events.len()
     }
 
     /// Running totals for metrics.

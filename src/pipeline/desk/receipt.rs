@@ -98,6 +98,8 @@ impl Desk {
         }
         if state.is_final() {
             self.counts.receipts += 1;
+            let named = self.open.get(&at).map_or(now.mono, |open| open.named);
+            self.effects.waited.push(now.mono.since(named));
             self.awaiting.retire(keys);
         } else {
             self.counts.intermediate += 1;

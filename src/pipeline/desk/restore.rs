@@ -159,7 +159,7 @@ impl Desk {
             None => (0, Time(i64::MIN), crate::message::DoubtPolicy::AtMostOnce),
         };
         let attempt = life.attempt.max(1) + u8::from(due.is_some());
-        let open = Open { life, to, expires, policy, attempt, queued: 0 };
+        let open = Open { life, to, expires, policy, attempt, named: now.mono, queued: 0 };
         self.open.insert(at, open);
         for (part, carrier_id, _) in &names {
             if (life.delivered | life.failed) & (1 << part) == 0 {
