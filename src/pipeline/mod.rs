@@ -1,7 +1,13 @@
 //! The journey of a message, stage by stage: `ls` tells the story. Pure: inputs and `now` in, effects out.
+//!
+//! accept → compose → journal → route → schedule → submit → track → webhook; `desk` is where one carrier's
+//! messages pass through schedule, submit and track.
 
+pub mod accept;
+pub mod compose;
 pub mod desk;
 pub mod journal;
+pub mod route;
 pub mod schedule;
 pub mod submit;
 pub mod track;

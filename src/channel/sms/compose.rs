@@ -24,8 +24,8 @@ pub struct Size<'a> {
 }
 
 impl Composer {
-    /// Encodes and cuts a text.
-    pub fn compose(&mut self, text: &str, split: config::Split, concat: config::Concat) -> Size<'_> {
+    /// Encodes and cuts a text; in UCS-2 whatever it holds when `force_ucs2`.
+    pub fn compose(&mut self, text: &str, split: config::Split, concat: config::Concat, force_ucs2: bool) -> Size<'_> {
         let rule = match split {
             config::Split::Grapheme => SplitRule::Grapheme,
             config::Split::Codepoint => SplitRule::CodePoint,
@@ -34,7 +34,11 @@ impl Composer {
             config::Concat::EightBit => ConcatRef::Bits8,
             config::Concat::SixteenBit => ConcatRef::Bits16,
         };
-        gsm::segment(text, rule, width, &mut self.segmented);
+        if force_ucs2 {
+            gsm::segment_ucs2(text, rule, width, &mut self.segmented);
+        } else {
+            gsm::segment(text, rule, width, &mut self.segmented);
+        }
         Size {
             encoding: match self.segmented.encoding {
                 gsm::Encoding::Gsm7 => Encoding::Gsm7,

@@ -3,10 +3,10 @@
 
 use super::effects::Now;
 use super::{Desk, Open};
-use crate::base::{MessageRef, Span, Time};
+use crate::base::{MessageId, MessageRef, Span, Time};
 use crate::channel::session::Keys;
 use crate::message::event::{PartState, all_parts};
-use crate::message::outcome::{Reason, Status};
+use crate::message::outcome::{Reason, Status, Tally};
 use crate::message::{Class, Event, Life};
 use crate::pipeline::schedule::OpenFrame;
 use crate::pipeline::track::{Awaited, Orphan};
@@ -45,17 +45,30 @@ pub struct LostReceipt {
 /// Folds a log from `replay_from` on.
 #[derive(Debug, Default)]
 pub struct Replay {
-    messages: HashMap<MessageRef, Recovering>,
+    /// By frame, so that a frame nothing happened to costs nothing. Only the open frames have a place.
+    frames: HashMap<MessageId, BTreeMap<u32, Recovering>>,
     orphans: BTreeMap<(Box<str>, Box<str>), LostReceipt>,
 }
 
 impl Replay {
+    /// For these open frames; events of others are passed over.
+    #[must_use]
+    pub fn of(open: impl IntoIterator<Item = MessageId>) -> Replay {
+        Replay { frames: open.into_iter().map(|frame| (frame, BTreeMap::new())).collect(), orphans: BTreeMap::new() }
+    }
+
+    fn message(&mut self, at: MessageRef) -> Option<&mut Recovering> {
+        self.frames.get_mut(&at.frame).map(|messages| messages.entry(at.ordinal).or_default())
+    }
+
     /// One event, in the journal's order.
     pub fn event(&mut self, event: Event) {
         match event {
             Event::Leased { messages, .. } => {
                 for lease in messages {
-                    self.messages.entry(lease.at).or_default().life.lease(&lease);
+                    if let Some(message) = self.message(lease.at) {
+                        message.life.lease(&lease);
+                    }
                 }
             }
             Event::Orphaned { carrier, carrier_id, other_id, number, state, error, when } => {
@@ -67,8 +80,7 @@ impl Replay {
             }
             Event::Inbound { .. } => {}
             event => {
-                let Some(at) = event.at() else { return };
-                let message = self.messages.entry(at).or_default();
+                let Some(message) = event.at().and_then(|at| self.message(at)) else { return };
                 message.life.apply(&event);
                 match event {
                     Event::Submitted { part, carrier_id, when, .. } => message.names.push((part, carrier_id, when)),
@@ -81,13 +93,7 @@ impl Replay {
 
     /// The touched messages of one frame, and nothing of it any more afterwards.
     pub fn take_frame(&mut self, head: &FrameHead) -> Vec<(u32, Recovering)> {
-        (0..head.count).filter_map(|ordinal| Some((ordinal, self.messages.remove(&MessageRef { frame: head.first, ordinal })?))).collect()
-    }
-
-    /// Whether anything at all happened to a frame's messages: untouched frames need not be asked for each.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.messages.is_empty()
+        self.frames.remove(&head.first).map_or_else(Vec::new, |messages| messages.into_iter().collect())
     }
 
     /// The orphans of one carrier.
@@ -98,7 +104,8 @@ impl Replay {
 }
 
 impl Desk {
-    /// Puts a frame back. `body` is needed only when some of its messages were touched and are not final.
+    /// Puts a frame back, and tells where its messages stood. `body` is needed only when some of them were touched
+    /// and are not final.
     /// `keys_of` gives the keys of a carrier's name.
     pub fn restore(
         &mut self,
@@ -108,7 +115,7 @@ impl Desk {
         weight: u32,
         keys_of: &dyn Fn(&str) -> Keys,
         now: Now,
-    ) {
+    ) -> Tally {
         let mut frame = OpenFrame::new(head.clone(), None);
         let mut pending = Vec::new();
         for (ordinal, recovering) in touched {
@@ -127,8 +134,9 @@ impl Desk {
             // Closed in truth, the row was in a commit that never was: write it now.
             let closed = crate::storage::Closed { frame: head.first, batch: head.batch, tally: frame.tally.to_bytes() };
             self.effects.closed.push(closed);
-            return;
+            return frame.tally;
         }
+        let tally = frame.tally;
         let has_waiting = frame.advance();
         self.frames.insert(frame);
         if has_waiting {
@@ -139,6 +147,7 @@ impl Desk {
         for (at, recovering) in pending {
             self.restore_message(at, &head, body, recovering, keys_of, now);
         }
+        tally
     }
 
     fn restore_message(

@@ -408,7 +408,7 @@ fn random_life(seed: u64) {
             10 if roll(20) == 0 => {
                 crashes += 1;
                 // Only what was committed survives.
-                let mut replay = Replay::default();
+                let mut replay = Replay::of([FIRST]);
                 bench.journal.iter().cloned().for_each(|event| replay.event(event));
                 let mut desk = Desk::new(rules(), 2, seed);
                 let touched = replay.take_frame(&frame.head);
@@ -444,7 +444,7 @@ fn random_life(seed: u64) {
     for (_, _, at, part) in &bench.wire {
         *copies.entry((at.ordinal, *part)).or_default() += 1;
     }
-    let mut replay = Replay::default();
+    let mut replay = Replay::of([FIRST]);
     let refused: Vec<(u32, u8)> = bench
         .journal
         .iter()

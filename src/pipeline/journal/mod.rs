@@ -1,6 +1,10 @@
 //! Journal: what all cores posted in one tick becomes one group, committed together. Single messages of one lane
 //! are joined into one frame. Pure: posts and `now` in, a group out; the writer thread commits it.
 
+pub mod drafts;
+
+pub use drafts::{Drafts, Slot};
+
 use crate::base::id::IdSource;
 use crate::base::{BatchId, MessageId, Span, Time};
 use crate::message::Event;
@@ -65,6 +69,9 @@ pub struct Turn {
     pub closed: Vec<Closed>,
 }
 
+/// The first octets of the stored answer to a single message: the writer puts its id in their place.
+pub const UNNAMED: [u8; 8] = [0xff; 8];
+
 /// Where one draft's messages came to lie: the id of its first message; the others follow.
 pub type Place = MessageId;
 
@@ -102,6 +109,8 @@ impl Grouping {
     pub fn prepare(&mut self, acceptances: Vec<Acceptance>, turns: Vec<Turn>, notes: Vec<(String, Option<Vec<u8>>)>, now: Time) -> Prepared {
         self.seq += 1;
         let mut prepared = Prepared { group: Group { seq: self.seq, at: now, notes, ..Group::default() }, ..Prepared::default() };
+        // Which acceptance each answer belongs to.
+        let mut named: Vec<usize> = Vec::new();
         let mut joined: Vec<(FrameDraft, Vec<(usize, usize)>)> = Vec::new();
         for (index, acceptance) in acceptances.into_iter().enumerate() {
             prepared.places.push(vec![MessageId(0); acceptance.frames.len()]);
@@ -109,11 +118,22 @@ impl Grouping {
                 self.join(&mut joined, draft, (index, slot));
             }
             prepared.group.answers.extend(acceptance.answer);
+            if prepared.group.answers.len() > named.len() {
+                named.push(index);
+            }
             prepared.group.batches.extend(acceptance.seal);
             prepared.group.aborted.extend(acceptance.abort);
         }
         for (draft, owners) in joined {
             self.frame(draft, &owners, &mut prepared, now);
+        }
+        for (answer, index) in prepared.group.answers.iter_mut().zip(named) {
+            // The answer of a single message begins with its id, which nobody knew before now.
+            if let ([place], Some(id)) = (&*prepared.places[index], answer.body.first_chunk_mut::<8>())
+                && *id == UNNAMED
+            {
+                *id = place.0.to_le_bytes();
+            }
         }
         for batch in &prepared.group.aborted {
             self.staged.remove(batch);

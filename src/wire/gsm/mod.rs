@@ -9,5 +9,5 @@ pub mod septet;
 pub mod ucs2;
 pub mod udh;
 
-pub use segment::{Encoding, Segmented, SplitRule, segment};
+pub use segment::{Encoding, Segmented, SplitRule, segment, segment_ucs2};
 pub use udh::{Concat, ConcatRef, Udh};

@@ -133,6 +133,25 @@ pub fn segment(text: &str, rule: SplitRule, concat: ConcatRef, out: &mut Segment
             Encoding::Ucs2
         }
     };
+    cut(text, rule, concat, out);
+}
+
+/// The same in UCS-2 whatever the text: for callers who ask for it.
+///
+/// # Panics
+/// If the text is above a gibibyte.
+pub fn segment_ucs2(text: &str, rule: SplitRule, concat: ConcatRef, out: &mut Segmented) {
+    assert!(text.len() <= TEXT_OCTETS_MAX, "texts are bounded where they come in");
+    out.octets.clear();
+    out.ends.clear();
+    out.first_ucs2_char = None;
+    out.encoding = Encoding::Ucs2;
+    ucs2::encode(text, &mut out.octets);
+    cut(text, rule, concat, out);
+}
+
+/// Counts the encoded text and finds where its segments end.
+fn cut(text: &str, rule: SplitRule, concat: ConcatRef, out: &mut Segmented) {
     out.units = (out.octets.len() / out.encoding.unit_octets()) as u32;
     if out.units > out.encoding.single_units() {
         let part_units = out.encoding.part_units(concat) as usize;

@@ -1,0 +1,327 @@
+//! From a draft to an accepted message: the recipient is a number, the sender has a form carriers take and belongs to
+//! the account, there is a text, the lifetime is allowed; what was not said comes from the account. The text itself
+//! (holes, encoding, segments) and the route are for later stages.
+
+use std::fmt;
+
+use crate::base::phone::NotANumber;
+use crate::base::{Msisdn, Span, Time};
+use crate::message::content::{Class, DoubtPolicy};
+use crate::pipeline::accept::draft::{Draft, Params};
+use crate::pipeline::accept::fault::{Code, Refusal};
+use crate::pipeline::accept::fields::{EXPIRES_IN_MAX, EncodingChoice, Expiry, Split};
+
+/// Longest way to write a number that is looked at, in octets: 15 digits with separators, in any script.
+const NUMBER_OCTETS_MAX: usize = 64;
+
+/// Which senders an account may use.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Senders {
+    /// Any that has the form of one.
+    #[default]
+    Any,
+    /// These, as they are written.
+    Only(Vec<Box<str>>),
+}
+
+/// What the operator allows an account, and what holds when a message says nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccountRules {
+    /// The sender when none is given.
+    pub from: Option<Box<str>>,
+    /// The senders allowed.
+    pub senders: Senders,
+    /// The class when none is given.
+    pub class: Class,
+    /// What to do in doubt, by `Class::priority`.
+    pub doubt: [DoubtPolicy; 4],
+    /// How long a message may be sent, by `Class::priority`.
+    pub lifetime: [Span; 4],
+    /// The longest lifetime a message may ask for, at most 14 days.
+    pub lifetime_max: Span,
+    /// The most segments of a message, 1 to 64; a message may ask for fewer.
+    pub max_segments: u8,
+    /// How texts are encoded when nothing is said.
+    pub encoding: EncodingChoice,
+    /// How texts are cut when nothing is said.
+    pub split: Split,
+}
+
+impl Default for AccountRules {
+    /// Codes are worth minutes, orders a day, the rest two. A second code annoys less than none; a second advertisement
+    /// annoys more.
+    fn default() -> AccountRules {
+        AccountRules {
+            from: None,
+            senders: Senders::Any,
+            class: Class::Transactional,
+            doubt: [DoubtPolicy::ResendOnce, DoubtPolicy::ResendOnce, DoubtPolicy::AtMostOnce, DoubtPolicy::AtMostOnce],
+            lifetime: [Span::secs(600), Span::secs(86_400), Span::secs(172_800), Span::secs(172_800)],
+            lifetime_max: Span::secs(EXPIRES_IN_MAX),
+            max_segments: 10,
+            encoding: EncodingChoice::Auto,
+            split: Split::Grapheme,
+        }
+    }
+}
+
+/// The form of a sender; decides its type of number towards a carrier.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum SenderForm {
+    /// 7 to 15 digits, with or without plus.
+    Number,
+    /// 3 to 6 digits.
+    ShortCode,
+    /// 1 to 11 characters, a letter among them.
+    Name,
+}
+
+/// A sender that has the form of one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sender<'a> {
+    /// As the customer wrote it.
+    pub text: &'a str,
+    /// What it is.
+    pub form: SenderForm,
+}
+
+impl<'a> Sender<'a> {
+    /// Reads a sender: `+33612345678`, `36123`, `SHOP`. Names have letters, digits, space and `& - _ . ! ' + * / # ,`:
+    /// characters of the GSM alphabet that take one septet (TS 23.040 clause 9.1.2.5: 11 of them fit the address).
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Sender<'a>> {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
+            let form = match (digits.len(), digits.len() == text.len()) {
+                (3..=6, true) => SenderForm::ShortCode,
+                (7..=15, _) if !digits.starts_with('0') => SenderForm::Number,
+                _ => return None,
+            };
+            return Some(Sender { text, form });
+        }
+        let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b" &-_.!'+*/#,".contains(&b);
+        let is_name = text.len() <= 11
+            && text.bytes().all(is_allowed)
+            && text.bytes().any(|b| b.is_ascii_alphabetic())
+            && !text.starts_with(' ')
+            && !text.ends_with(' ');
+        is_name.then_some(Sender { text, form: SenderForm::Name })
+    }
+}
+
+/// A message that is believed: only its text is still as it was written.
+#[derive(Clone, Copy)]
+pub struct Accepted<'a> {
+    /// As in [`Draft::line`].
+    pub line: u32,
+    /// The recipient.
+    pub to: Msisdn,
+    /// The sender.
+    pub from: Sender<'a>,
+    /// The text, not empty, perhaps with holes.
+    pub text: &'a str,
+    /// The values for the holes.
+    pub params: Params<'a>,
+    /// The customer's reference; empty when none.
+    pub client_ref: &'a str,
+    /// What it is for.
+    pub class: Class,
+    /// What to do in doubt.
+    pub doubt: DoubtPolicy,
+    /// How long after `now` it may be sent; more than zero.
+    pub lifetime: Span,
+    /// The most segments, 1 to 64.
+    pub max_segments: u8,
+    /// How to encode it.
+    pub encoding: EncodingChoice,
+    /// How to cut it.
+    pub split: Split,
+}
+
+/// Debug shows no text and no full number.
+impl fmt::Debug for Accepted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accepted").field("line", &self.line).field("to", &self.to).field("class", &self.class).finish_non_exhaustive()
+    }
+}
+
+/// Believes a draft, or says why not. `now` is the instant of acceptance.
+///
+/// # Errors
+/// The first of: `missing_to`, `invalid_number`, `missing_sender`, `invalid_sender`, `sender_not_allowed`,
+/// `missing_text`, `empty_text`, `lifetime_out_of_range`.
+pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Result<Accepted<'a>, Refusal> {
+    let to = recipient(draft.to)?;
+    let from = sender(draft.from, rules)?;
+    let text = draft.text.ok_or_else(|| Refusal::new(Code::MissingText, "/text", "expected a text"))?;
+    if text.is_empty() {
+        return Err(Refusal::new(Code::EmptyText, "/text", "expected a text"));
+    }
+    let options = &draft.options;
+    let class = options.class.unwrap_or(rules.class);
+    let index = usize::from(class.priority());
+    Ok(Accepted {
+        line: draft.line,
+        to,
+        from,
+        text,
+        params: draft.params,
+        client_ref: draft.client_ref.unwrap_or_default(),
+        class,
+        doubt: options.doubt.unwrap_or(rules.doubt[index]),
+        lifetime: lifetime(options.expiry, rules.lifetime[index], rules.lifetime_max, now)?,
+        max_segments: options.max_segments.unwrap_or(rules.max_segments).min(rules.max_segments),
+        encoding: options.encoding.unwrap_or(rules.encoding),
+        split: options.split.unwrap_or(rules.split),
+    })
+}
+
+fn recipient(to: Option<&str>) -> Result<Msisdn, Refusal> {
+    let invalid = |detail| Refusal::new(Code::InvalidNumber, "/to", detail);
+    match to {
+        None | Some("") => Err(Refusal::new(Code::MissingTo, "/to", "expected a number")),
+        Some(to) if to.len() > NUMBER_OCTETS_MAX => Err(invalid("too long for a number")),
+        Some(to) => Msisdn::parse(to).map_err(|why| {
+            invalid(match why {
+                NotANumber::Empty => "expected a number",
+                NotANumber::Character => "a character that numbers do not have",
+                NotANumber::NoCountryCode => "no country code",
+                NotANumber::Length => "expected 7 to 15 digits",
+            })
+        }),
+    }
+}
+
+fn sender<'a>(given: Option<&'a str>, rules: &'a AccountRules) -> Result<Sender<'a>, Refusal> {
+    let text = given.or(rules.from.as_deref()).ok_or_else(|| Refusal::new(Code::MissingSender, "/from", "expected a sender"))?;
+    let sender = Sender::parse(text)
+        .ok_or_else(|| Refusal::new(Code::InvalidSender, "/from", "expected digits or a name of at most 11 characters"))?;
+    if let Senders::Only(allowed) = &rules.senders
+        && !allowed.iter().any(|other| **other == *text)
+    {
+        return Err(Refusal::new(Code::SenderNotAllowed, "/from", "not a sender of the account"));
+    }
+    Ok(sender)
+}
+
+fn lifetime(expiry: Option<Expiry>, usual: Span, longest: Span, now: Time) -> Result<Span, Refusal> {
+    let (lifetime, pointer) = match expiry {
+        None => return Ok(usual.min(longest)),
+        Some(Expiry::In(seconds)) => (Span::secs(u64::from(seconds)), "/expires_in"),
+        Some(Expiry::At(at)) => (at.since(now), "/expires_at"),
+    };
+    if lifetime == Span::ZERO {
+        return Err(Refusal::new(Code::LifetimeOutOfRange, pointer, "the instant is over"));
+    }
+    if lifetime > longest {
+        return Err(Refusal::new(Code::LifetimeOutOfRange, pointer, format!("at most {} seconds", longest.as_millis() / 1_000)));
+    }
+    Ok(lifetime)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::accept::draft::Defaults;
+    use crate::pipeline::accept::single::MessageReader;
+
+    const NOW: Time = Time(1_800_000_000_000);
+
+    fn rules() -> AccountRules {
+        AccountRules { from: Some("SHOP".into()), ..AccountRules::default() }
+    }
+
+    #[track_caller]
+    fn refused(body: &str, rules: &AccountRules, code: Code, pointer: &str) {
+        let (mut reader, defaults) = (MessageReader::default(), Defaults::default());
+        let draft = reader.read(body.as_bytes(), &defaults, 65_536).expect("a draft");
+        let refusal = check(&draft, rules, NOW).expect_err(body);
+        assert_eq!((refusal.code, &*refusal.pointer), (code, pointer), "{body}");
+    }
+
+    #[test]
+    fn what_is_not_said_comes_from_the_account_and_its_class() {
+        let (mut reader, defaults) = (MessageReader::default(), Defaults::default());
+        let draft = reader.read(br#"{"to":"0033 612345678","text":"hi","class":"otp"}"#, &defaults, 65_536).expect("a draft");
+        let rules = rules();
+        let accepted = check(&draft, &rules, NOW).expect("right");
+        assert_eq!((accepted.to.e164().as_str(), accepted.from.text, accepted.from.form), ("+33612345678", "SHOP", SenderForm::Name));
+        assert_eq!((accepted.class, accepted.doubt, accepted.lifetime), (Class::Otp, DoubtPolicy::ResendOnce, Span::secs(600)));
+        assert_eq!((accepted.max_segments, accepted.client_ref, accepted.text), (10, "", "hi"));
+    }
+
+    #[test]
+    fn what_is_said_holds_within_what_the_account_allows() {
+        let (mut reader, defaults) = (MessageReader::default(), Defaults::default());
+        let body = br#"{"to":"+33612345678","from":"36123","text":"hi","class":"marketing","doubt":"resend_once","max_segments":64,
+            "expires_at":"2027-01-15T10:00:00+01:00","encoding":"ucs2","split":"codepoint","client_ref":"A-1","channel":"sms"}"#;
+        let draft = reader.read(body, &defaults, 65_536).expect("a draft");
+        let rules = rules();
+        let accepted = check(&draft, &rules, NOW).expect("right");
+        assert_eq!((accepted.class, accepted.doubt, accepted.max_segments), (Class::Marketing, DoubtPolicy::ResendOnce, 10));
+        assert_eq!((accepted.encoding, accepted.split, accepted.client_ref), (EncodingChoice::Ucs2, Split::Codepoint, "A-1"));
+        assert_eq!(
+            (NOW.after(accepted.lifetime).rfc3339().as_str(), accepted.from.form),
+            ("2027-01-15T09:00:00.000Z", SenderForm::ShortCode)
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_believed_says_why() {
+        let none = AccountRules::default();
+        let only = AccountRules { senders: Senders::Only(vec!["SHOP".into()]), ..rules() };
+        for (body, rules, code, pointer) in [
+            (r#"{"text":"hi"}"#, &rules(), Code::MissingTo, "/to"),
+            (r#"{"to":"","text":"hi"}"#, &rules(), Code::MissingTo, "/to"),
+            (r#"{"to":null,"text":"hi"}"#, &rules(), Code::MissingTo, "/to"),
+            (r#"{"to":"0612345678","text":"hi"}"#, &rules(), Code::InvalidNumber, "/to"),
+            (r#"{"to":"+33 6 12 3","text":"hi"}"#, &rules(), Code::InvalidNumber, "/to"),
+            (r#"{"to":"+336123456x8","text":"hi"}"#, &rules(), Code::InvalidNumber, "/to"),
+            (r#"{"to":"+33612345678 +33612345679","text":"hi"}"#, &rules(), Code::InvalidNumber, "/to"),
+            (r#"{"to":"3.3612E+10","text":"hi"}"#, &rules(), Code::InvalidNumber, "/to"),
+            (r#"{"to":"+33612345678"}"#, &rules(), Code::MissingText, "/text"),
+            (r#"{"to":"+33612345678","text":""}"#, &rules(), Code::EmptyText, "/text"),
+            (r#"{"to":"+33612345678","text":"hi"}"#, &none, Code::MissingSender, "/from"),
+            (r#"{"to":"+33612345678","from":"","text":"hi"}"#, &rules(), Code::InvalidSender, "/from"),
+            (r#"{"to":"+33612345678","from":"TWELVE CHARS","text":"hi"}"#, &rules(), Code::InvalidSender, "/from"),
+            (r#"{"to":"+33612345678","from":"Crédit","text":"hi"}"#, &rules(), Code::InvalidSender, "/from"),
+            (r#"{"to":"+33612345678","from":"ΑΒΓ","text":"hi"}"#, &rules(), Code::InvalidSender, "/from"),
+            (r#"{"to":"+33612345678","from":"BANK","text":"hi"}"#, &only, Code::SenderNotAllowed, "/from"),
+            (r#"{"to":"+33612345678","text":"hi","expires_at":"2027-01-15T08:00:00Z"}"#, &rules(), Code::LifetimeOutOfRange, "/expires_at"),
+            (r#"{"to":"+33612345678","text":"hi","expires_at":"2028-01-15T08:00:00Z"}"#, &rules(), Code::LifetimeOutOfRange, "/expires_at"),
+            (r#"{"to":"+33612345678","text":"hi","expires_at":"1970-01-01T00:00:00Z"}"#, &rules(), Code::LifetimeOutOfRange, "/expires_at"),
+        ] {
+            // 1,800,000,000 is 2027-01-15T08:00:00Z, the instant itself.
+            refused(body, rules, code, pointer);
+        }
+        let short = AccountRules { lifetime_max: Span::secs(60), ..rules() };
+        refused(r#"{"to":"+33612345678","text":"hi","expires_in":61}"#, &short, Code::LifetimeOutOfRange, "/expires_in");
+    }
+
+    #[test]
+    fn senders_are_numbers_short_codes_or_names() {
+        for (text, form) in [
+            ("+33612345678", Some(SenderForm::Number)),
+            ("33612345678", Some(SenderForm::Number)),
+            ("1234567", Some(SenderForm::Number)),
+            ("36123", Some(SenderForm::ShortCode)),
+            ("112", Some(SenderForm::ShortCode)),
+            ("12", None),
+            ("+112", None),
+            ("0612345678", None),
+            ("1234567890123456", None),
+            ("SHOP", Some(SenderForm::Name)),
+            ("My Shop 24", Some(SenderForm::Name)),
+            ("H&M", Some(SenderForm::Name)),
+            ("A", Some(SenderForm::Name)),
+            (" SHOP", None),
+            ("SHOP ", None),
+            ("SHOP[1]", None),
+            ("12 34", None),
+            ("+", None),
+            ("", None),
+        ] {
+            assert_eq!(Sender::parse(text).map(|sender| sender.form), form, "{text}");
+        }
+    }
+}
