@@ -60,7 +60,12 @@ pub(crate) async fn drive(core: Rc<RefCell<Core>>, slot: usize, line: usize, end
         core.borrow().slots[slot].reporter.reconnecting();
         let pause = pause(&world, &endpoint, failures, over);
         if over != Over::Unreachable {
-            tracing::warn!(carrier = core.borrow().slots[slot].desk.carrier(), why = over.word(), pause_ms = pause.as_millis(), "session over");
+            tracing::warn!(
+                carrier = core.borrow().slots[slot].desk.carrier(),
+                why = over.word(),
+                pause_ms = pause.as_millis(),
+                "session over"
+            );
         }
         tokio::select! {
             () = tokio::time::sleep(pause.std()) => {}

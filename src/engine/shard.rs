@@ -190,7 +190,9 @@ impl Core {
                 };
                 desk.inbound(line, era, sequence, event);
             }
-            Heard::Note(Note::UnmappedState) => tracing::warn!(carrier = desk.carrier(), "a receipt has a state word that is not in our table"),
+            Heard::Note(Note::UnmappedState) => {
+                tracing::warn!(carrier = desk.carrier(), "a receipt has a state word that is not in our table")
+            }
             Heard::Note(_) => {}
         });
         if *must_close { outcome.and(Err(Over::WrongState)) } else { outcome }
@@ -253,7 +255,11 @@ impl Core {
                 && slot.learnt != Some(form)
             {
                 slot.learnt = Some(form);
-                tracing::info!(carrier = desk.carrier(), form = Profile::form_word(form), "message ids of this carrier compare in this form");
+                tracing::info!(
+                    carrier = desk.carrier(),
+                    form = Profile::form_word(form),
+                    "message ids of this carrier compare in this form"
+                );
             }
             reporter.publish(desk, now.mono);
         }

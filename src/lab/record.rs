@@ -47,7 +47,7 @@ counts! {
     submits,
     /// Taken for delivery.
     accepted,
-    /// Refused with a status other than throttling.
+    /// Refused by the statuses of the personality, or because the session may not submit.
     refused,
     /// Refused over the rate or the window.
     throttled,

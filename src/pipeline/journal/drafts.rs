@@ -130,10 +130,11 @@ mod tests {
     #[test]
     fn each_lane_has_its_frames_and_a_full_one_is_followed_by_another() {
         let mut drafts = Drafts::new("a", Some(BatchId(1)), &["x".into(), "y".into()], 2);
-        let slots: Vec<(u32, u32)> = [(0, Class::Otp, 9), (1, Class::Otp, 5), (0, Class::Otp, 3), (0, Class::Otp, 7), (0, Class::Marketing, 1)]
-            .map(|(carrier, class, lifetime)| drafts.push(&message(class, lifetime), carrier))
-            .map(|slot| (slot.draft, slot.ordinal))
-            .to_vec();
+        let slots: Vec<(u32, u32)> =
+            [(0, Class::Otp, 9), (1, Class::Otp, 5), (0, Class::Otp, 3), (0, Class::Otp, 7), (0, Class::Marketing, 1)]
+                .map(|(carrier, class, lifetime)| drafts.push(&message(class, lifetime), carrier))
+                .map(|slot| (slot.draft, slot.ordinal))
+                .to_vec();
         assert_eq!(slots, [(0, 0), (1, 0), (0, 1), (2, 0), (3, 0)]);
         let taken = drafts.take();
         assert_eq!(taken.iter().map(|frame| frame.count).collect::<Vec<_>>(), [2, 1, 1, 1]);

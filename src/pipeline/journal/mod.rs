@@ -106,7 +106,13 @@ impl Grouping {
     }
 
     /// One group of everything posted. If its commit fails, nothing of it happened: `undo` must be called.
-    pub fn prepare(&mut self, acceptances: Vec<Acceptance>, turns: Vec<Turn>, notes: Vec<(String, Option<Vec<u8>>)>, now: Time) -> Prepared {
+    pub fn prepare(
+        &mut self,
+        acceptances: Vec<Acceptance>,
+        turns: Vec<Turn>,
+        notes: Vec<(String, Option<Vec<u8>>)>,
+        now: Time,
+    ) -> Prepared {
         self.seq += 1;
         let mut prepared = Prepared { group: Group { seq: self.seq, at: now, notes, ..Group::default() }, ..Prepared::default() };
         // Which acceptance each answer belongs to.
@@ -155,10 +161,14 @@ impl Grouping {
     /// Small drafts without a bulk join one of the same lane; `owners` says who asked for which message.
     fn join(&self, joined: &mut Vec<(FrameDraft, Vec<(usize, usize)>)>, draft: FrameDraft, owner: (usize, usize)) {
         let fits = |other: &FrameDraft| {
-            draft.batch.is_none() && other.batch.is_none() && other.lane == draft.lane && other.count + draft.count <= self.frame_messages_max
+            draft.batch.is_none()
+                && other.batch.is_none()
+                && other.lane == draft.lane
+                && other.count + draft.count <= self.frame_messages_max
         };
         // The owners' messages are found again by count, so only drafts of one message each are joined.
-        match joined.iter_mut().rev().take(64).find(|(other, owners)| fits(other) && draft.count == 1 && owners.len() as u32 == other.count) {
+        match joined.iter_mut().rev().take(64).find(|(other, owners)| fits(other) && draft.count == 1 && owners.len() as u32 == other.count)
+        {
             Some((other, owners)) => {
                 other.count += 1;
                 other.body.extend_from_slice(&draft.body);
@@ -212,7 +222,15 @@ mod tests {
     fn draft(batch: Option<BatchId>, count: u32) -> FrameDraft {
         let lane = Lane { carrier: "c".into(), account: "a".into(), priority: 1 };
         let keys = vec![7; count as usize];
-        FrameDraft { lane, batch, count, body: vec![0; count as usize], lifetime_min: Span::secs(60), recipients: keys.clone(), references: keys }
+        FrameDraft {
+            lane,
+            batch,
+            count,
+            body: vec![0; count as usize],
+            lifetime_min: Span::secs(60),
+            recipients: keys.clone(),
+            references: keys,
+        }
     }
 
     fn accept(frames: Vec<FrameDraft>) -> Acceptance {
