@@ -1,1 +1,4 @@
-//! channel
+//! Channels: what SMS, MMS and voice do differently, behind one contract. Stages of the pipeline never name one.
+
+pub mod session;
+pub mod sms;

@@ -1,7 +1,15 @@
-//! Engine: the asynchronous edge. It moves messages and events between the journal, the carriers and the
-//! customers, and decides nothing about them: `pipeline` does.
+//! Where the pure pipeline meets sockets, disks and timers: the journal's writer, the shards, the drivers of
+//! sessions. It does I/O and decides nothing about messages.
 
+pub mod batches;
 pub mod courier;
+pub mod driver;
+pub mod hook;
+pub mod ids;
+pub mod mailbox;
 pub mod post;
 pub mod reader;
+mod report;
+pub mod shard;
 pub mod tail;
+pub mod writer;

@@ -16,7 +16,8 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use tokio::time::{Instant, timeout_at};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// Octets of an answer that are read; the rest is left unread and the connection closed.
 pub const REPLY_MAX: usize = 64 * 1024;
@@ -116,7 +117,7 @@ impl Post {
     /// Makes a call. On a connection that turns out to have been closed by the peer while idle the call is made
     /// once more on a new one, so the peer may see it twice.
     pub async fn call(&mut self, call: &Call<'_>) -> Result<Reply, PostFault> {
-        let end = Instant::now() + call.timeout.std();
+        let end = self.dialler.world.mono() + call.timeout;
         // Taken out: a call that is dropped half way leaves no half-read connection behind.
         if let Some(open) = self.kept(call.target).await {
             match self.exchange(open, call, end).await {
@@ -141,7 +142,7 @@ impl Post {
         (!is_closed && open.sender.is_ready()).then_some(open)
     }
 
-    async fn exchange(&mut self, mut open: Open, call: &Call<'_>, end: Instant) -> Result<Reply, PostFault> {
+    async fn exchange(&mut self, mut open: Open, call: &Call<'_>, end: Mono) -> Result<Reply, PostFault> {
         let mut request = Request::builder().method(call.method.clone()).uri(&call.target.path);
         request = request.header(header::HOST, call.target.authority());
         for (name, value) in call.headers {
@@ -149,7 +150,7 @@ impl Post {
         }
         let request = request.body(Full::new(call.body.clone())).map_err(|_| PostFault::Unwritable)?;
         let answer = open.sender.send_request(request);
-        let answer = match timeout_at(end, alongside(&mut open.connection, &mut open.is_closed, answer)).await {
+        let answer = match timeout(self.dialler.left(end), alongside(&mut open.connection, &mut open.is_closed, answer)).await {
             Err(_) => return Err(PostFault::Timeout),
             Ok(Err(_)) => return Err(PostFault::Broken),
             Ok(Ok(answer)) => answer,
@@ -158,7 +159,7 @@ impl Post {
         let (mut read, mut is_whole) = (BytesMut::new(), false);
         // The status is known: an endless, slow or broken body changes nothing of it, and costs the connection.
         let reading = alongside(&mut open.connection, &mut open.is_closed, collect(body, &mut read));
-        if let Ok(whole) = timeout_at(end, reading).await {
+        if let Ok(whole) = timeout(self.dialler.left(end), reading).await {
             is_whole = whole;
         }
         if is_whole && !open.is_closed {
@@ -170,10 +171,14 @@ impl Post {
 }
 
 impl Dialler {
-    async fn connect(&self, target: &Target, end: Instant) -> Result<Open, PostFault> {
+    fn left(&self, end: Mono) -> Duration {
+        end.since(self.world.mono()).std()
+    }
+
+    async fn connect(&self, target: &Target, end: Mono) -> Result<Open, PostFault> {
         let addresses = match target.literal() {
             Some(address) => vec![SocketAddr::new(address, target.port)],
-            None => match timeout_at(end, self.world.net.resolve(&target.host, target.port)).await {
+            None => match timeout(self.left(end), self.world.net.resolve(&target.host, target.port)).await {
                 Ok(Ok(addresses)) => addresses,
                 Ok(Err(_)) | Err(_) => return Err(PostFault::Unresolved),
             },
@@ -185,7 +190,7 @@ impl Dialler {
         }
         let stream = self.dial(&addresses, end).await?;
         let stream = if target.tls {
-            timeout_at(end, self.tls.connect(&target.host, stream)).await.ok().and_then(Result::ok).ok_or(PostFault::Tls)?
+            timeout(self.left(end), self.tls.connect(&target.host, stream)).await.ok().and_then(Result::ok).ok_or(PostFault::Tls)?
         } else {
             stream
         };
@@ -195,14 +200,14 @@ impl Dialler {
         Ok(Open { sender, connection: Box::pin(connection), is_closed: false, peer, since: now, used: now })
     }
 
-    async fn dial(&self, addresses: &[SocketAddr], end: Instant) -> Result<BoxStream, PostFault> {
+    async fn dial(&self, addresses: &[SocketAddr], end: Mono) -> Result<BoxStream, PostFault> {
         if addresses.is_empty() {
             return Err(PostFault::Unresolved);
         }
         let tried = addresses.len().min(DIALS_MAX);
         for (at, address) in addresses[..tried].iter().enumerate() {
-            let patience = if at + 1 < tried { end.min(Instant::now() + DIAL_WAIT.std()) } else { end };
-            if let Ok(Ok(stream)) = timeout_at(patience, self.world.net.dial(*address)).await {
+            let patience = if at + 1 < tried { self.left(end).min(DIAL_WAIT.std()) } else { self.left(end) };
+            if let Ok(Ok(stream)) = timeout(patience, self.world.net.dial(*address)).await {
                 return Ok(stream);
             }
         }

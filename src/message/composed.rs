@@ -1,7 +1,7 @@
 //! A message whose size is known: validated, encoded, cut into segments, routed to a carrier.
 
 use crate::base::{Msisdn, Span};
-use crate::message::content::{Class, DoubtPolicy, Encoding};
+use crate::message::content::{Class, DoubtPolicy, Encoding, Reference};
 
 /// A message ready for the journal. Borrowed from the request and from reusable buffers: it lives only until
 /// `record::write` has put it into a frame.
@@ -19,6 +19,8 @@ pub struct Composed<'a> {
     pub octets: &'a [u8],
     /// Where each segment ends in `octets`; one entry for a single segment. 1 to 64 entries.
     pub ends: &'a [u32],
+    /// How the segments are joined.
+    pub reference: Reference,
     /// What the message is for.
     pub class: Class,
     /// What to do in doubt.

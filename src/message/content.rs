@@ -1,7 +1,7 @@
 //! The kinds of traffic and of content.
 
 /// How the octets of a text were made.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Encoding {
     /// GSM 7-bit default alphabet, one septet per octet (3GPP TS 23.038 §6.2.1).
     Gsm7,
@@ -26,6 +26,15 @@ impl Encoding {
             Encoding::Gsm7 | Encoding::Ucs2 => "sms",
         }
     }
+}
+
+/// How wide the reference is that joins the segments of one message (3GPP TS 23.040 §9.2.3.24).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Reference {
+    /// 8 bits: every handset knows it.
+    Narrow,
+    /// 16 bits: for many long messages to one number; costs an octet a segment.
+    Wide,
 }
 
 /// What a message is for. Decides priority, send windows and what an ambiguity costs.

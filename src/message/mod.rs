@@ -12,7 +12,7 @@ pub mod outcome;
 pub mod record;
 
 pub use composed::Composed;
-pub use content::{Class, DoubtPolicy, Encoding};
+pub use content::{Class, DoubtPolicy, Encoding, Reference};
 pub use event::Event;
 pub use life::Life;
 pub use outcome::{Reason, Status};

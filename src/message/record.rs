@@ -3,7 +3,7 @@
 
 use crate::base::{MessageId, MessageRef, Msisdn, Span, Time};
 use crate::message::composed::Composed;
-use crate::message::content::{Class, DoubtPolicy, Encoding};
+use crate::message::content::{Class, DoubtPolicy, Encoding, Reference};
 use crate::message::event::{Event, LeasedMessage, PartState};
 use crate::message::outcome::{Reason, Status};
 use bytes::Bytes;
@@ -38,6 +38,8 @@ pub struct MessageRecord {
     pub lifetime_ms: u64,
     #[prost(uint32, tag = "10")]
     pub line: u32,
+    #[prost(uint32, tag = "11")]
+    pub wide: u32,
 }
 
 fn uint(tag: u32, value: u64, out: &mut Vec<u8>) {
@@ -69,6 +71,7 @@ pub fn write(message: &Composed<'_>, body: &mut Vec<u8>) {
     let several = message.ends.len() > 1;
     let ends_len: usize = if several { message.ends.iter().map(|end| encoded_len_varint(u64::from(*end))).sum() } else { 0 };
     let encoding = u64::from(message.encoding == Encoding::Ucs2);
+    let wide = u64::from(message.reference == Reference::Wide);
     let class = u64::from(message.class.priority());
     let doubt = u64::from(message.doubt == DoubtPolicy::AtMostOnce);
     let length = uint_len(message.to.as_u64())
@@ -80,7 +83,8 @@ pub fn write(message: &Composed<'_>, body: &mut Vec<u8>) {
         + uint_len(class)
         + uint_len(doubt)
         + uint_len(lifetime)
-        + uint_len(u64::from(message.line));
+        + uint_len(u64::from(message.line))
+        + uint_len(wide);
     encode_varint(length as u64, body);
     uint(1, message.to.as_u64(), body);
     octets(2, message.from.as_bytes(), body);
@@ -98,6 +102,7 @@ pub fn write(message: &Composed<'_>, body: &mut Vec<u8>) {
     uint(8, doubt, body);
     uint(9, lifetime, body);
     uint(10, u64::from(message.line), body);
+    uint(11, wide, body);
 }
 
 impl MessageRecord {
@@ -145,6 +150,11 @@ impl MessageRecord {
     #[must_use]
     pub fn encoded(&self) -> Encoding {
         if self.encoding == 1 { Encoding::Ucs2 } else { Encoding::Gsm7 }
+    }
+    /// How the segments are joined.
+    #[must_use]
+    pub fn joined_by(&self) -> Reference {
+        if self.wide == 1 { Reference::Wide } else { Reference::Narrow }
     }
     /// What the message is for.
     #[must_use]
@@ -476,6 +486,7 @@ mod tests {
             encoding: Encoding::Gsm7,
             octets: b"hello world",
             ends: &[5, 11],
+            reference: Reference::Wide,
             class: Class::Marketing,
             doubt: DoubtPolicy::AtMostOnce,
             lifetime: Span::secs(3_600),
@@ -495,6 +506,7 @@ mod tests {
         assert_eq!((record.sender(), record.reference(), record.count()), ("SHOP", "A-991", 2));
         assert_eq!((record.part(0), record.part(1)), (&b"hello"[..], &b" world"[..]));
         assert_eq!((record.class_of(), record.policy(), record.line), (Class::Marketing, DoubtPolicy::AtMostOnce, 7));
+        assert_eq!(record.joined_by(), Reference::Wide);
         assert_eq!(record.expires(Time(1_000)), Time(3_601_000));
     }
 

@@ -3,12 +3,13 @@
 use super::Desk;
 use super::effects::Now;
 use crate::base::{MessageRef, Mono};
+use crate::channel::session::{Answer, Keys};
 use crate::message::Event;
 use crate::message::event::Parts;
 use crate::message::outcome::{Reason, Status};
 use crate::pipeline::desk::Receipts;
-use crate::pipeline::submit::{Answer, Settled, settle};
-use crate::pipeline::track::{Awaited, Keys};
+use crate::pipeline::submit::{Settled, settle};
+use crate::pipeline::track::Awaited;
 
 /// When a submit that was answered had been written: for the latency histograms.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,7 +87,8 @@ impl Desk {
     /// The carrier has taken a part and named it.
     pub(super) fn named(&mut self, at: MessageRef, part: u8, carrier_id: &str, keys: &Keys, now: Now) {
         self.emit(Event::Submitted { at, part, carrier_id: carrier_id.into(), when: now.wall });
-        let Some(open) = self.open.get(&at) else { return };
+        let Some(open) = self.open.get_mut(&at) else { return };
+        open.named = now.mono;
         let (to, is_all_submitted) = (open.to, open.life.is_all_submitted());
         if self.rules.receipts == Receipts::None {
             if is_all_submitted {

@@ -52,6 +52,8 @@ pub struct Effects {
     pub closed: Vec<Closed>,
     /// For after the commit.
     pub after: Vec<After>,
+    /// How long parts waited for their final receipt.
+    pub waited: Vec<crate::base::Span>,
     /// How the bulks' counters moved.
     shifts: BTreeMap<BatchId, [i64; Status::ALL.len()]>,
 }

@@ -132,7 +132,7 @@ impl Desk {
             self.lanes.charge(picked, u32::from(count));
             let life = Life::new();
             let (to, policy) = (record.to, record.policy());
-            self.open.insert(picked.at, Open { life, to, expires, policy, attempt: 1, queued: 0 });
+            self.open.insert(picked.at, Open { life, to, expires, policy, attempt: 1, named: now.mono, queued: 0 });
             let parts = all_parts(count);
             let lease = LeasedMessage { at: picked.at, attempt: 1, count, parts };
             return Some((Ready { at: picked.at, parts, record, expires }, lease));

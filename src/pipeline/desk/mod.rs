@@ -7,14 +7,14 @@
 //! final status per message; the tallies of a frame add up to its size.
 
 mod answer;
-mod effects;
+pub mod effects;
 mod lease;
 mod receipt;
 mod restore;
 mod timers;
 
 pub use effects::{After, Counts, Effects, Now, Ready};
-pub use receipt::ReceiptIn;
+pub use receipt::reference_of;
 pub use restore::{Recovering, Replay};
 
 use crate::base::{Bucket, MessageRef, Mono, Span, Time};
@@ -84,6 +84,8 @@ struct Open {
     policy: DoubtPolicy,
     /// The number the next lease will carry.
     attempt: u8,
+    /// When the carrier last named a part.
+    named: Mono,
     /// Parts that wait in the retries: a part waits there once, whatever sent it there.
     queued: crate::message::event::Parts,
 }
@@ -190,6 +192,12 @@ impl Desk {
         std::mem::take(&mut self.effects)
     }
 
+    /// Events that have not been taken yet.
+    #[must_use]
+    pub fn gathered(&self) -> usize {
+        self.effects.events.len()
+    }
+
     /// Running totals for metrics.
     #[must_use]
     pub fn counts(&self) -> &Counts {
@@ -227,7 +235,7 @@ impl Desk {
 
     /// The id form in use, once it is known, and the matches under each form.
     #[must_use]
-    pub const fn form(&self) -> (Option<usize>, [u32; crate::pipeline::track::awaiting::FORMS_MAX]) {
+    pub const fn form(&self) -> (Option<usize>, [u32; crate::channel::session::FORMS_MAX]) {
         (self.awaiting.chosen(), self.awaiting.hits())
     }
 

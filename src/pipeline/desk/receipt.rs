@@ -3,29 +3,11 @@
 use super::Desk;
 use super::effects::{After, Now};
 use crate::base::MessageRef;
+use crate::channel::session::{Keys, Receipt};
 use crate::message::Event;
 use crate::message::event::PartState;
 use crate::message::outcome::Reason;
-use crate::pipeline::track::{Awaited, Keys, Orphan};
-
-/// A receipt as the channel read it.
-#[derive(Clone, Copy, Debug)]
-pub struct ReceiptIn<'a> {
-    /// The name it is about, as written; and the other one when text and TLV differ.
-    pub carrier_id: &'a str,
-    /// See `carrier_id`; empty when there is none.
-    pub other_id: &'a str,
-    /// The keys of both.
-    pub keys: [Keys; 2],
-    /// The recipient's number as the receipt gives it, 0 when it does not.
-    pub number: u64,
-    /// Our own reference, when the carrier echoes it (user_message_reference, SMPP 3.4 §5.3.2.17).
-    pub reference: Option<u16>,
-    /// What it says.
-    pub state: PartState,
-    /// The carrier's error, as text, at most 32 characters.
-    pub error: &'a str,
-}
+use crate::pipeline::track::{Awaited, Orphan};
 
 /// The reference we put into a submit: enough to tell the few messages in doubt for one number apart.
 #[must_use]
@@ -35,7 +17,7 @@ pub const fn reference_of(at: MessageRef, part: u8) -> u16 {
 
 impl Desk {
     /// A receipt on a link; it is acknowledged after the commit.
-    pub fn receipt(&mut self, link: usize, era: u32, sequence: u32, receipt: &ReceiptIn<'_>, now: Now) {
+    pub fn receipt(&mut self, link: usize, era: u32, sequence: u32, receipt: &Receipt<'_>, now: Now) {
         self.effects.after.push(After::Acknowledge { link, era, sequence });
         match self.matched(receipt) {
             Some((awaited, keys)) => self.reported(awaited, &keys, receipt.state, receipt.error, now),
@@ -52,14 +34,14 @@ impl Desk {
     }
 
     /// The message, and the keys under which it was found.
-    fn matched(&mut self, receipt: &ReceiptIn<'_>) -> Option<(Awaited, Keys)> {
+    fn matched(&mut self, receipt: &Receipt<'_>) -> Option<(Awaited, Keys)> {
         let Desk { awaiting, open, .. } = self;
         let confirm = |awaited: Awaited| open.get(&awaited.at).is_some_and(|open| receipt.number != 0 && open.to == receipt.number);
         receipt.keys.iter().find_map(|keys| Some((awaiting.find(keys, confirm)?, *keys)))
     }
 
     /// The one part in doubt that this receipt's echo of our reference and number names.
-    fn undoubted(&self, receipt: &ReceiptIn<'_>) -> Option<Awaited> {
+    fn undoubted(&self, receipt: &Receipt<'_>) -> Option<Awaited> {
         let reference = receipt.reference?;
         self.doubts.iter().find_map(|at| {
             let open = self.open.get(&at).filter(|open| open.to == receipt.number)?;
@@ -69,7 +51,13 @@ impl Desk {
         })
     }
 
-    fn orphan(&mut self, receipt: &ReceiptIn<'_>, now: Now) {
+    /// A message from a handset: journaled, then acknowledged.
+    pub fn inbound(&mut self, link: usize, era: u32, sequence: u32, event: Event) {
+        self.effects.events.push(event);
+        self.effects.after.push(After::Acknowledge { link, era, sequence });
+    }
+
+    fn orphan(&mut self, receipt: &Receipt<'_>, now: Now) {
         self.counts.orphaned += 1;
         let carrier = self.rules.carrier.clone();
         self.effects.events.push(Event::Orphaned {
@@ -110,6 +98,8 @@ impl Desk {
         }
         if state.is_final() {
             self.counts.receipts += 1;
+            let named = self.open.get(&at).map_or(now.mono, |open| open.named);
+            self.effects.waited.push(now.mono.since(named));
             self.awaiting.retire(keys);
         } else {
             self.counts.intermediate += 1;

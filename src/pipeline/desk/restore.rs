@@ -4,11 +4,12 @@
 use super::effects::Now;
 use super::{Desk, Open};
 use crate::base::{MessageRef, Span, Time};
+use crate::channel::session::Keys;
 use crate::message::event::{PartState, all_parts};
 use crate::message::outcome::{Reason, Status};
 use crate::message::{Class, Event, Life};
 use crate::pipeline::schedule::OpenFrame;
-use crate::pipeline::track::{Awaited, Keys, Orphan};
+use crate::pipeline::track::{Awaited, Orphan};
 use crate::storage::{Frame, FrameHead};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -158,7 +159,7 @@ impl Desk {
             None => (0, Time(i64::MIN), crate::message::DoubtPolicy::AtMostOnce),
         };
         let attempt = life.attempt.max(1) + u8::from(due.is_some());
-        let open = Open { life, to, expires, policy, attempt, queued: 0 };
+        let open = Open { life, to, expires, policy, attempt, named: now.mono, queued: 0 };
         self.open.insert(at, open);
         for (part, carrier_id, _) in &names {
             if (life.delivered | life.failed) & (1 << part) == 0 {

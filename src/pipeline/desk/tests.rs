@@ -2,12 +2,11 @@
 
 use super::*;
 use crate::base::{MessageId, Msisdn};
+use crate::channel::session::{Answer, Keys, Receipt};
 use crate::message::composed::Composed;
 use crate::message::event::PartState;
 use crate::message::outcome::Tally;
 use crate::message::{Class, Encoding, record};
-use crate::pipeline::submit::Answer;
-use crate::pipeline::track::Keys;
 use crate::storage::Lane;
 use std::collections::{BTreeMap, HashMap as StdMap};
 
@@ -57,6 +56,7 @@ fn frame(count: u32, parts: u32, mixed: bool) -> Arc<Frame> {
                 encoding: Encoding::Gsm7,
                 octets: &octets,
                 ends: &ends,
+                reference: crate::message::Reference::Narrow,
                 class: Class::Transactional,
                 doubt,
                 lifetime: Span::secs(86_400),
@@ -130,7 +130,7 @@ impl Bench {
     }
     fn receipt(&mut self, name: &str, number: u64, state: PartState) {
         let receipt =
-            ReceiptIn { carrier_id: name, other_id: "", keys: [keys(name), Keys::default()], number, reference: None, state, error: "000" };
+            Receipt { carrier_id: name, other_id: "", keys: [keys(name), Keys::default()], number, reference: None, state, error: "000" };
         self.desk.receipt(0, 0, 7, &receipt, self.now);
     }
     fn ends(&self) -> Vec<(u32, Status, Reason)> {
@@ -273,7 +273,7 @@ fn a_receipt_that_echoes_our_reference_settles_a_doubt() {
     bench.desk.link_up(0);
     bench.turn();
     bench.desk.link_down(0, bench.now);
-    let receipt = ReceiptIn {
+    let receipt = Receipt {
         carrier_id: "77",
         other_id: "",
         keys: [keys("77"), Keys::default()],

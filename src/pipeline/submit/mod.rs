@@ -6,5 +6,5 @@ pub mod settle;
 pub mod window;
 
 pub use doubt::{Doubts, Resolution};
-pub use settle::{Answer, Settled, settle};
+pub use settle::{Settled, settle};
 pub use window::{InFlight, Window};

@@ -2,22 +2,8 @@
 //! classed before it comes here.
 
 use crate::base::{Mono, Span};
+use crate::channel::session::Answer;
 use crate::message::outcome::{Reason, Status};
-
-/// A carrier's answer, classed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Answer<'a> {
-    /// Taken, under this name.
-    Accepted(&'a str),
-    /// Not now, and it is not the message's fault: costs no attempt, and the carrier pauses.
-    Throttled { command_status: u32 },
-    /// Not now: costs an attempt.
-    Later { command_status: u32 },
-    /// The session cannot take it (wrong bind state): costs no attempt; the session is made anew.
-    WrongSession { command_status: u32 },
-    /// Never.
-    Refused { command_status: u32 },
-}
 
 /// What follows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,20 +3,13 @@
 //! match must be confirmed by the recipient's number, and the form that matches is chosen once it has proved
 //! itself: a wrong match can not happen silently.
 
-use crate::base::MessageId;
-use crate::base::MessageRef;
+use crate::base::{MessageId, MessageRef};
+use crate::channel::session::{FORMS_MAX, Keys};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 
-/// The most forms a channel may offer.
-pub const FORMS_MAX: usize = 4;
-
 /// Matches after which a form is believed, when no other form matched anything.
 const CONFIDENT: u32 = 20;
-
-/// The keys of one id under each form; `None` where the id has no such form.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Keys(pub [Option<u128>; FORMS_MAX]);
 
 /// The message and part behind a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,15 +47,17 @@ pub struct Awaiting {
     hits: [u32; FORMS_MAX],
 }
 
-/// A form's mark in the two lowest bits, so that different forms never meet. The channel's keys leave their two
-/// highest bits zero (`debug_assert`ed here), so nothing is lost.
+/// The bits of a key that say its form, so that different forms never meet (`channel::session::Keys` leaves them
+/// zero).
+const MARKS: [u128; FORMS_MAX] = [0, 0x20 << 120, 0x80 << 120, 0xA0 << 120];
+
 fn marked(form: usize, key: u128) -> u128 {
-    debug_assert!(key >> 126 == 0, "keys have 126 bits");
-    key << 2 | form as u128
+    debug_assert!(key & MARKS[3] == 0, "a channel's key leaves the marks free");
+    key & !MARKS[3] | MARKS[form]
 }
 
 fn form_of(marked: u128) -> usize {
-    (marked & 3) as usize
+    MARKS.iter().position(|mark| marked & MARKS[3] == *mark).unwrap_or(0)
 }
 
 impl Awaiting {

@@ -4,5 +4,5 @@
 pub mod awaiting;
 pub mod orphans;
 
-pub use awaiting::{Awaited, Awaiting, Keys};
+pub use awaiting::{Awaited, Awaiting};
 pub use orphans::{Orphan, Orphans};

@@ -2,8 +2,8 @@
 //! with a bound and a time to live, and looked at again whenever a part gets its name.
 
 use crate::base::{Mono, Span};
+use crate::channel::session::{FORMS_MAX, Keys};
 use crate::message::event::PartState;
-use crate::pipeline::track::awaiting::{FORMS_MAX, Keys};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 

@@ -1,0 +1,11 @@
+//! SMS over SMPP: text into segments, segments into submit_sm, deliver_sm into receipts and inbound messages.
+
+pub mod compose;
+pub mod content;
+pub mod profile;
+pub mod receipt;
+pub mod session;
+
+pub use compose::{Composer, Size};
+pub use profile::Profile;
+pub use session::Session;

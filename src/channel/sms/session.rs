@@ -1,0 +1,453 @@
+//! One SMPP session with a carrier, as a machine: octets and `now` come in, octets and what was heard go out. It
+//! binds, keeps the link alive, numbers and writes submits, reads answers, receipts and inbound messages, answers
+//! what is malformed or unknown as the field wants it, and unbinds. Windows, rates and messages are not its business.
+//!
+//! States: binding → bound → unbinding; every one of them has a deadline.
+
+use crate::base::{Mono, Time};
+use crate::channel::session::{Answer, Heard, Inbound, Keys, Note, Over};
+use crate::channel::sms::content::text_of;
+use crate::channel::sms::profile::{Profile, sender_address};
+use crate::channel::sms::receipt;
+use crate::message::record::MessageRecord;
+use crate::message::{Encoding, Reference};
+use crate::wire::gsm::ConcatRef;
+use crate::wire::gsm::udh::Concat;
+use crate::wire::smpp::pdu::{Bind, BindKind, IdResp, esm};
+use crate::wire::smpp::tlv::tag;
+use crate::wire::smpp::{
+    Address, Bound, Framed, Header, Limits, Pdu, Reaction, Segment, Status, SubmitOptions, SubmitTemplate, Tlvs, Trailing, command, decode,
+    fault, frame, reaction, time, write,
+};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Nacks of unknown commands after which the peer is taken for something else than an SMSC.
+const NACKS_MAX: u32 = 10;
+
+/// Templates kept: one per sender, alphabet and header. A campaign needs two.
+const TEMPLATES_MAX: usize = 512;
+
+/// data_sm that wait for their acknowledgement: more than a window of receipts.
+const DATA_MAX: usize = 1_024;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum State {
+    Binding { sequence: u32, until: Mono },
+    Bound,
+    Unbinding { until: Mono },
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Session {
+    profile: Arc<Profile>,
+    kind: BindKind,
+    state: State,
+    next_sequence: u32,
+    /// Octets read that are not yet a whole PDU.
+    partial: Vec<u8>,
+    out: Vec<u8>,
+    heard_at: Mono,
+    spoke_at: Mono,
+    enquiry: Option<(u32, Mono)>,
+    missed: u32,
+    nacks: u32,
+    takes_tlvs: bool,
+    templates: HashMap<(bytes::Bytes, Encoding, bool), SubmitTemplate>,
+    data_sequences: Vec<u32>,
+    scratch: String,
+}
+
+impl Session {
+    /// A session on a fresh connection; the bind is already in the output.
+    #[must_use]
+    pub fn new(profile: Arc<Profile>, kind: BindKind, now: Mono) -> Session {
+        let mut session = Session {
+            state: State::Binding { sequence: 0, until: now + profile.bind_timeout },
+            next_sequence: profile.sequence_start,
+            kind,
+            partial: Vec::new(),
+            out: Vec::new(),
+            heard_at: now,
+            spoke_at: now,
+            enquiry: None,
+            missed: 0,
+            nacks: 0,
+            takes_tlvs: false,
+            templates: HashMap::new(),
+            data_sequences: Vec::new(),
+            scratch: String::new(),
+            profile,
+        };
+        let sequence = session.sequence();
+        session.state = State::Binding { sequence, until: now + session.profile.bind_timeout };
+        let bind = Bind {
+            system_id: session.profile.system_id.as_bytes(),
+            password: session.profile.password.expose().as_bytes(),
+            system_type: session.profile.system_type.as_bytes(),
+            interface_version: session.profile.version,
+            range: Address { ton: 0, npi: 0, digits: session.profile.address_range.as_bytes() },
+            tlvs: Tlvs::EMPTY,
+        };
+        // The configuration bounds every field; what cannot be written anyway leaves the bind out and times out.
+        let _ = write::bind(&mut session.out, sequence, kind, &bind);
+        session
+    }
+
+    /// Which way it goes.
+    #[must_use]
+    pub fn kind(&self) -> BindKind {
+        self.kind
+    }
+
+    /// Whether submits may be written.
+    #[must_use]
+    pub fn carries_submits(&self) -> bool {
+        self.state == State::Bound && self.kind != BindKind::Receiver
+    }
+
+    /// Whether the bind has succeeded and no unbind is under way.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.state == State::Bound
+    }
+
+    /// Moves what is to be written to the socket, in one go, into a buffer that is empty.
+    pub fn swap_output(&mut self, buffer: &mut Vec<u8>) {
+        debug_assert!(buffer.is_empty(), "the last burst has been written");
+        std::mem::swap(&mut self.out, buffer);
+    }
+
+    /// Whether there is anything to write.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    /// The next sequence number: 1 to 0x7FFFFFFF, then 1 again (SMPP 3.4 §5.1.4).
+    fn sequence(&mut self) -> u32 {
+        let sequence = self.next_sequence;
+        self.next_sequence = if sequence >= 0x7FFF_FFFF { 1 } else { sequence + 1 };
+        sequence
+    }
+
+    /// Octets from the peer. What they say goes to `hear`, in their order. `Err`: the session is over, after what is
+    /// in the output has been written.
+    pub fn read(&mut self, input: &[u8], now: Mono, hear: &mut dyn FnMut(Heard<'_>)) -> Result<(), Over> {
+        self.heard_at = now;
+        let joined;
+        let mut rest: &[u8] = if self.partial.is_empty() {
+            input
+        } else {
+            self.partial.extend_from_slice(input);
+            joined = std::mem::take(&mut self.partial);
+            &joined
+        };
+        loop {
+            let limit = if matches!(self.state, State::Binding { .. }) { frame::LIMIT_UNBOUND } else { frame::LIMIT_BOUND };
+            match frame::read(rest, limit) {
+                Framed::Pdu(header, pdu) => {
+                    self.pdu(&header, pdu, now, hear)?;
+                    rest = &rest[pdu.len()..];
+                }
+                Framed::Incomplete { .. } => {
+                    self.partial.extend_from_slice(rest);
+                    return Ok(());
+                }
+                Framed::Broken(bad) => {
+                    if let Reaction::NackAndClose(status) = fault::reaction_to_length(&bad) {
+                        write::generic_nack(&mut self.out, status, bad.sequence);
+                    }
+                    return Err(Over::Garbled);
+                }
+            }
+        }
+    }
+
+    fn pdu(&mut self, header: &Header, octets: &[u8], now: Mono, hear: &mut dyn FnMut(Heard<'_>)) -> Result<(), Over> {
+        let limits = Limits { password_max: 64, trailing: Trailing::Ignore, ..Limits::default() };
+        let decoded = decode(header, octets, &limits);
+        let bound = if matches!(self.state, State::Binding { .. }) { Bound::No } else { Bound::Yes };
+        match reaction(header, decoded.as_ref(), bound) {
+            Reaction::Accept => match decoded {
+                Ok(pdu) => self.accept(header, &pdu, now, hear),
+                Err(_) => Ok(()),
+            },
+            Reaction::Respond { command, status } => {
+                hear(Heard::Note(Note::Malformed));
+                write::header(&mut self.out, command, status, header.sequence);
+                Ok(())
+            }
+            Reaction::Nack(status) => {
+                hear(Heard::Note(Note::UnknownCommand));
+                write::generic_nack(&mut self.out, status, header.sequence);
+                self.nacks += 1;
+                if self.nacks >= NACKS_MAX { Err(Over::Garbled) } else { Ok(()) }
+            }
+            Reaction::NackAndClose(status) => {
+                write::generic_nack(&mut self.out, status, header.sequence);
+                Err(Over::Garbled)
+            }
+            // A response whose body cannot be read still answers its request: by its status alone.
+            Reaction::Ignore => {
+                hear(Heard::Note(Note::Malformed));
+                if header.command == command::SUBMIT_SM_RESP {
+                    self.answered(header, None, hear);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn accept(&mut self, header: &Header, pdu: &Pdu<'_>, now: Mono, hear: &mut dyn FnMut(Heard<'_>)) -> Result<(), Over> {
+        match pdu {
+            Pdu::SubmitSmResp(resp) => self.answered(header, Some(resp), hear),
+            Pdu::DeliverSm(sm) => match sm.content() {
+                Ok(content) => {
+                    self.delivered(header.sequence, sm.esm_class, sm.data_coding, sm.source, sm.destination, content, &sm.tlvs, hear)
+                }
+                Err(status) => write::deliver_sm_resp(&mut self.out, status, header.sequence),
+            },
+            Pdu::DataSm(data) => {
+                if self.data_sequences.len() < DATA_MAX {
+                    self.data_sequences.push(header.sequence);
+                }
+                let content = data.tlvs.get(tag::MESSAGE_PAYLOAD).unwrap_or_default();
+                self.delivered(header.sequence, data.esm_class, data.data_coding, data.source, data.destination, content, &data.tlvs, hear);
+            }
+            Pdu::BindResp(_, resp) => return self.bound(header, resp.tlvs.number(tag::SC_INTERFACE_VERSION), now, hear),
+            Pdu::EnquireLink => write::enquire_link_resp(&mut self.out, header.sequence),
+            Pdu::EnquireLinkResp => {
+                if self.enquiry.is_some_and(|(sequence, _)| sequence == header.sequence) {
+                    self.enquiry = None;
+                    self.missed = 0;
+                }
+            }
+            Pdu::Unbind => {
+                write::unbind_resp(&mut self.out, header.sequence);
+                return Err(Over::PeerUnbound);
+            }
+            Pdu::UnbindResp if matches!(self.state, State::Unbinding { .. }) => return Err(Over::Unbound),
+            // A nack with the number of a submit answers it (promises.md 2.1): certain, not in doubt.
+            Pdu::GenericNack => return self.nacked(header, hear),
+            Pdu::SubmitSm(_) => self.not_ours(header),
+            _ if !command::is_response(header.command) => self.not_ours(header),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A request that only an ESME may send.
+    fn not_ours(&mut self, header: &Header) {
+        write::header(&mut self.out, command::response_of(header.command), Status::RINVBNDSTS, header.sequence);
+    }
+
+    fn bound(&mut self, header: &Header, version: Option<u32>, now: Mono, hear: &mut dyn FnMut(Heard<'_>)) -> Result<(), Over> {
+        let State::Binding { sequence, .. } = self.state else { return Ok(()) };
+        if header.sequence != sequence {
+            return Ok(());
+        }
+        if header.status != Status::ROK.0 {
+            return Err(Over::BindRefused(header.status));
+        }
+        // No sc_interface_version: 3.3, or a 3.4 that takes no TLVs (SMPP 3.4 §1.2).
+        self.takes_tlvs = self.profile.version >= 0x34 && version.is_some_and(|version| version >= 0x34);
+        self.state = State::Bound;
+        self.spoke_at = now;
+        hear(Heard::Up);
+        Ok(())
+    }
+
+    fn nacked(&mut self, header: &Header, hear: &mut dyn FnMut(Heard<'_>)) -> Result<(), Over> {
+        if let State::Binding { sequence, .. } = self.state
+            && sequence == header.sequence
+        {
+            return Err(Over::BindRefused(header.status));
+        }
+        if self.enquiry.is_some_and(|(sequence, _)| sequence == header.sequence) {
+            // It does not know enquire_link, but it is alive.
+            self.enquiry = None;
+            self.missed = 0;
+            return Ok(());
+        }
+        self.answered(header, None, hear);
+        Ok(())
+    }
+
+    fn answered(&mut self, header: &Header, resp: Option<&IdResp<'_>>, hear: &mut dyn FnMut(Heard<'_>)) {
+        let sequence = header.sequence;
+        if header.status != Status::ROK.0 {
+            return hear(Heard::Answer { sequence, answer: self.profile.refusal(header.status), keys: Keys::default() });
+        }
+        // Taken without a name (or under one that is no text): it can never be matched to a receipt, but it is taken.
+        let id = resp.and_then(IdResp::id).and_then(|id| std::str::from_utf8(id).ok()).unwrap_or("");
+        hear(Heard::Answer { sequence, answer: Answer::Accepted(id), keys: self.profile.response_keys(id) });
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn delivered(
+        &mut self,
+        sequence: u32,
+        esm_class: u8,
+        data_coding: u8,
+        source: Address<'_>,
+        destination: Address<'_>,
+        octets: &[u8],
+        tlvs: &Tlvs<'_>,
+        hear: &mut dyn FnMut(Heard<'_>),
+    ) {
+        use crate::wire::smpp::receipt as wire;
+        let text = wire::content(esm_class, octets, tlvs);
+        if wire::is_receipt(esm_class, tlvs, text, self.profile.recognise) {
+            let mut wide = Vec::new();
+            let text = wire::narrow(text, &mut wide);
+            let read = receipt::read(&self.profile, esm_class, text, tlvs, source, &mut self.scratch);
+            if read.unmapped {
+                hear(Heard::Note(Note::UnmappedState));
+            }
+            return hear(Heard::Receipt { sequence, receipt: read.receipt });
+        }
+        if esm_class & esm::TYPE != 0 {
+            hear(Heard::Note(Note::Acknowledgement));
+            return self.acknowledge(sequence);
+        }
+        let text = text_of(octets, data_coding, esm_class & esm::UDHI != 0, self.profile.alphabet);
+        let address = |address: Address<'_>| String::from_utf8_lossy(address.digits).into_owned();
+        hear(Heard::Inbound { sequence, message: Inbound { from: address(source), to: address(destination), text } });
+    }
+
+    /// Answers a deliver_sm or data_sm that is durable now.
+    pub fn acknowledge(&mut self, sequence: u32) {
+        match self.data_sequences.iter().position(|data| *data == sequence) {
+            Some(place) => {
+                self.data_sequences.swap_remove(place);
+                // A header and an empty message_id: 17 octets are never wrong.
+                let _ = write::data_sm_resp(&mut self.out, Status::ROK, sequence, Some(b""));
+            }
+            None => write::deliver_sm_resp(&mut self.out, Status::ROK, sequence),
+        }
+    }
+
+    /// Writes one part of a message; its sequence number. `None` when it cannot be written: not bound, or fields
+    /// that have no form on this wire. `reference` goes into user_message_reference where the peer takes TLVs.
+    pub fn submit(
+        &mut self,
+        record: &MessageRecord,
+        part: u8,
+        concat_reference: u16,
+        reference: u16,
+        expires: Time,
+        now: Mono,
+    ) -> Option<u32> {
+        if !self.carries_submits() {
+            return None;
+        }
+        let count = record.count();
+        let key = (record.from.clone(), record.encoded(), count > 1);
+        if !self.templates.contains_key(&key) {
+            if self.templates.len() >= TEMPLATES_MAX {
+                self.templates.clear();
+            }
+            let template = self.template(record)?;
+            self.templates.insert(key.clone(), template);
+        }
+        let sequence = self.sequence();
+        let template = self.templates.get(&key)?;
+        let mut header = [0; 7];
+        let payload = record.part(part);
+        let width = match record.joined_by() {
+            Reference::Narrow => ConcatRef::Bits8,
+            Reference::Wide => ConcatRef::Bits16,
+        };
+        let concat = Concat { width, reference: concat_reference, total: count, sequence: part + 1 };
+        let udh = if count > 1 { concat.write(&mut header) } else { &[] };
+        let validity = time::absolute(expires);
+        let user_reference = [0x02, 0x04, 0, 2, (reference >> 8) as u8, reference as u8];
+        let tlvs = if self.takes_tlvs { Tlvs::from_octets(&user_reference).unwrap_or(Tlvs::EMPTY) } else { Tlvs::EMPTY };
+        let mut digits = [0; 15];
+        let segment = Segment { udh, payload, validity: &validity, esm_bits: 0, tlvs };
+        template.write(&mut self.out, sequence, record.recipient().digits(&mut digits), &segment).ok()?;
+        self.spoke_at = now;
+        Some(sequence)
+    }
+
+    fn template(&self, record: &MessageRecord) -> Option<SubmitTemplate> {
+        let addresses = &self.profile.addresses;
+        let from = record.sender();
+        let form = sender_address(addresses, from);
+        // Names travel in the GSM default alphabet, numbers without plus.
+        let mut digits = Vec::with_capacity(21);
+        crate::wire::gsm::alphabet::encode(from.strip_prefix('+').unwrap_or(from), &mut digits).ok()?;
+        SubmitTemplate::new(&SubmitOptions {
+            source: Address { ton: form.ton, npi: form.npi, digits: &digits },
+            dest_ton: addresses.destination.ton,
+            dest_npi: addresses.destination.npi,
+            registered_delivery: self.profile.registered_delivery,
+            data_coding: match record.encoded() {
+                Encoding::Gsm7 => 0,
+                Encoding::Ucs2 => 8,
+            },
+            ..SubmitOptions::default()
+        })
+        .ok()
+    }
+
+    /// Serves the session's timers. `Err`: it is over.
+    pub fn tick(&mut self, now: Mono) -> Result<(), Over> {
+        match self.state {
+            State::Binding { until, .. } if now >= until => return Err(Over::BindTimeout),
+            State::Unbinding { until } if now >= until => return Err(Over::Unbound),
+            State::Binding { .. } | State::Unbinding { .. } => return Ok(()),
+            State::Bound => {}
+        }
+        if let Some((_, since)) = self.enquiry {
+            // Anything heard since proves that the peer lives, whatever it does with enquiries.
+            if self.heard_at > since {
+                self.enquiry = None;
+                self.missed = 0;
+            } else if now.since(since) >= self.profile.response_timeout {
+                self.enquiry = None;
+                self.missed += 1;
+                if self.missed >= 2 {
+                    return Err(Over::Silent);
+                }
+                self.enquire(now);
+            }
+        } else if now.since(self.heard_at) >= self.profile.enquire_link {
+            self.enquire(now);
+        }
+        Ok(())
+    }
+
+    fn enquire(&mut self, now: Mono) {
+        let sequence = self.sequence();
+        write::enquire_link(&mut self.out, sequence);
+        self.enquiry = Some((sequence, now));
+        self.spoke_at = now;
+    }
+
+    /// When `tick` next has something to do.
+    #[must_use]
+    pub fn deadline(&self) -> Mono {
+        match self.state {
+            State::Binding { until, .. } | State::Unbinding { until } => until,
+            State::Bound => match self.enquiry {
+                Some((_, since)) => since + self.profile.response_timeout,
+                None => self.heard_at + self.profile.enquire_link,
+            },
+        }
+    }
+
+    /// Asks to end the session politely; it is over when the peer answers or in a response time-out.
+    pub fn unbind(&mut self, now: Mono) {
+        if self.state == State::Bound {
+            let sequence = self.sequence();
+            write::unbind(&mut self.out, sequence);
+            self.state = State::Unbinding { until: now + self.profile.response_timeout };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

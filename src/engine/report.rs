@@ -1,0 +1,114 @@
+//! What a shard publishes of a carrier: differences of running totals, once per turn, through handles that were
+//! looked up at start.
+
+use crate::base::{Mono, Span, Time};
+use crate::message::Status;
+use crate::pipeline::desk::{Counts, Desk, Ready};
+use crate::telemetry::{CarrierMetrics, Counter, Gauge};
+use std::sync::Arc;
+
+/// Gauges are looked at this often: counting what waits is not free.
+const GAUGES_EVERY: Span = Span::millis(250);
+
+/// One carrier's reporter.
+pub(crate) struct Reporter {
+    metrics: Arc<CarrierMetrics>,
+    links: Vec<Gauge>,
+    up: Vec<bool>,
+    outcomes: [Counter; Status::ALL.len()],
+    last: Counts,
+    gauges_at: Mono,
+}
+
+impl Reporter {
+    pub(crate) fn new(metrics: Arc<CarrierMetrics>, links: usize) -> Reporter {
+        let words = std::array::from_fn(|at| Status::ALL[at].word());
+        Reporter {
+            links: (0..links).map(|link| metrics.link(link).up).collect(),
+            up: vec![false; links],
+            outcomes: metrics.outcomes(words),
+            metrics,
+            last: Counts::default(),
+            gauges_at: Mono(0),
+        }
+    }
+
+    pub(crate) fn link(&mut self, link: usize, is_up: bool) {
+        self.up[link] = is_up;
+        self.links[link].set(i64::from(is_up));
+        self.metrics.links_bound.set(self.up.iter().filter(|up| **up).count() as i64);
+    }
+
+    pub(crate) fn reconnecting(&self) {
+        self.metrics.reconnects.inc();
+    }
+
+    pub(crate) fn inbound(&self) {
+        self.metrics.inbound.inc();
+    }
+
+    pub(crate) fn answered(&self, after: Span) {
+        self.metrics.submit_to_response.observe(after);
+    }
+
+    pub(crate) fn waited(&self, spans: &[Span]) {
+        spans.iter().for_each(|span| self.metrics.response_to_receipt.observe(*span));
+    }
+
+    pub(crate) fn written(&self, now: Time, ready: &Ready) {
+        let accepted = Time(ready.expires.0 - ready.record.lifetime_ms as i64);
+        self.metrics.commit_to_submit.observe(now.since(accepted));
+    }
+
+    pub(crate) fn publish(&mut self, desk: &Desk, now: Mono) {
+        let (counts, last) = (*desk.counts(), self.last);
+        if counts != last {
+            let m = &self.metrics;
+            for (counter, now, before) in [
+                (&m.loaded, counts.loaded, last.loaded),
+                (&m.leased, counts.leased, last.leased),
+                (&m.submits, counts.written, last.written),
+                (&m.taken, counts.taken, last.taken),
+                (&m.answered_throttled, counts.throttled, last.throttled),
+                (&m.throttled, counts.throttled, last.throttled),
+                (&m.later, counts.later, last.later),
+                (&m.refused, counts.refused, last.refused),
+                (&m.unexpected, counts.unexpected, last.unexpected),
+                (&m.receipts, counts.receipts, last.receipts),
+                (&m.intermediate, counts.intermediate, last.intermediate),
+                (&m.repeated, counts.repeated, last.repeated),
+                (&m.orphaned, counts.orphaned, last.orphaned),
+                (&m.adopted, counts.adopted, last.adopted),
+                (&m.orphans_dropped, counts.orphans_dropped, last.orphans_dropped),
+                (&m.doubted, counts.doubted, last.doubted),
+                (&m.undoubted, counts.undoubted, last.undoubted),
+                (&m.resent, counts.resent, last.resent),
+            ] {
+                counter.inc_by(now - before);
+            }
+            for (outcome, (now, before)) in self.outcomes.iter().zip(counts.ended.iter().zip(last.ended)) {
+                outcome.inc_by(now - before);
+            }
+            self.last = counts;
+        }
+        if now.since(self.gauges_at) >= GAUGES_EVERY {
+            self.gauges_at = now;
+            let gauges = desk.gauges();
+            let m = &self.metrics;
+            for (gauge, value) in [
+                (&m.queue, desk.waiting()),
+                (&m.open, gauges.open),
+                (&m.in_doubt, gauges.in_doubt),
+                (&m.orphans, gauges.orphans),
+                (&m.retries, gauges.retries),
+                (&m.awaited, gauges.awaited),
+                (&m.frames, gauges.frames),
+                (&m.frame_bytes, gauges.body_bytes),
+                (&m.window_used, gauges.in_flight),
+                (&m.window_size, gauges.window),
+            ] {
+                gauge.set(value as i64);
+            }
+        }
+    }
+}

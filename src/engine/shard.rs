@@ -1,0 +1,421 @@
+//! A shard: one thread that owns the desks and sessions of its carriers. Inputs are collected, then a turn is
+//! taken, then effects go out: batching follows by itself. No lock, no shared map on the path of a message.
+
+use crate::base::{BatchId, MessageId, MessageRef, Mono, Span};
+use crate::channel::session::{Heard, Note, Over};
+use crate::channel::sms::{Profile, Session};
+use crate::engine::batches::{Batches, Shift};
+use crate::engine::ids::Ids;
+use crate::engine::mailbox::Mailbox;
+use crate::engine::report::Reporter;
+use crate::engine::writer::ToWriter;
+use crate::message::{Event, record};
+use crate::pipeline::desk::{After, Desk, Now, reference_of};
+use crate::pipeline::journal::Turn;
+use crate::storage::{Frame, FrameHead};
+use crate::wire::smpp::pdu::BindKind;
+use crate::world::World;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::{Notify, oneshot};
+
+/// Turns on their way to the journal at once. Beyond it effects gather in memory and sockets are read no more, so
+/// that a slow disk is felt by the carriers and not by our memory.
+const TICKETS_MAX: usize = 16;
+
+/// Events gathered beyond which sockets are not read until a commit has come back.
+const GATHERED_MAX: usize = 50_000;
+
+/// A durable frame for its desk.
+pub struct Load {
+    /// What it is.
+    pub head: FrameHead,
+    /// Its messages, when they are still in memory.
+    pub body: Option<Arc<Frame>>,
+    /// The account's share.
+    pub weight: u32,
+}
+
+/// A letter to a shard.
+pub enum ToShard {
+    /// Messages to send.
+    Load(Load),
+    /// A turn is durable.
+    Committed(u64),
+    /// A frame that was asked for.
+    Fetched(Arc<Frame>),
+    /// A frame that could not be read now.
+    NotFetched(MessageId),
+    /// Cancel one message, if it has not left.
+    Cancel { carrier: String, at: MessageRef, reply: oneshot::Sender<bool> },
+    /// Cancel what has not left of a bulk.
+    CancelBatch { batch: BatchId, reply: oneshot::Sender<u32> },
+    /// Tell how the carriers stand.
+    Inspect(oneshot::Sender<Vec<CarrierView>>),
+    /// Drain, unbind, end.
+    Stop,
+}
+
+/// How a carrier stands, for the API.
+#[derive(Clone, Debug)]
+pub struct CarrierView {
+    /// Its name.
+    pub carrier: String,
+    /// Links by state.
+    pub links: Vec<(&'static str, &'static str)>,
+    /// Running totals.
+    pub counts: crate::pipeline::desk::Counts,
+    /// What stands now.
+    pub gauges: crate::pipeline::desk::effects::Gauges,
+    /// Messages neither leased nor final.
+    pub waiting: u64,
+    /// The id form in use, and matches under each form.
+    pub form: (Option<usize>, [u32; crate::channel::session::FORMS_MAX]),
+}
+
+/// One connection of a carrier.
+pub(crate) struct Line {
+    pub(crate) kind: BindKind,
+    pub(crate) session: Option<Session>,
+    /// Counts the sessions of this line, so that an acknowledgement never reaches a later one.
+    pub(crate) era: u32,
+    /// Something to write, or to stop.
+    pub(crate) wake: Rc<Notify>,
+    /// Why the last session ended.
+    pub(crate) last_over: Option<Over>,
+    /// A session that the desk wants made anew.
+    pub(crate) must_close: bool,
+}
+
+/// One carrier in a shard.
+pub(crate) struct Slot {
+    pub(crate) desk: Desk,
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) reporter: Reporter,
+    pub(crate) learnt: Option<usize>,
+    /// Whose inbound messages are.
+    pub(crate) inbound_account: Box<str>,
+}
+
+enum Reply {
+    One(oneshot::Sender<bool>, bool),
+    Many(oneshot::Sender<u32>, u32),
+}
+
+struct Pending {
+    ticket: u64,
+    after: Vec<(usize, After)>,
+    shifts: BTreeMap<BatchId, Shift>,
+    replies: Vec<Reply>,
+}
+
+/// The state of a shard, shared by the tasks of its one thread.
+pub(crate) struct Core {
+    pub(crate) world: World,
+    pub(crate) index: usize,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) inbox: Arc<Mailbox<ToShard>>,
+    pub(crate) writer: Arc<Mailbox<ToWriter>>,
+    pub(crate) batches: Arc<Batches>,
+    pub(crate) ids: Arc<Ids>,
+    pub(crate) is_stopping: bool,
+    ticket: u64,
+    pending: VecDeque<Pending>,
+    replies: Vec<Reply>,
+    /// Sockets wait on it while too much is on its way to the journal.
+    pub(crate) room: Rc<Notify>,
+}
+
+impl Core {
+    pub(crate) fn new(
+        world: World,
+        index: usize,
+        slots: Vec<Slot>,
+        inbox: Arc<Mailbox<ToShard>>,
+        writer: Arc<Mailbox<ToWriter>>,
+        batches: Arc<Batches>,
+        ids: Arc<Ids>,
+    ) -> Core {
+        let (pending, replies, room) = (VecDeque::new(), Vec::new(), Rc::new(Notify::new()));
+        Core { world, index, slots, inbox, writer, batches, ids, is_stopping: false, ticket: 0, pending, replies, room }
+    }
+
+    fn now(&self) -> Now {
+        Now { wall: self.world.now(), mono: self.world.mono() }
+    }
+
+    /// Whether sockets must not be read now.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.slots.iter().map(|slot| slot.desk.gathered()).sum::<usize>() > GATHERED_MAX
+    }
+
+    /// Octets from a carrier.
+    pub(crate) fn heard(&mut self, slot: usize, line: usize, octets: &[u8]) -> Result<(), Over> {
+        let now = self.now();
+        let ids = self.ids.clone();
+        let Slot { desk, lines, reporter, inbound_account, .. } = &mut self.slots[slot];
+        let Line { session, era, must_close, .. } = &mut lines[line];
+        let Some(session) = session else { return Ok(()) };
+        let era = *era;
+        let carries = session_carries(session);
+        let outcome = session.read(octets, now.mono, &mut |heard| match heard {
+            Heard::Up => {
+                reporter.link(line, true);
+                if carries {
+                    desk.link_up(line);
+                }
+            }
+            Heard::Answer { sequence, answer, keys } => {
+                if matches!(answer, crate::channel::session::Answer::WrongSession { .. }) {
+                    *must_close = true;
+                }
+                if let Some(answered) = desk.answered(line, sequence, answer, &keys, now) {
+                    reporter.answered(now.mono.since(answered.written));
+                }
+            }
+            Heard::Receipt { sequence, receipt } => desk.receipt(line, era, sequence, &receipt, now),
+            Heard::Inbound { sequence, message } => {
+                reporter.inbound();
+                let event = Event::Inbound {
+                    id: ids.take(now.wall),
+                    carrier: desk.carrier().into(),
+                    account: inbound_account.clone(),
+                    from: message.from.into(),
+                    to: message.to.into(),
+                    text: message.text.into(),
+                    when: now.wall,
+                };
+                desk.inbound(line, era, sequence, event);
+            }
+            Heard::Note(Note::UnmappedState) => tracing::warn!(carrier = desk.carrier(), "a receipt has a state word that is not in our table"),
+            Heard::Note(_) => {}
+        });
+        if *must_close { outcome.and(Err(Over::WrongState)) } else { outcome }
+    }
+
+    /// A connection is there: a new session begins.
+    pub(crate) fn open(&mut self, slot: usize, line: usize) {
+        let now = self.now().mono;
+        let Slot { profile, lines, .. } = &mut self.slots[slot];
+        let line = &mut lines[line];
+        line.era = line.era.wrapping_add(1);
+        line.must_close = false;
+        line.session = Some(Session::new(profile.clone(), line.kind, now));
+    }
+
+    /// A session is over.
+    pub(crate) fn close(&mut self, slot: usize, line: usize, over: Over) {
+        let now = self.now();
+        let Slot { desk, lines, reporter, .. } = &mut self.slots[slot];
+        let was_there = lines[line].session.take().is_some();
+        lines[line].last_over = Some(over);
+        reporter.link(line, false);
+        if was_there {
+            desk.link_down(line, now);
+        }
+        self.inbox.nudge();
+    }
+
+    /// One turn: letters, timers, plans, writes; then what happened goes to the journal.
+    fn turn(&mut self) {
+        let now = self.now();
+        for letter in self.inbox.take() {
+            self.letter(letter, now);
+        }
+        for slot in &mut self.slots {
+            let Slot { desk, lines, reporter, .. } = slot;
+            desk.tick(now);
+            desk.plan(now);
+            desk.write(now, |line, ready, part| {
+                let session = lines[line].session.as_mut()?;
+                let id = ready.at.id().0;
+                let concat = (id ^ (id >> 8)) as u16;
+                reporter.written(now.wall, ready);
+                session.submit(&ready.record, part, concat, reference_of(ready.at, part), ready.expires, now.mono)
+            });
+            if self.is_stopping && desk.is_quiet() {
+                for line in lines.iter_mut() {
+                    if let Some(session) = &mut line.session {
+                        session.unbind(now.mono);
+                    }
+                    line.wake.notify_one();
+                }
+            }
+            for line in lines.iter_mut() {
+                if line.session.as_ref().is_some_and(Session::has_output) {
+                    line.wake.notify_one();
+                }
+            }
+            if let (Some(form), _) = desk.form()
+                && slot.learnt != Some(form)
+            {
+                slot.learnt = Some(form);
+                tracing::info!(carrier = desk.carrier(), form = Profile::form_word(form), "message ids of this carrier compare in this form");
+            }
+            reporter.publish(desk, now.mono);
+        }
+        self.post();
+    }
+
+    fn letter(&mut self, letter: ToShard, now: Now) {
+        match letter {
+            ToShard::Load(load) => {
+                if let Some(slot) = self.slot_of(&load.head.lane.carrier) {
+                    self.slots[slot].desk.load(load.head, load.body, load.weight);
+                }
+            }
+            ToShard::Committed(ticket) => self.committed(ticket, now),
+            ToShard::Fetched(frame) => {
+                if let Some(slot) = self.slot_of(&frame.head.lane.carrier) {
+                    self.slots[slot].desk.fetched(frame);
+                }
+            }
+            ToShard::NotFetched(first) => self.slots.iter_mut().for_each(|slot| slot.desk.not_fetched(first)),
+            ToShard::Cancel { carrier, at, reply } => {
+                let canceled = self.slot_of(&carrier).is_some_and(|slot| self.slots[slot].desk.cancel(at, now));
+                self.replies.push(Reply::One(reply, canceled));
+            }
+            ToShard::CancelBatch { batch, reply } => {
+                let canceled = self.slots.iter_mut().map(|slot| slot.desk.cancel_batch(batch, now)).sum();
+                self.replies.push(Reply::Many(reply, canceled));
+            }
+            ToShard::Inspect(reply) => {
+                let _ = reply.send(self.slots.iter_mut().map(view).collect());
+            }
+            ToShard::Stop => {
+                self.is_stopping = true;
+                for slot in &mut self.slots {
+                    slot.desk.drain();
+                    slot.lines.iter().for_each(|line| line.wake.notify_one());
+                }
+            }
+        }
+    }
+
+    fn slot_of(&self, carrier: &str) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.desk.carrier() == carrier)
+    }
+
+    /// A turn is durable: what waited for it happens now.
+    fn committed(&mut self, ticket: u64, now: Now) {
+        let Some(pending) = self.pending.pop_front() else { return };
+        assert_eq!(pending.ticket, ticket, "commits come back in the order of the turns");
+        for (slot, after) in pending.after {
+            let Slot { desk, lines, .. } = &mut self.slots[slot];
+            match after {
+                After::Free { link, slots } => desk.free(link, slots),
+                After::Leased { link, ready } => desk.leased(link, ready, now),
+                After::Acknowledge { link, era, sequence } => {
+                    if lines[link].era == era
+                        && let Some(session) = &mut lines[link].session
+                    {
+                        session.acknowledge(sequence);
+                    }
+                }
+            }
+        }
+        self.batches.shift(&pending.shifts);
+        for reply in pending.replies {
+            match reply {
+                Reply::One(to, canceled) => drop(to.send(canceled)),
+                Reply::Many(to, canceled) => drop(to.send(canceled)),
+            }
+        }
+        self.room.notify_waiters();
+    }
+
+    /// Sends what happened to the journal, unless too much is on its way already.
+    fn post(&mut self) {
+        if self.pending.len() >= TICKETS_MAX {
+            return;
+        }
+        let mut turn = Turn::default();
+        let (mut after, mut shifts) = (Vec::new(), BTreeMap::<BatchId, Shift>::new());
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            let mut effects = slot.desk.take_effects();
+            slot.reporter.waited(&effects.waited);
+            turn.touched.extend(effects.take_touched());
+            turn.closed.append(&mut effects.closed);
+            for (batch, moved) in effects.take_shifts() {
+                let sum = shifts.entry(batch).or_default();
+                sum.iter_mut().zip(moved).for_each(|(sum, moved)| *sum += moved);
+            }
+            after.extend(effects.after.into_iter().map(|after| (index, after)));
+            turn.events.append(&mut effects.events);
+        }
+        if turn.events.is_empty() && after.is_empty() && turn.closed.is_empty() && self.replies.is_empty() {
+            return;
+        }
+        record::write_events(&turn.events, &mut turn.log);
+        turn.touched.sort_unstable();
+        turn.touched.dedup();
+        self.ticket += 1;
+        self.pending.push_back(Pending { ticket: self.ticket, after, shifts, replies: std::mem::take(&mut self.replies) });
+        self.writer.force(ToWriter::Turn { shard: self.index, ticket: self.ticket, turn });
+    }
+
+    /// Frames to be read from the journal.
+    fn wanted(&mut self) -> Vec<MessageId> {
+        self.slots.iter_mut().flat_map(|slot| slot.desk.wanted()).collect()
+    }
+
+    /// How long until something is due.
+    fn rest(&mut self) -> Span {
+        let now = self.now();
+        let next = self.slots.iter_mut().filter_map(|slot| slot.desk.deadline(now)).min();
+        let longest = Span::secs(1);
+        next.map_or(longest, |at: Mono| at.since(now.mono)).min(longest)
+    }
+}
+
+fn session_carries(session: &Session) -> bool {
+    session.kind() != BindKind::Receiver
+}
+
+fn view(slot: &mut Slot) -> CarrierView {
+    let state = |line: &Line| match &line.session {
+        Some(session) if session.is_bound() => ("bound", ""),
+        Some(_) => ("binding", ""),
+        None => ("down", line.last_over.map_or("", Over::word)),
+    };
+    CarrierView {
+        carrier: slot.desk.carrier().to_owned(),
+        links: slot.lines.iter().map(state).collect(),
+        counts: *slot.desk.counts(),
+        gauges: slot.desk.gauges(),
+        waiting: slot.desk.waiting(),
+        form: slot.desk.form(),
+    }
+}
+
+/// Runs a shard until its sessions have ended after a stop. `read` fetches a frame from the archive and sends it
+/// to the shard's mailbox.
+pub(crate) async fn run(core: Rc<RefCell<Core>>, read: impl Fn(MessageId), mut drivers: tokio::task::JoinSet<()>) {
+    let inbox = core.borrow().inbox.clone();
+    loop {
+        core.borrow_mut().turn();
+        let wanted = core.borrow_mut().wanted();
+        for first in wanted {
+            read(first);
+        }
+        if core.borrow().is_stopping && drivers.is_empty() && core.borrow().pending.is_empty() {
+            return;
+        }
+        let rest = core.borrow_mut().rest();
+        tokio::select! {
+            biased;
+            () = inbox.wait() => {}
+            Some(ended) = drivers.join_next(), if !drivers.is_empty() => {
+                if ended.is_err() {
+                    tracing::error!("a session's task has panicked");
+                    assert!(core.borrow().is_stopping, "a session's task panicked: the process ends and recovers");
+                }
+            }
+            () = tokio::time::sleep(rest.std().max(std::time::Duration::from_millis(1))), if rest > Span::ZERO => {}
+            () = tokio::task::yield_now(), if rest == Span::ZERO => {}
+        }
+    }
+}

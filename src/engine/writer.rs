@@ -1,0 +1,277 @@
+//! The journal's writer: one thread takes what all others posted in the last tick, commits it as one group, and
+//! only then tells them. Fail-stop: after a failed write or sync nothing is committed, answered or believed any more.
+
+use crate::base::Span;
+use crate::engine::batches::Batches;
+use crate::engine::mailbox::Mailbox;
+use crate::engine::shard::{Load, ToShard};
+use crate::engine::tail::Tail;
+use crate::message::outcome::Tally;
+use crate::message::Status;
+use crate::pipeline::journal::{Acceptance, Grouping, Place, Prepared, Turn};
+use crate::storage::{Frame, Journal, StoreFault};
+use crate::telemetry::Metrics;
+use crate::world::World;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
+
+/// Why something was not made durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NotDurable {
+    /// The disk is full; nothing of it was stored.
+    #[error("the disk is full")]
+    Full,
+    /// The journal has failed and the process is ending; nothing of it was acknowledged.
+    #[error("the journal has failed")]
+    Failed,
+}
+
+/// Small durable values: key, and value or removal.
+pub type Notes = Vec<(String, Option<Vec<u8>>)>;
+
+/// Where the messages of an acceptance lie now.
+pub type Places = Result<Vec<Place>, NotDurable>;
+
+/// A letter to the writer.
+pub enum ToWriter {
+    /// A request's messages; the permit is given back after the commit.
+    Accept { acceptance: Acceptance, reply: oneshot::Sender<Places>, permit: Option<OwnedSemaphorePermit> },
+    /// A shard's turn.
+    Turn { shard: usize, ticket: u64, turn: Turn },
+    /// Small durable values.
+    Notes { notes: Notes, reply: oneshot::Sender<Result<(), NotDurable>> },
+    /// Remove what is past its retention and move the log into the files.
+    Upkeep { before: crate::base::Time, told: u64 },
+    /// Commit what is here, then end.
+    Stop,
+}
+
+/// What the rest may know of the writer at any time.
+#[derive(Debug, Default)]
+pub struct WriterState {
+    /// The journal has failed: the process must end.
+    pub has_failed: AtomicBool,
+    /// Wakes who waits for the failure.
+    pub failed: Notify,
+    /// The disk is full: new messages are refused.
+    pub is_full: AtomicBool,
+    /// The last committed position.
+    pub seq: AtomicU64,
+}
+
+/// The writer.
+pub struct Writer {
+    pub(crate) world: World,
+    pub(crate) journal: Box<dyn Journal>,
+    pub(crate) grouping: Grouping,
+    pub(crate) inbox: Arc<Mailbox<ToWriter>>,
+    pub(crate) shards: Vec<Arc<Mailbox<ToShard>>>,
+    /// The shard of each carrier.
+    pub(crate) shard_of: HashMap<String, usize>,
+    pub(crate) tail: Arc<Tail>,
+    pub(crate) batches: Arc<Batches>,
+    pub(crate) state: Arc<WriterState>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) tick: Span,
+    pub(crate) commit_bytes_max: usize,
+    /// The account's share, for lanes.
+    pub(crate) weights: HashMap<String, u32>,
+}
+
+#[derive(Default)]
+struct Letters {
+    acceptances: Vec<Acceptance>,
+    replies: Vec<(oneshot::Sender<Places>, Option<OwnedSemaphorePermit>)>,
+    turns: Vec<Turn>,
+    tickets: Vec<(usize, u64)>,
+    notes: Notes,
+    note_replies: Vec<oneshot::Sender<Result<(), NotDurable>>>,
+    upkeep: Option<(crate::base::Time, u64)>,
+    stop: bool,
+}
+
+impl Writer {
+    /// Runs until told to stop, or until the journal fails.
+    pub async fn run(mut self) {
+        let mut committed_at = self.world.mono();
+        loop {
+            if self.inbox.is_empty() {
+                self.inbox.wait().await;
+            }
+            // One commit serves all that is posted within a tick of the last one.
+            let since = self.world.mono().since(committed_at);
+            if since < self.tick {
+                tokio::time::sleep(Span(self.tick.0 - since.0).std()).await;
+            }
+            let letters = self.collect();
+            committed_at = self.world.mono();
+            let (upkeep, stop) = (letters.upkeep, letters.stop);
+            if self.commit(letters).await.is_err() {
+                self.state.has_failed.store(true, Ordering::Release);
+                self.state.failed.notify_waiters();
+                return;
+            }
+            if let Some((before, told)) = upkeep {
+                self.upkeep(before, told);
+            }
+            if stop && self.inbox.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn collect(&mut self) -> Letters {
+        let mut letters = Letters::default();
+        let mut bytes = 0;
+        let mut taken = self.inbox.take();
+        while let Some(letter) = taken.pop_front() {
+            match letter {
+                ToWriter::Accept { acceptance, reply, permit } => {
+                    bytes += acceptance.bytes();
+                    letters.acceptances.push(acceptance);
+                    letters.replies.push((reply, permit));
+                }
+                ToWriter::Turn { shard, ticket, turn } => {
+                    bytes += turn.log.len();
+                    letters.turns.push(turn);
+                    letters.tickets.push((shard, ticket));
+                }
+                ToWriter::Notes { notes, reply } => {
+                    letters.notes.extend(notes);
+                    letters.note_replies.push(reply);
+                }
+                ToWriter::Upkeep { before, told } => letters.upkeep = Some((before, told)),
+                ToWriter::Stop => letters.stop = true,
+            }
+            if bytes >= self.commit_bytes_max && !taken.is_empty() {
+                // The rest goes into the next commit, in order.
+                self.inbox.put_back(taken);
+                break;
+            }
+        }
+        letters
+    }
+
+    async fn commit(&mut self, mut letters: Letters) -> Result<(), NotDurable> {
+        let now = self.world.now();
+        let began = self.world.mono();
+        let acceptances = std::mem::take(&mut letters.acceptances);
+        let mut prepared = self.grouping.prepare(acceptances, std::mem::take(&mut letters.turns), std::mem::take(&mut letters.notes), now);
+        if prepared.group.is_empty() {
+            // Nothing to write: those who asked are told at once.
+            self.grouping.undo(&prepared);
+            self.answer(&mut letters, &prepared);
+            return Ok(());
+        }
+        match self.journal.commit(&prepared.group) {
+            Ok(()) => {}
+            Err(StoreFault::Full) => {
+                self.without_room(&mut letters, &mut prepared).await?;
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "the journal has failed; the process ends, and a restart recovers all that was acknowledged");
+                return Err(NotDurable::Failed);
+            }
+        }
+        self.state.seq.store(prepared.group.seq, Ordering::Release);
+        let journal = &self.metrics.journal;
+        journal.commit_seconds.observe(self.world.mono().since(began));
+        journal.commit_bytes.observe_bytes(prepared.group.bytes() as u64);
+        journal.commits.inc();
+        journal.seq.set(prepared.group.seq as i64);
+        self.tell(&mut letters, &mut prepared);
+        Ok(())
+    }
+
+    /// The disk is full: new messages are refused, events of accepted ones wait for the reserve or for room.
+    async fn without_room(&mut self, letters: &mut Letters, prepared: &mut Prepared) -> Result<(), NotDurable> {
+        self.state.is_full.store(true, Ordering::Release);
+        self.metrics.journal.full.set(1);
+        tracing::error!("the disk is full: new messages are refused until there is room");
+        self.grouping.undo(prepared);
+        for (reply, _) in letters.replies.drain(..) {
+            let _ = reply.send(Err(NotDurable::Full));
+        }
+        let turn = Turn {
+            log: std::mem::take(&mut prepared.group.log),
+            touched: std::mem::take(&mut prepared.group.touched),
+            closed: std::mem::take(&mut prepared.group.closed),
+            events: std::mem::take(&mut prepared.events),
+        };
+        let notes = std::mem::take(&mut prepared.group.notes);
+        *prepared = self.grouping.prepare(Vec::new(), vec![turn], notes, self.world.now());
+        if prepared.group.is_empty() {
+            self.grouping.undo(prepared);
+            return Ok(());
+        }
+        self.journal.release_reserve();
+        loop {
+            match self.journal.commit(&prepared.group) {
+                Ok(()) => return Ok(()),
+                Err(StoreFault::Full) => tokio::time::sleep(Span::millis(200).std()).await,
+                Err(fault) => {
+                    tracing::error!(%fault, "the journal has failed");
+                    return Err(NotDurable::Failed);
+                }
+            }
+        }
+    }
+
+    /// The group is durable: everyone is told, and live frames go to their shards.
+    fn tell(&mut self, letters: &mut Letters, prepared: &mut Prepared) {
+        if prepared.group.frames.is_empty() && self.state.is_full.load(Ordering::Acquire) {
+            // Looked at again by the next acceptance; upkeep restores the reserve.
+        } else if !prepared.group.frames.is_empty() && self.state.is_full.swap(false, Ordering::AcqRel) {
+            self.metrics.journal.full.set(0);
+            self.journal.restore_reserve();
+        }
+        for frame in &prepared.live {
+            self.load(frame);
+        }
+        self.answer(letters, prepared);
+        self.tail.publish(prepared.group.seq, std::mem::take(&mut prepared.events).into());
+    }
+
+    fn answer(&self, letters: &mut Letters, prepared: &Prepared) {
+        for ((reply, permit), places) in letters.replies.drain(..).zip(&prepared.places) {
+            drop(permit);
+            // The caller may have gone; the messages are live all the same.
+            let _ = reply.send(Ok(places.clone()));
+        }
+        for (shard, ticket) in letters.tickets.drain(..) {
+            self.shards[shard].force(ToShard::Committed(ticket));
+        }
+        for reply in letters.note_replies.drain(..) {
+            let _ = reply.send(Ok(()));
+        }
+    }
+
+    fn load(&self, frame: &Arc<Frame>) {
+        let head = frame.head.clone();
+        if let Some(batch) = head.batch {
+            let mut tally = Tally::default();
+            tally.0[Status::Accepted as usize] = head.count;
+            self.batches.open(batch, &tally);
+        }
+        let weight = self.weights.get(&head.lane.account).copied().unwrap_or(1);
+        match self.shard_of.get(&head.lane.carrier) {
+            Some(shard) => self.shards[*shard].force(ToShard::Load(Load { head, body: Some(frame.clone()), weight })),
+            None => tracing::error!("a frame for a carrier that is not configured stays in the journal"),
+        }
+    }
+
+    fn upkeep(&mut self, before: crate::base::Time, told: u64) {
+        match self.journal.upkeep(before, told) {
+            Ok(0) => {}
+            Ok(slices) => tracing::info!(slices, "slices past their retention were removed"),
+            Err(fault) => tracing::warn!(%fault, "upkeep of the journal did not succeed"),
+        }
+        if self.state.is_full.load(Ordering::Acquire) {
+            self.journal.restore_reserve();
+            self.state.is_full.store(false, Ordering::Release);
+            self.metrics.journal.full.set(0);
+        }
+    }
+}
