@@ -2,9 +2,13 @@
 //! sessions. It does I/O and decides nothing about messages.
 
 pub mod batches;
+pub mod courier;
 pub mod driver;
+pub mod hook;
 pub mod ids;
 pub mod mailbox;
+pub mod post;
+pub mod reader;
 mod report;
 pub mod shard;
 pub mod tail;

@@ -219,7 +219,7 @@ pub(super) mod tests {
     use super::*;
     use crate::base::{BatchId, Span};
     use crate::message::composed::Composed;
-    use crate::message::content::{Class, DoubtPolicy, Encoding};
+    use crate::message::content::{Class, DoubtPolicy, Encoding, Reference};
     use crate::storage::Lane;
 
     const AT: Time = Time(1_764_576_000_123);
@@ -237,6 +237,7 @@ pub(super) mod tests {
             octets: &octets,
             ends: &ends,
             class: Class::Transactional,
+            reference: Reference::Narrow,
             doubt: DoubtPolicy::ResendOnce,
             lifetime: Span::secs(60),
             line: 0,

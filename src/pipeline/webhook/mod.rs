@@ -5,6 +5,7 @@
 pub mod address;
 pub mod backoff;
 pub mod body;
+pub mod delivery;
 pub mod endpoint;
 pub mod notes;
 pub mod signature;
@@ -12,7 +13,8 @@ pub mod tell;
 
 pub use address::{Rules, Target, UrlFault, check_url, is_allowed};
 pub use backoff::Backoff;
-pub use endpoint::{Delivery, Endpoint, Failure, Now, Outcome, Policy, Step};
+pub use delivery::{Counts, Delivery, Failure, Now, Outcome, Policy, Step};
+pub use endpoint::Endpoint;
 pub use notes::DeadLetter;
 pub use signature::{Key, KeyFault, sign};
 pub use tell::{Kinds, Teller, Telling};
