@@ -4,6 +4,7 @@
 pub mod batches;
 pub mod courier;
 pub mod driver;
+pub mod handle;
 pub mod hook;
 pub mod ids;
 pub mod mailbox;
@@ -11,5 +12,9 @@ pub mod post;
 pub mod reader;
 mod report;
 pub mod shard;
+pub mod start;
 pub mod tail;
 pub mod writer;
+
+pub use handle::{Engine, Refused, Taken, WhenFull};
+pub use start::{Running, StartFault, start};

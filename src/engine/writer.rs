@@ -4,6 +4,7 @@
 use crate::base::Span;
 use crate::engine::batches::Batches;
 use crate::engine::mailbox::Mailbox;
+use crate::engine::reader::Shelf;
 use crate::engine::shard::{Load, ToShard};
 use crate::engine::tail::Tail;
 use crate::message::Status;
@@ -71,6 +72,8 @@ pub struct Writer {
     /// The shard of each carrier.
     pub(crate) shard_of: HashMap<String, usize>,
     pub(crate) tail: Arc<Tail>,
+    /// Committed frames that somebody will read soon.
+    pub(crate) shelf: Arc<Shelf>,
     pub(crate) batches: Arc<Batches>,
     pub(crate) state: Arc<WriterState>,
     pub(crate) metrics: Arc<Metrics>,
@@ -226,6 +229,9 @@ impl Writer {
         } else if !prepared.group.frames.is_empty() && self.state.is_full.swap(false, Ordering::AcqRel) {
             self.metrics.journal.full.set(0);
             self.journal.restore_reserve();
+        }
+        for new in &prepared.group.frames {
+            self.shelf.put(new.frame.clone());
         }
         for frame in &prepared.live {
             self.load(frame);

@@ -229,7 +229,6 @@ pub(super) mod tests {
         let octets = vec![b'x'; usize::from(segments) * 10];
         let ends: Vec<u32> = (1..=u32::from(segments)).map(|n| n * 10).collect();
         let composed = Composed {
-            reference: crate::message::Reference::Narrow,
             to: Msisdn::parse("+33612345678").expect("a number"),
             from,
             client_ref,

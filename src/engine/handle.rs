@@ -1,0 +1,229 @@
+//! The engine as the rest of the program sees it: messages in, cancellations, look-ups, a stop. Shared by all
+//! request handlers; nothing in it is locked per message.
+
+use crate::base::{BatchId, MessageId, MessageRef};
+use crate::channel::session::Over;
+use crate::config::Config;
+use crate::engine::batches::Batches;
+use crate::engine::courier::Notes;
+use crate::engine::hook::CourierStats;
+use crate::engine::ids::Ids;
+use crate::engine::mailbox::Mailbox;
+use crate::engine::reader::Reader;
+use crate::engine::shard::{CarrierView, ToShard};
+use crate::engine::tail::Tail;
+use crate::engine::writer::{NotDurable, ToWriter, WriterState};
+use crate::message::outcome::Tally;
+use crate::pipeline::journal::{Acceptance, Place};
+use crate::storage::{Archive, StoreFault};
+use crate::telemetry::Metrics;
+use crate::world::{BoxFuture, World};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{Semaphore, oneshot};
+
+/// The journal's queue is counted in pieces of so many octets.
+const PIECE: usize = 1_024;
+
+/// Why messages were not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refused {
+    /// Too much is on its way to the disk: come again in a moment.
+    #[error("the journal's queue is full")]
+    Overloaded,
+    /// The disk is full.
+    #[error("the disk is full")]
+    Full,
+    /// The process is stopping, or its journal has failed.
+    #[error("the gateway is stopping")]
+    Stopping,
+}
+
+/// What to do when the journal's queue is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WhenFull {
+    /// Refuse: for a request of which nothing has been taken yet.
+    Refuse,
+    /// Wait: for a bulk that is being read, whose sender then waits too.
+    Wait,
+}
+
+/// Places that are on their way to the disk.
+pub type Taken = oneshot::Receiver<Result<Vec<Place>, NotDurable>>;
+
+/// See the module.
+pub struct Engine {
+    /// The outside.
+    pub world: World,
+    /// The configuration it runs with.
+    pub config: Arc<Config>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// Ids of bulks.
+    pub ids: Arc<Ids>,
+    /// Counters of live bulks.
+    pub batches: Arc<Batches>,
+    /// Look-ups in the store, off the runtime's threads.
+    pub reader: Reader,
+    /// The store's readers.
+    pub archive: Arc<dyn Archive>,
+    /// The head of the log.
+    pub tail: Arc<Tail>,
+    /// How the webhooks stand, by name.
+    pub couriers: Vec<(String, Arc<CourierStats>)>,
+    pub(crate) writer: Arc<Mailbox<ToWriter>>,
+    pub(crate) shards: Vec<Arc<Mailbox<ToShard>>>,
+    pub(crate) shard_of: HashMap<String, usize>,
+    pub(crate) state: Arc<WriterState>,
+    pub(crate) queue: Arc<Semaphore>,
+    pub(crate) queue_pieces: u32,
+    pub(crate) is_draining: AtomicBool,
+}
+
+impl Engine {
+    /// Whether new messages are taken at all; asked before a request is read.
+    pub fn readiness(&self) -> Result<(), Refused> {
+        if self.is_draining.load(Ordering::Acquire) || self.state.has_failed.load(Ordering::Acquire) {
+            return Err(Refused::Stopping);
+        }
+        if self.state.is_full.load(Ordering::Acquire) {
+            return Err(Refused::Full);
+        }
+        Ok(())
+    }
+
+    /// Hands messages to the journal. The answer comes when they are durable: only then may anybody be told.
+    pub async fn take(&self, acceptance: Acceptance, when_full: WhenFull) -> Result<Taken, Refused> {
+        self.readiness()?;
+        let pieces = u32::try_from(acceptance.bytes().div_ceil(PIECE)).unwrap_or(u32::MAX).min(self.queue_pieces);
+        let permit = match when_full {
+            WhenFull::Refuse => self.queue.clone().try_acquire_many_owned(pieces).map_err(|_| Refused::Overloaded)?,
+            WhenFull::Wait => self.queue.clone().acquire_many_owned(pieces).await.map_err(|_| Refused::Stopping)?,
+        };
+        let (reply, taken) = oneshot::channel();
+        self.metrics
+            .journal
+            .queue_bytes
+            .set(((self.queue_pieces as usize - self.queue.available_permits().min(self.queue_pieces as usize)) * PIECE) as i64);
+        self.writer.force(ToWriter::Accept { acceptance, reply, permit: Some(permit) });
+        Ok(taken)
+    }
+
+    /// Waits for places.
+    pub async fn durable(&self, taken: Taken) -> Result<Vec<Place>, Refused> {
+        match taken.await {
+            Ok(Ok(places)) => Ok(places),
+            Ok(Err(NotDurable::Full)) => Err(Refused::Full),
+            Ok(Err(NotDurable::Failed)) | Err(_) => Err(Refused::Stopping),
+        }
+    }
+
+    /// Gives up a bulk whose frames were staged: they never were. Needs no answer: a bulk without its row is
+    /// nothing after a restart, too.
+    pub fn abort(&self, batch: BatchId) {
+        let (reply, _) = oneshot::channel();
+        let acceptance = Acceptance { abort: Some(batch), ..Acceptance::default() };
+        self.writer.force(ToWriter::Accept { acceptance, reply, permit: None });
+    }
+
+    /// Cancels a message that has not left; whether it was. The answer comes when it is durable.
+    pub async fn cancel(&self, carrier: &str, at: MessageRef) -> Result<bool, Refused> {
+        let shard = self.shard_of.get(carrier).ok_or(Refused::Stopping)?;
+        let (reply, answer) = oneshot::channel();
+        let letter = ToShard::Cancel { carrier: carrier.to_owned(), at, reply };
+        self.shards[*shard].send(letter).map_err(|_| Refused::Overloaded)?;
+        answer.await.map_err(|_| Refused::Stopping)
+    }
+
+    /// Cancels what has not left of a bulk; how many messages were canceled.
+    pub async fn cancel_batch(&self, batch: BatchId) -> Result<u32, Refused> {
+        let mut answers = Vec::with_capacity(self.shards.len());
+        for shard in &self.shards {
+            let (reply, answer) = oneshot::channel();
+            shard.send(ToShard::CancelBatch { batch, reply }).map_err(|_| Refused::Overloaded)?;
+            answers.push(answer);
+        }
+        let mut canceled = 0;
+        for answer in answers {
+            canceled += answer.await.map_err(|_| Refused::Stopping)?;
+        }
+        Ok(canceled)
+    }
+
+    /// Where the messages of a bulk stand: live counters while some are open, else from its closed frames.
+    pub async fn tally(&self, batch: BatchId) -> Result<Tally, StoreFault> {
+        if let Some(tally) = self.batches.get(batch) {
+            return Ok(tally);
+        }
+        let closed = self.reader.call(move |archive| archive.closed_of_batch(batch)).await?;
+        let mut tally = Tally::default();
+        for frame in closed {
+            tally.add(&Tally::from_bytes(&frame.tally));
+        }
+        Ok(tally)
+    }
+
+    /// How the carriers stand.
+    pub async fn carriers(&self) -> Vec<CarrierView> {
+        let mut views = Vec::new();
+        for shard in &self.shards {
+            let (reply, answer) = oneshot::channel();
+            if shard.send(ToShard::Inspect(reply)).is_ok() {
+                views.extend(answer.await.unwrap_or_default());
+            }
+        }
+        views
+    }
+
+    /// Resolves when the journal has failed: the process must end at once and start anew (INV-3).
+    pub async fn failed(&self) {
+        loop {
+            let failed = self.state.failed.notified();
+            if self.state.has_failed.load(Ordering::Acquire) {
+                return;
+            }
+            failed.await;
+        }
+    }
+
+    /// Takes no new messages from now on.
+    pub fn drain(&self) {
+        self.is_draining.store(true, Ordering::Release);
+    }
+
+    /// The last committed position.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.state.seq.load(Ordering::Acquire)
+    }
+
+    /// Where a message lies, when its frame is known.
+    #[must_use]
+    pub fn place_in(frame: MessageId, id: MessageId) -> MessageRef {
+        MessageRef { frame, ordinal: (id.0 - frame.0) as u32 }
+    }
+
+    /// A word for why a session ended, for views.
+    #[must_use]
+    pub fn over_word(over: Over) -> &'static str {
+        over.word()
+    }
+}
+
+/// Couriers write their notes through the journal's writer.
+pub(crate) struct WriterNotes(pub(crate) Arc<Mailbox<ToWriter>>);
+
+impl Notes for WriterNotes {
+    fn put(&self, notes: Vec<(String, Option<Vec<u8>>)>) -> BoxFuture<'_, Result<(), StoreFault>> {
+        let (reply, answer) = oneshot::channel();
+        self.0.force(ToWriter::Notes { notes, reply });
+        Box::pin(async move {
+            match answer.await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(NotDurable::Full)) => Err(StoreFault::Full),
+                _ => Err(StoreFault::Broken("the writer has ended".into())),
+            }
+        })
+    }
+}

@@ -1,0 +1,389 @@
+//! Starting the engine: the journal is recovered, each message put where it was, and the threads begin.
+
+use crate::base::{BatchId, MessageId};
+use crate::channel::sms::Profile;
+use crate::config::{self, Config};
+use crate::engine::batches::Batches;
+use crate::engine::courier::Courier;
+use crate::engine::driver::{self, Endpoint};
+use crate::engine::handle::{Engine, WriterNotes};
+use crate::engine::hook;
+use crate::engine::ids::Ids;
+use crate::engine::mailbox::Mailbox;
+use crate::engine::reader::{Calls, Reader, Shelf};
+use crate::engine::report::Reporter;
+use crate::engine::shard::{self, Core, Line, Slot, ToShard};
+use crate::engine::tail::Tail;
+use crate::engine::writer::{ToWriter, Writer, WriterState};
+use crate::message::outcome::Tally;
+use crate::message::record;
+use crate::pipeline::desk::{Desk, Now, Receipts, Replay, Rules};
+use crate::pipeline::journal::Grouping;
+use crate::pipeline::submit::settle::Limits;
+use crate::storage::{Archive, Journal, Recovered, StoreFault};
+use crate::telemetry::Metrics;
+use crate::wire::smpp::pdu::BindKind;
+use crate::world::{Entropy64, Finished, World, tls};
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+/// Letters to the writer at once. Requests are bounded by octets before; this bounds the shards' turns and notes.
+const WRITER_LETTERS: usize = 1 << 16;
+
+/// Letters to a shard that may be refused (cancellations, inspections).
+const SHARD_LETTERS: usize = 1 << 14;
+
+/// Rows and octets of the log kept in memory for the webhooks.
+const TAIL_ROWS: usize = 16_384;
+const TAIL_BYTES: usize = 64 << 20;
+
+/// Settled parts remembered per carrier, to recognise a second receipt: 40 octets each.
+const RETIRED_MAX: usize = 400_000;
+
+/// One read of the log at recovery.
+const REPLAY_BYTES: usize = 8 << 20;
+
+/// Why the engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFault {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// A file named in the configuration.
+    #[error("{what}: {why}")]
+    File {
+        /// The key.
+        what: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// What runs: to be joined at the end.
+pub struct Running {
+    /// The handle.
+    pub engine: Arc<Engine>,
+    /// The writer and the shards, by name.
+    pub parts: Vec<(String, Finished)>,
+    /// The couriers.
+    pub couriers: tokio::task::JoinSet<()>,
+    /// Stops the couriers.
+    pub stop_couriers: CancellationToken,
+    /// What recovery found, for the log.
+    pub recovered: Found,
+}
+
+/// What recovery found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Frames with unfinished messages.
+    pub frames: usize,
+    /// Unfinished messages.
+    pub messages: u64,
+    /// Frames whose carrier is not configured any more.
+    pub strays: usize,
+    /// Damage that was set aside.
+    pub damage: Vec<String>,
+}
+
+/// Reads the files named in the configuration (CA files).
+pub type ReadFile<'a> = &'a dyn Fn(&std::path::Path) -> std::io::Result<Vec<u8>>;
+
+/// Starts everything but the HTTP interface.
+///
+/// # Errors
+/// When the journal cannot be opened or a file of the configuration cannot be used.
+pub async fn start(
+    world: World,
+    config: Arc<Config>,
+    mut journal: Box<dyn Journal>,
+    metrics: Arc<Metrics>,
+    calls: Calls,
+    read_file: ReadFile<'_>,
+) -> Result<Running, StartFault> {
+    let recovered = journal.recover()?;
+    let archive = journal.archive();
+    let shard_count = shards(&config);
+    let batches = Arc::new(Batches::default());
+    let ids = Arc::new(Ids::new(config.node, recovered.last_id));
+    let writer_box = Arc::new(Mailbox::new(WRITER_LETTERS));
+    let boxes: Vec<Arc<Mailbox<ToShard>>> = (0..shard_count).map(|_| Arc::new(Mailbox::new(SHARD_LETTERS))).collect();
+    let shard_of: HashMap<String, usize> =
+        config.carriers.iter().enumerate().map(|(index, carrier)| (carrier.name.clone(), index % shard_count)).collect();
+    let tail = Arc::new(Tail::new(recovered.last_seq, TAIL_ROWS, TAIL_BYTES));
+    let shelf = Arc::new(Shelf::new(usize::try_from(config.journal.frame_cache_bytes).unwrap_or(usize::MAX)));
+    let reader = Reader::new(archive.clone(), shelf.clone(), calls);
+    let state = Arc::new(WriterState::default());
+    state.seq.store(recovered.last_seq, std::sync::atomic::Ordering::Release);
+
+    let seed = world.entropy.next_u64();
+    let mut slots = Vec::new();
+    for carrier in &config.carriers {
+        slots.push(slot(carrier, &config, &metrics, seed));
+    }
+    let found = restore(&world, &config, &recovered, archive.as_ref(), &mut slots, &batches)?;
+
+    let queue_pieces = u32::try_from(config.http.journal_queue_bytes_max / 1_024).unwrap_or(u32::MAX >> 3).clamp(16, u32::MAX >> 3);
+    let mut engine = Engine {
+        world: world.clone(),
+        config: config.clone(),
+        metrics: metrics.clone(),
+        ids: ids.clone(),
+        batches: batches.clone(),
+        reader: reader.clone(),
+        archive,
+        tail: tail.clone(),
+        couriers: Vec::new(),
+        writer: writer_box.clone(),
+        shards: boxes.clone(),
+        shard_of: shard_of.clone(),
+        state: state.clone(),
+        queue: Arc::new(Semaphore::new(queue_pieces as usize)),
+        queue_pieces,
+        is_draining: AtomicBool::new(false),
+    };
+    let mut parts = Vec::new();
+    let writer = Writer {
+        world: world.clone(),
+        journal,
+        grouping: Grouping::new(config.node, recovered.last_seq, recovered.last_id, u32::from(config.journal.frame_messages_max)),
+        inbox: writer_box.clone(),
+        shards: boxes.clone(),
+        shard_of: shard_of.clone(),
+        tail: tail.clone(),
+        shelf,
+        batches: batches.clone(),
+        state,
+        metrics: metrics.clone(),
+        tick: config.journal.tick,
+        commit_bytes_max: usize::try_from(config.journal.commit_bytes_max).unwrap_or(usize::MAX),
+        weights: config.accounts.iter().map(|account| (account.name.clone(), u32::from(account.weight))).collect(),
+    };
+    parts.push(("journal".to_owned(), world.start.start("journal", Box::new(move || Box::pin(writer.run())))));
+    let mut by_shard: Vec<Vec<(Slot0, Vec<Endpoint>)>> = (0..shard_count).map(|_| Vec::new()).collect();
+    for (index, (slot, carrier)) in slots.into_iter().zip(&config.carriers).enumerate() {
+        let endpoint = endpoint(carrier, read_file)?;
+        let endpoints = vec![endpoint; slot.kinds.len()];
+        by_shard[index % shard_count].push((slot, endpoints));
+    }
+    for (index, slots) in by_shard.into_iter().enumerate() {
+        let name = format!("shard-{index}");
+        let part =
+            shard_part(world.clone(), index, slots, boxes[index].clone(), writer_box.clone(), batches.clone(), ids.clone(), reader.clone());
+        parts.push((name.clone(), world.start.start(&name, part)));
+    }
+    let stop_couriers = CancellationToken::new();
+    let mut couriers = tokio::task::JoinSet::new();
+    for webhook in &config.webhooks {
+        let settings = hook::Settings::new(webhook, &config.webhook_rules)
+            .map_err(|fault| StartFault::File { what: format!("webhooks.{}", webhook.name), why: fault.to_string() })?;
+        let stats = Arc::new(hook::CourierStats::default());
+        engine.couriers.push((webhook.name.clone(), stats.clone()));
+        let client = tls::Client::new(None).map_err(|why| StartFault::File { what: "TLS".into(), why: why.to_string() })?;
+        let notes = Arc::new(WriterNotes(writer_box.clone()));
+        let courier = Courier::new(settings, world.clone(), client, reader.clone(), tail.clone(), notes, stats);
+        couriers.spawn(courier.run(stop_couriers.clone()));
+    }
+    Ok(Running { engine: Arc::new(engine), parts, couriers, stop_couriers, recovered: found })
+}
+
+/// A carrier's slot before it is on its thread.
+struct Slot0 {
+    desk: Desk,
+    profile: Arc<Profile>,
+    kinds: Vec<BindKind>,
+    reporter: Reporter,
+    inbound_account: Box<str>,
+}
+
+fn shards(config: &Config) -> usize {
+    let wanted = match config.engine.shards {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => usize::from(n),
+    };
+    wanted.clamp(1, 16).min(config.carriers.len().max(1))
+}
+
+fn slot(carrier: &config::Carrier, config: &Config, metrics: &Arc<Metrics>, seed: u64) -> Slot0 {
+    let kinds: Vec<BindKind> = match carrier.bind {
+        config::Bind::Transceiver => vec![BindKind::Transceiver; usize::from(carrier.binds)],
+        config::Bind::TransmitterReceiver => {
+            [BindKind::Transmitter, BindKind::Receiver].into_iter().cycle().take(2 * usize::from(carrier.binds)).collect()
+        }
+    };
+    let inbound_account = config.accounts.first().map_or("", |account| account.name.as_str());
+    Slot0 {
+        desk: Desk::new(rules(carrier, config), kinds.len(), seed),
+        profile: Arc::new(Profile::new(carrier, seed)),
+        reporter: Reporter::new(metrics.carrier(&carrier.name), kinds.len()),
+        kinds,
+        inbound_account: inbound_account.into(),
+    }
+}
+
+/// A carrier's rules, from its configuration.
+fn rules(carrier: &config::Carrier, config: &Config) -> Rules {
+    let carriers = config.carriers.len().max(1) as u64;
+    Rules {
+        carrier: carrier.name.as_str().into(),
+        window: u32::from(carrier.window),
+        rate: carrier.segments_per_second,
+        burst: carrier.burst,
+        response_timeout: carrier.response_timeout,
+        ambiguity_hold: carrier.ambiguity_hold,
+        throttle_pause: carrier.throttle_pause,
+        receipt_wait: carrier.receipt_wait,
+        receipts: if carrier.receipts == config::ReceiptsWanted::None { Receipts::None } else { Receipts::Final },
+        limits: Limits { attempts_max: carrier.attempts_max, retry_min: carrier.retry_min, retry_max: carrier.retry_max },
+        form: Profile::form(carrier.id_base),
+        orphans_max: config.engine.orphans_max as usize,
+        orphan_ttl: carrier.orphan_ttl,
+        retired_max: RETIRED_MAX,
+        bodies_bytes_max: usize::try_from(config.engine.lane_bytes_max / carriers).unwrap_or(usize::MAX),
+        open_max: config.engine.awaiting_max as usize,
+    }
+}
+
+fn endpoint(carrier: &config::Carrier, read_file: ReadFile<'_>) -> Result<Endpoint, StartFault> {
+    let tls = match &carrier.tls {
+        None => None,
+        Some(tls) => {
+            let fault = |why: std::io::Error| StartFault::File { what: format!("carriers.{}.tls", carrier.name), why: why.to_string() };
+            let pem = tls.ca_file.as_ref().map(|path| read_file(path)).transpose().map_err(fault)?;
+            let client = tls::Client::new(pem.as_deref()).map_err(fault)?;
+            Some((client, tls.server_name.clone().unwrap_or_else(|| carrier.host.clone())))
+        }
+    };
+    Ok(Endpoint {
+        host: carrier.host.clone(),
+        port: carrier.port,
+        tls,
+        bind_timeout: carrier.bind_timeout,
+        reconnect_min: carrier.reconnect_min,
+        reconnect_max: carrier.reconnect_max,
+    })
+}
+
+/// Puts every unfinished message where it was, from the log.
+fn restore(
+    world: &World,
+    config: &Config,
+    recovered: &Recovered,
+    archive: &dyn Archive,
+    slots: &mut [Slot0],
+    batches: &Batches,
+) -> Result<Found, StoreFault> {
+    let mut replay = Replay::of(recovered.open.iter().map(|head| head.first));
+    let mut seq = recovered.replay_from;
+    loop {
+        let rows = archive.log_from(seq, REPLAY_BYTES)?;
+        let Some(last) = rows.last() else { break };
+        seq = last.seq + 1;
+        for row in rows {
+            match record::read_events(&row.log) {
+                Ok(events) => events.into_iter().for_each(|event| replay.event(event)),
+                Err(fault) => tracing::error!(seq = row.seq, %fault, "a log row cannot be read and is passed over"),
+            }
+        }
+    }
+    let now = Now { wall: world.now(), mono: world.mono() };
+    let mut found = Found { damage: recovered.damage.clone(), ..Found::default() };
+    let mut open_batches = HashSet::<BatchId>::new();
+    let mut closed_with_open = Vec::<MessageId>::new();
+    for head in &recovered.open {
+        let Some(slot) = slots.iter_mut().find(|slot| slot.desk.carrier() == head.lane.carrier) else {
+            found.strays += 1;
+            continue;
+        };
+        let touched = replay.take_frame(head);
+        let needs_body = touched.iter().any(|(_, message)| !message.life.status.is_final());
+        let body = if needs_body { archive.frame(head.first)? } else { None };
+        let weight =
+            config.accounts.iter().find(|account| account.name == head.lane.account).map_or(1, |account| u32::from(account.weight));
+        let profile = slot.profile.clone();
+        let tally = slot.desk.restore(head.clone(), body.as_ref(), touched, weight, &|id| profile.response_keys(id), now);
+        found.frames += 1;
+        let unfinished =
+            |tally: &Tally| crate::message::Status::ALL.iter().filter(|s| !s.is_final()).map(|s| u64::from(tally.of(*s))).sum::<u64>();
+        found.messages += unfinished(&tally);
+        if let Some(batch) = head.batch {
+            batches.open(batch, &tally);
+            open_batches.insert(batch);
+            closed_with_open.push(head.first);
+        }
+    }
+    // The closed frames of bulks that are still open count too.
+    let reopened: HashSet<MessageId> = closed_with_open.into_iter().collect();
+    for batch in open_batches {
+        for closed in archive.closed_of_batch(batch)? {
+            if !reopened.contains(&closed.frame) {
+                batches.open(batch, &Tally::from_bytes(&closed.tally));
+            }
+        }
+    }
+    for slot in slots {
+        let (orphans, profile) = (replay.orphans_of(slot.desk.carrier()), slot.profile.clone());
+        slot.desk.restored(orphans, &|id| profile.receipt_keys(id), now);
+    }
+    Ok(found)
+}
+
+#[allow(clippy::too_many_arguments)]
+fn shard_part(
+    world: World,
+    index: usize,
+    slots: Vec<(Slot0, Vec<Endpoint>)>,
+    inbox: Arc<Mailbox<ToShard>>,
+    writer: Arc<Mailbox<ToWriter>>,
+    batches: Arc<Batches>,
+    ids: Arc<Ids>,
+    reader: Reader,
+) -> Box<dyn FnOnce() -> crate::world::LocalFuture + Send> {
+    Box::new(move || {
+        Box::pin(async move {
+            let (mut owned, mut endpoints) = (Vec::new(), Vec::new());
+            for (slot, of_slot) in slots {
+                let line = |kind: &BindKind| Line {
+                    kind: *kind,
+                    session: None,
+                    era: 0,
+                    wake: Rc::new(Notify::new()),
+                    last_over: None,
+                    must_close: false,
+                };
+                let lines = slot.kinds.iter().map(line).collect();
+                let Slot0 { desk, profile, reporter, inbound_account, .. } = slot;
+                owned.push(Slot { desk, profile, lines, reporter, learnt: None, inbound_account });
+                endpoints.push(of_slot);
+            }
+            let core = Rc::new(RefCell::new(Core::new(world, index, owned, inbox.clone(), writer, batches, ids)));
+            let mut drivers = tokio::task::JoinSet::new();
+            for (slot, of_slot) in endpoints.into_iter().enumerate() {
+                for (line, endpoint) in of_slot.into_iter().enumerate() {
+                    drivers.spawn_local(driver::drive(core.clone(), slot, line, endpoint));
+                }
+            }
+            let fetch = move |first: MessageId| {
+                let (reader, inbox) = (reader.clone(), inbox.clone());
+                tokio::task::spawn_local(async move {
+                    match reader.frames(&[first]).await {
+                        Ok(frames) if !frames.is_empty() => frames.into_iter().for_each(|(_, frame)| inbox.force(ToShard::Fetched(frame))),
+                        other => {
+                            if let Err(fault) = other {
+                                tracing::error!(%fault, "a frame cannot be read; it will be tried again");
+                            }
+                            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+                            inbox.force(ToShard::NotFetched(first));
+                        }
+                    }
+                });
+            };
+            shard::run(core, fetch, drivers).await;
+        })
+    })
+}
