@@ -1,1 +1,10 @@
-//! app
+//! The program: a configuration and a world become a running gateway, signals end it, the command line starts it.
+
+pub mod command;
+pub mod files;
+pub mod gateway;
+pub mod keys;
+pub mod send;
+pub mod serve;
+
+pub use gateway::Gateway;

@@ -192,6 +192,27 @@ impl Engine {
         self.is_draining.store(true, Ordering::Release);
     }
 
+    /// Whether the journal has failed.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.state.has_failed.load(Ordering::Acquire)
+    }
+
+    /// Tells the shards to drain, unbind and end.
+    pub fn stop_shards(&self) {
+        self.shards.iter().for_each(|shard| shard.force(ToShard::Stop));
+    }
+
+    /// Tells the writer to commit what it has, and end.
+    pub fn stop_writer(&self) {
+        self.writer.force(ToWriter::Stop);
+    }
+
+    /// Has the journal looked after.
+    pub fn upkeep(&self, before: crate::base::Time, told: u64) {
+        self.writer.force(ToWriter::Upkeep { before, told });
+    }
+
     /// The last committed position.
     #[must_use]
     pub fn seq(&self) -> u64 {

@@ -1,0 +1,213 @@
+//! A whole gateway as a value: store, engine, HTTP interface, upkeep. Made by `serve`, by the demo, by tests.
+
+use crate::api;
+use crate::app::files;
+use crate::base::{Span, Time};
+use crate::config::{Backend, Config};
+use crate::engine::handle::Engine;
+use crate::engine::hook::CourierStats;
+use crate::engine::reader::Calls;
+use crate::engine::start::{Found, Running, StartFault};
+use crate::storage::{Journal, memory, sqlite};
+use crate::telemetry::Metrics;
+use crate::world::{World, tls};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio_util::sync::CancellationToken;
+
+/// How often the journal is looked after and slow gauges are published. Below the five seconds in which a disk with
+/// room again must be noticed (INV-6).
+const UPKEEP_EVERY: Span = Span::secs(2);
+
+/// How long a stop waits for requests under way.
+const REQUESTS_END: Span = Span::secs(5);
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayFault {
+    /// The store, or a file of the configuration.
+    #[error(transparent)]
+    Start(#[from] StartFault),
+    /// The HTTP interface.
+    #[error("http.{what}: {why}")]
+    Http {
+        /// The key.
+        what: &'static str,
+        /// What is wrong.
+        why: std::io::Error,
+    },
+}
+
+/// How a gateway ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// All windows were empty, all sessions unbound, everything on disk.
+    Clean,
+    /// The drain time was over first: what was unanswered is in doubt at the next start.
+    Cut,
+    /// The journal had failed.
+    Failed,
+}
+
+/// A running gateway.
+pub struct Gateway {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// Where the HTTP interface listens.
+    pub http: SocketAddr,
+    /// What recovery found.
+    pub found: Found,
+    running: Option<Running>,
+    api: tokio::task::JoinHandle<()>,
+    upkeep: tokio::task::JoinHandle<()>,
+    stop_api: CancellationToken,
+    stop_upkeep: CancellationToken,
+    drain_timeout: Span,
+}
+
+impl Gateway {
+    /// Starts one. `calls` says where look-ups run: on threads of their own, or (in a simulation) in place.
+    pub async fn start(world: World, config: Config, metrics: Arc<Metrics>, calls: Calls) -> Result<Gateway, GatewayFault> {
+        metrics.started(world.now());
+        let journal = open(&config).map_err(StartFault::from)?;
+        Gateway::on(world, config, journal, metrics, calls).await
+    }
+
+    /// Starts one on a journal that is already open.
+    pub async fn on(
+        world: World,
+        config: Config,
+        journal: Opened,
+        metrics: Arc<Metrics>,
+        calls: Calls,
+    ) -> Result<Gateway, GatewayFault> {
+        let config = Arc::new(config);
+        // The door is opened first: a port that is taken is found before anything else begins.
+        let listener = world.net.listen(config.http.listen).await.map_err(|why| GatewayFault::Http { what: "listen", why })?;
+        let http = listener.local_addr();
+        let tls = match &config.http.tls {
+            None => None,
+            Some(paths) => {
+                let fault = |why| GatewayFault::Http { what: "tls", why };
+                let chain = files::read(&paths.certificate).map_err(fault)?;
+                let key = files::read(&paths.key).map_err(fault)?;
+                Some(tls::Server::new(&chain, &key).map_err(fault)?)
+            }
+        };
+        let Opened { journal, checkpoint } = journal;
+        let mut running = crate::engine::start(world.clone(), config.clone(), journal, metrics, calls, &files::read).await?;
+        let engine = running.engine.clone();
+        if let Some(mut checkpoint) = checkpoint {
+            let stop = running.stop_couriers.clone();
+            let part = Box::new(move || {
+                Box::pin(async move {
+                    // Moves committed pages into the files beside the writer, so that commits do not pay for it.
+                    while !stop.is_cancelled() {
+                        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+                        checkpoint();
+                    }
+                }) as crate::world::LocalFuture
+            });
+            running.parts.push(("checkpoint".into(), world.start.start("checkpoint", part)));
+        }
+        let (stop_api, stop_upkeep) = (CancellationToken::new(), CancellationToken::new());
+        let api = tokio::spawn(api::serve(engine.clone(), listener, tls, stop_api.clone()));
+        let upkeep = tokio::spawn(look_after(engine.clone(), stop_upkeep.clone()));
+        let drain_timeout = config.engine.drain_timeout;
+        let found = running.recovered.clone();
+        Ok(Gateway { engine, http, found, running: Some(running), api, upkeep, stop_api, stop_upkeep, drain_timeout })
+    }
+
+    /// Ends it politely: no new messages, what is leased goes out, windows empty, sessions unbind, the journal closes.
+    pub async fn stop(mut self) -> Ended {
+        self.engine.drain();
+        self.stop_api.cancel();
+        let _ = tokio::time::timeout(REQUESTS_END.std(), &mut self.api).await;
+        self.stop_upkeep.cancel();
+        let mut ended = Ended::Clean;
+        let Some(running) = self.running.take() else { return ended };
+        let Running { parts, mut couriers, stop_couriers, .. } = running;
+        self.engine.stop_shards();
+        let (mut writer, mut others) = (None, Vec::new());
+        for (name, part) in parts {
+            match name.as_str() {
+                "journal" => writer = Some(part),
+                "checkpoint" => others.push(part),
+                _ => {
+                    let limit = self.drain_timeout;
+                    if tokio::time::timeout(limit.std(), part).await.is_err() {
+                        tracing::warn!(part = name, "the drain time is over; what is unanswered is in doubt at the next start");
+                        ended = Ended::Cut;
+                    }
+                }
+            }
+        }
+        stop_couriers.cancel();
+        let _ = tokio::time::timeout(REQUESTS_END.std(), async { while couriers.join_next().await.is_some() {} }).await;
+        if self.engine.has_failed() {
+            return Ended::Failed;
+        }
+        self.engine.stop_writer();
+        if let Some(writer) = writer {
+            let _ = tokio::time::timeout(self.drain_timeout.std(), writer).await;
+        }
+        for part in others {
+            let _ = tokio::time::timeout(REQUESTS_END.std(), part).await;
+        }
+        self.upkeep.abort();
+        ended
+    }
+}
+
+/// A journal, and what moves its log into its files.
+pub struct Opened {
+    /// The journal.
+    pub journal: Box<dyn Journal>,
+    /// To be called now and then, on a thread of its own.
+    pub checkpoint: Option<Box<dyn FnMut() + Send>>,
+}
+
+fn open(config: &Config) -> Result<Opened, crate::storage::StoreFault> {
+    let journal = &config.journal;
+    match journal.backend {
+        Backend::Memory => Ok(Opened { journal: Box::new(memory::Memory::new()), checkpoint: None }),
+        Backend::Sqlite => {
+            let mut options = sqlite::Options::new(&config.data_dir);
+            options.slice = journal.slice;
+            options.slice_bytes_max = journal.slice_bytes_max;
+            options.reserve_bytes = journal.reserve_bytes;
+            options.frame_cache_bytes = journal.frame_cache_bytes;
+            let store = sqlite::Sqlite::open(options)?;
+            let checkpoint = store.checkpointer();
+            Ok(Opened { journal: Box::new(store), checkpoint: Some(checkpoint) })
+        }
+    }
+}
+
+/// Upkeep of the journal, and gauges nobody publishes by themselves.
+async fn look_after(engine: Arc<Engine>, stop: CancellationToken) {
+    let mut last: Vec<[u64; 3]> = vec![[0; 3]; engine.couriers.len()];
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(UPKEEP_EVERY.std()) => {}
+        }
+        let before = Time(engine.world.now().0 - engine.config.journal.retention.as_millis() as i64);
+        let told = engine.couriers.iter().map(|(_, stats)| stats.told()).min().unwrap_or(u64::MAX);
+        engine.upkeep(before, told);
+        for ((name, stats), last) in engine.couriers.iter().zip(&mut last) {
+            publish(&engine, name, stats, last);
+        }
+    }
+}
+
+fn publish(engine: &Engine, name: &str, stats: &CourierStats, last: &mut [u64; 3]) {
+    let metrics = engine.metrics.endpoint(name);
+    let now = [stats.delivered.load(Ordering::Relaxed), stats.failed.load(Ordering::Relaxed), stats.dead.load(Ordering::Relaxed)];
+    for ((counter, now), last) in [&metrics.events, &metrics.failures, &metrics.dead].into_iter().zip(now).zip(last) {
+        counter.inc_by(now.saturating_sub(*last));
+        *last = now;
+    }
+    metrics.lag.set(engine.seq().saturating_sub(stats.told().min(engine.seq())) as i64);
+}

@@ -1,0 +1,109 @@
+//! `relais serve`: runs a gateway until a signal or a failed journal ends it.
+
+use crate::app::files::{self, SystemSecrets};
+use crate::app::gateway::{Ended, Gateway};
+use crate::config::{LogFormat, LogLevel};
+use crate::engine::reader::Calls;
+use crate::telemetry::{self, Metrics, log};
+use crate::world::World;
+use std::io::Write as _;
+use std::path::Path;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Exit status after a clean end.
+pub const CLEAN: u8 = 0;
+/// Exit status when the configuration or the start failed.
+pub const NOT_STARTED: u8 = 2;
+/// Exit status when the journal failed: start it again.
+pub const FAILED: u8 = 70;
+/// Exit status when the drain time was over, or a second signal came.
+pub const CUT: u8 = 71;
+
+/// Runs until ended; the exit status.
+pub async fn serve(world: World, path: &Path) -> u8 {
+    let config = match files::load(path, &SystemSecrets) {
+        Ok(config) => config,
+        Err(mistakes) => {
+            eprint(&mistakes);
+            return NOT_STARTED;
+        }
+    };
+    let form = match config.log.format {
+        LogFormat::Json => telemetry::log::Form::Json,
+        LogFormat::Text => telemetry::log::Form::Text,
+    };
+    // A log that is there already (in tests) is as good.
+    let _ = log::start(level(config.log.level), form, world.clock.clone());
+    for warning in &config.warnings {
+        tracing::warn!("{}:{}: {warning}", path.display(), warning.line);
+    }
+    let metrics = Metrics::new();
+    log::count_panics(metrics.panics.clone());
+    let gateway = match Gateway::start(world, config, metrics, Calls::Threads).await {
+        Ok(gateway) => gateway,
+        Err(fault) => {
+            tracing::error!(%fault, "the gateway does not start");
+            eprint(&format!("relais: {fault}\n"));
+            return NOT_STARTED;
+        }
+    };
+    let found = &gateway.found;
+    tracing::info!(frames = found.frames, messages = found.messages, strays = found.strays, "recovered");
+    for damage in &found.damage {
+        tracing::error!(damage, "damage in the journal was set aside; everything else is served");
+    }
+    let scheme = if gateway.engine.config.http.tls.is_some() { "https" } else { "http" };
+    println(&format!("listening on {scheme}://{}", gateway.http));
+    wait(gateway).await
+}
+
+async fn wait(gateway: Gateway) -> u8 {
+    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be heard");
+        return NOT_STARTED;
+    };
+    let engine = gateway.engine.clone();
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+        () = engine.failed() => {
+            tracing::error!("the journal has failed: the process ends at once");
+            return FAILED;
+        }
+    }
+    tracing::info!("stopping: no new messages, windows are emptied");
+    tokio::select! {
+        biased;
+        _ = term.recv() => CUT,
+        _ = interrupt.recv() => CUT,
+        ended = gateway.stop() => {
+            tracing::info!(?ended, "stopped");
+            match ended {
+                Ended::Clean => CLEAN,
+                Ended::Cut => CUT,
+                Ended::Failed => FAILED,
+            }
+        }
+    }
+}
+
+fn level(level: LogLevel) -> tracing::Level {
+    match level {
+        LogLevel::Error => tracing::Level::ERROR,
+        LogLevel::Warn => tracing::Level::WARN,
+        LogLevel::Info => tracing::Level::INFO,
+        LogLevel::Debug => tracing::Level::DEBUG,
+        LogLevel::Trace => tracing::Level::TRACE,
+    }
+}
+
+/// A line for whoever started the process; a closed output is no reason to stop.
+pub(crate) fn println(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}");
+    let _ = out.flush();
+}
+
+pub(crate) fn eprint(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
