@@ -10,5 +10,12 @@ pub mod memory;
 pub mod port;
 pub mod sqlite;
 
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod desk;
+#[cfg(test)]
+mod differential;
+
 pub use frame::{Frame, FrameHead, Lane};
 pub use port::{Answer, Archive, BatchRow, Closed, Group, Journal, LogRow, Recovered, StoreFault};

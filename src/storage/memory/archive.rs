@@ -1,0 +1,110 @@
+//! The readers' side in memory. It reads what was committed, also after the writer's end.
+
+use crate::base::{BatchId, MessageId};
+use crate::storage::frame::{Frame, FrameHead};
+use crate::storage::memory::Memory;
+use crate::storage::port::{Answer, Archive, BatchRow, Closed, LogRow, StoreFault};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A reader of the store in memory.
+pub(super) struct Reader(pub(super) Memory);
+
+impl Archive for Reader {
+    fn frame(&self, first: MessageId) -> Result<Option<Arc<Frame>>, StoreFault> {
+        let disk = self.0.disk();
+        Ok(disk.slices.iter().find_map(|slice| slice.frames.get(&first.0)).cloned())
+    }
+
+    fn frame_of(&self, id: MessageId) -> Result<Option<Arc<Frame>>, StoreFault> {
+        let disk = self.0.disk();
+        Ok(disk.frame_of(id).filter(|frame| !disk.is_staged(frame.head.batch)).cloned())
+    }
+
+    fn touches(&self, frame: MessageId) -> Result<Vec<LogRow>, StoreFault> {
+        let disk = self.0.disk();
+        let rows = disk.slices.iter().flat_map(|slice| {
+            let touches = slice.touches.range((frame.0, 0)..=(frame.0, u64::MAX));
+            touches.filter_map(|(_, seq)| slice.log.get(seq).map(|log| LogRow { seq: *seq, log: log.clone() }))
+        });
+        Ok(rows.collect())
+    }
+
+    fn log_from(&self, seq: u64, bytes_max: usize) -> Result<Vec<LogRow>, StoreFault> {
+        let disk = self.0.disk();
+        let mut found: Vec<LogRow> = Vec::new();
+        let mut bytes = 0;
+        for (seq, log) in disk.slices.iter().flat_map(|slice| slice.log.range(seq..)) {
+            bytes += log.len();
+            if !found.is_empty() && bytes > bytes_max {
+                break;
+            }
+            found.push(LogRow { seq: *seq, log: log.clone() });
+        }
+        Ok(found)
+    }
+
+    fn answer(&self, account: &str, key: &str) -> Result<Option<Answer>, StoreFault> {
+        let disk = self.0.disk();
+        let key = (account.to_owned(), key.to_owned());
+        Ok(disk.slices.iter().rev().find_map(|slice| slice.answers.get(&key)).cloned())
+    }
+
+    fn batch(&self, id: BatchId) -> Result<Option<BatchRow>, StoreFault> {
+        Ok(self.0.disk().slices.iter().find_map(|slice| slice.batches.get(&id.0)).cloned())
+    }
+
+    fn batches(&self, account: &str, before: Option<BatchId>, limit: usize) -> Result<Vec<BatchRow>, StoreFault> {
+        let disk = self.0.disk();
+        let below = before.map_or(u64::MAX, |id| id.0);
+        let mut found = BTreeMap::new();
+        for slice in &disk.slices {
+            found.extend(slice.batches.range(..below).filter(|(_, row)| row.account == account));
+        }
+        Ok(found.into_values().rev().take(limit).cloned().collect())
+    }
+
+    fn frames_of_batch(&self, batch: BatchId, after: Option<MessageId>, limit: usize) -> Result<Vec<FrameHead>, StoreFault> {
+        let disk = self.0.disk();
+        if disk.is_staged(Some(batch)) {
+            return Ok(Vec::new());
+        }
+        let heads = disk.slices.iter().flat_map(|slice| slice.frames.values().map(|frame| &frame.head));
+        let those = heads.filter(|head| head.batch == Some(batch) && after.is_none_or(|id| head.first > id));
+        Ok(those.take(limit).cloned().collect())
+    }
+
+    fn closed_of_batch(&self, batch: BatchId) -> Result<Vec<Closed>, StoreFault> {
+        let disk = self.0.disk();
+        let rows = disk.slices.iter().flat_map(|slice| slice.closed.values()).filter(|closed| closed.batch == Some(batch));
+        let by_frame: BTreeMap<_, _> = rows.map(|closed| (closed.frame, closed)).collect();
+        Ok(by_frame.into_values().cloned().collect())
+    }
+
+    fn search(&self, key: u64, before: Option<MessageId>, limit: usize) -> Result<Vec<MessageId>, StoreFault> {
+        let disk = self.0.disk();
+        let below = before.map_or(u64::MAX, |id| id.0);
+        let mut found: Vec<MessageId> = Vec::new();
+        for slice in &disk.slices {
+            found.extend(slice.keys.range((key, 0)..(key, below)).rev().take(limit).map(|(_, id)| MessageId(*id)));
+        }
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        found.dedup();
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    fn frames_of_account(&self, account: &str, before: Option<MessageId>, limit: usize) -> Result<Vec<FrameHead>, StoreFault> {
+        let disk = self.0.disk();
+        let below = before.map_or(u64::MAX, |id| id.0);
+        let heads = disk.slices.iter().rev().flat_map(|slice| slice.frames.range(..below).rev().map(|(_, frame)| &frame.head));
+        let those = heads.filter(|head| head.lane.account == account && !disk.is_staged(head.batch));
+        Ok(those.take(limit).cloned().collect())
+    }
+
+    fn notes(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreFault> {
+        let disk = self.0.disk();
+        let from = disk.notes.range::<str, _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded));
+        Ok(from.take_while(|(key, _)| key.starts_with(prefix)).map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+}

@@ -1,0 +1,178 @@
+//! What lies on the simulated disk, in the order in which the embedded store would have it.
+
+use crate::base::{BatchId, MessageId, Span, Time};
+use crate::storage::frame::Frame;
+use crate::storage::memory::SimulatedFault;
+use crate::storage::port::{Answer, BatchRow, Closed, Group, NewFrame};
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+/// The disk.
+pub(super) struct Disk {
+    slice: Span,
+    /// Oldest first.
+    pub(super) slices: Vec<Slice>,
+    pub(super) notes: BTreeMap<String, Vec<u8>>,
+    /// Bulks that are not complete: their frames are not shown, their keys wait here.
+    pub(super) staged: HashMap<BatchId, Vec<(u64, u64)>>,
+    pub(super) last_seq: u64,
+    pub(super) last_id: Option<u64>,
+    pub(super) last_at: Option<Time>,
+    pub(super) reserve: bool,
+    /// The process that may write.
+    pub(super) life: u64,
+    pub(super) next_fault: Option<SimulatedFault>,
+}
+
+/// What was committed in one span of time.
+pub(super) struct Slice {
+    pub(super) start: i64,
+    pub(super) last_at: Time,
+    pub(super) last_seq: u64,
+    pub(super) frames: BTreeMap<u64, Arc<Frame>>,
+    pub(super) open: HashSet<u64>,
+    pub(super) log: BTreeMap<u64, Bytes>,
+    pub(super) touches: BTreeSet<(u64, u64)>,
+    pub(super) answers: HashMap<(String, String), Answer>,
+    pub(super) batches: BTreeMap<u64, BatchRow>,
+    pub(super) closed: BTreeMap<u64, Closed>,
+    /// (key, message).
+    pub(super) keys: BTreeSet<(u64, u64)>,
+}
+
+impl Disk {
+    pub(super) fn new(slice: Span) -> Disk {
+        Disk {
+            slice,
+            slices: Vec::new(),
+            notes: BTreeMap::new(),
+            staged: HashMap::new(),
+            last_seq: 0,
+            last_id: None,
+            last_at: None,
+            reserve: true,
+            life: 0,
+            next_fault: None,
+        }
+    }
+
+    fn choose_slice(&mut self, at: Time) -> &mut Slice {
+        let newest = self.slices.last().map(|slice| slice.start);
+        if newest.is_none_or(|start| at.0 >= start.saturating_add(self.slice.as_millis() as i64)) {
+            self.slices.push(Slice::new(at.0.max(newest.map_or(i64::MIN, |start| start + 1))));
+        }
+        self.slices.last_mut().expect("there is one now")
+    }
+
+    /// Puts a group on the disk. Nothing in it can fail.
+    pub(super) fn write(&mut self, group: &Group) {
+        self.last_seq = self.last_seq.max(group.seq);
+        self.last_at = Some(group.at);
+        for (key, value) in &group.notes {
+            match value {
+                Some(value) => _ = self.notes.insert(key.clone(), value.clone()),
+                None => _ = self.notes.remove(key),
+            }
+        }
+        if only_notes(group) {
+            return;
+        }
+        self.last_id = self.last_id.max(greatest_id(group));
+        let mut staged = std::mem::take(&mut self.staged);
+        let slice = self.choose_slice(group.at);
+        slice.write(group);
+        for new in &group.frames {
+            let complete = |id: &BatchId| group.batches.iter().any(|batch| batch.id == *id);
+            match new.frame.head.batch {
+                Some(id) if !complete(&id) => staged.entry(id).or_default().extend(pairs(new)),
+                _ => slice.keys.extend(pairs(new)),
+            }
+        }
+        for batch in &group.batches {
+            slice.keys.extend(staged.remove(&batch.id).into_iter().flatten());
+        }
+        for id in &group.aborted {
+            staged.remove(id);
+            self.drop_bulk(*id);
+        }
+        for closed in &group.closed {
+            if let Some(slice) = self.slices.iter_mut().find(|slice| slice.open.contains(&closed.frame.0)) {
+                slice.open.remove(&closed.frame.0);
+            }
+        }
+        self.staged = staged;
+    }
+
+    /// Removes the frames of a bulk that never was.
+    pub(super) fn drop_bulk(&mut self, id: BatchId) {
+        for slice in &mut self.slices {
+            slice.frames.retain(|_, frame| frame.head.batch != Some(id));
+            slice.open.retain(|first| slice.frames.contains_key(first));
+        }
+    }
+
+    pub(super) fn is_staged(&self, batch: Option<BatchId>) -> bool {
+        batch.is_some_and(|id| self.staged.contains_key(&id))
+    }
+
+    /// The last frame that begins at or before an id, if it reaches to it.
+    pub(super) fn frame_of(&self, id: MessageId) -> Option<&Arc<Frame>> {
+        let (_, frame) = self.slices.iter().rev().find_map(|slice| slice.frames.range(..=id.0).next_back())?;
+        (id.0 - frame.head.first.0 < u64::from(frame.head.count)).then_some(frame)
+    }
+}
+
+impl Slice {
+    fn new(start: i64) -> Slice {
+        Slice {
+            start,
+            last_at: Time(start),
+            last_seq: 0,
+            frames: BTreeMap::new(),
+            open: HashSet::new(),
+            log: BTreeMap::new(),
+            touches: BTreeSet::new(),
+            answers: HashMap::new(),
+            batches: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            keys: BTreeSet::new(),
+        }
+    }
+
+    fn write(&mut self, group: &Group) {
+        self.last_at = group.at;
+        self.last_seq = group.seq;
+        for new in &group.frames {
+            self.frames.insert(new.frame.head.first.0, new.frame.clone());
+            self.open.insert(new.frame.head.first.0);
+        }
+        if !group.log.is_empty() {
+            self.log.insert(group.seq, Bytes::copy_from_slice(&group.log));
+            self.touches.extend(group.touched.iter().map(|frame| (frame.0, group.seq)));
+        }
+        for answer in &group.answers {
+            self.answers.insert((answer.account.clone(), answer.key.clone()), answer.clone());
+        }
+        self.batches.extend(group.batches.iter().map(|batch| (batch.id.0, batch.clone())));
+        self.closed.extend(group.closed.iter().map(|closed| (closed.frame.0, closed.clone())));
+    }
+}
+
+fn only_notes(group: &Group) -> bool {
+    let Group { frames, log, answers, batches, aborted, closed, .. } = group;
+    frames.is_empty() && log.is_empty() && answers.is_empty() && batches.is_empty() && aborted.is_empty() && closed.is_empty()
+}
+
+fn pairs(new: &NewFrame) -> Vec<(u64, u64)> {
+    let first = new.frame.head.first.0;
+    let filed = |keys: &[u64]| keys.iter().zip(first..).filter(|(key, _)| **key != 0).map(|(key, id)| (*key, id)).collect::<Vec<_>>();
+    [filed(&new.recipients), filed(&new.references)].concat()
+}
+
+fn greatest_id(group: &Group) -> Option<u64> {
+    let frames = group.frames.iter().map(|new| &new.frame.head);
+    let bulks = group.batches.iter().map(|batch| batch.id).chain(group.aborted.iter().copied());
+    let last = frames.clone().map(|head| head.first.0 + u64::from(head.count.max(1)) - 1);
+    last.chain(bulks.chain(frames.filter_map(|head| head.batch)).map(|id| id.0)).max()
+}

@@ -1,0 +1,86 @@
+//! The files beside the databases: the lock that keeps a second process out, and the reserve that is given up
+//! when the disk is full, so that what was accepted can still be sent and recorded.
+
+use crate::storage::port::StoreFault;
+use crate::storage::sqlite::slice::sync_dir;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::path::Path;
+
+const RESERVE: &str = "reserve.bin";
+const UNFINISHED: &str = "reserve.new";
+
+/// Takes the directory for this process. The kernel frees it with the process, however that ends.
+pub(super) fn lock(dir: &Path) -> Result<File, StoreFault> {
+    let broken = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::StorageFull => StoreFault::Full,
+        _ => StoreFault::Broken(error.to_string()),
+    };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock")).map_err(broken)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreFault::Broken("the data directory is in use by another process".into())),
+        Err(TryLockError::Error(error)) => Err(broken(error)),
+    }
+}
+
+/// Writes the reserve if it is not there; gives up quietly when there is no room.
+pub(super) fn restore(dir: &Path, bytes: u64) {
+    let (path, new) = (dir.join(RESERVE), dir.join(UNFINISHED));
+    if bytes == 0 || std::fs::metadata(&path).is_ok_and(|file| file.len() == bytes) {
+        return;
+    }
+    let made = (|| {
+        let mut file = File::create(&new)?;
+        // Octets that are not zero: some file systems give zeros no room.
+        let block = vec![0xA5u8; 1 << 20];
+        let mut left = bytes;
+        while left > 0 {
+            let piece = left.min(block.len() as u64);
+            file.write_all(&block[..piece as usize])?;
+            left -= piece;
+        }
+        file.sync_all()?;
+        std::fs::rename(&new, &path)?;
+        sync_dir(dir)
+    })();
+    if made.is_err() {
+        let _ = std::fs::remove_file(&new);
+    }
+}
+
+/// Gives the reserve up; `false` when there was none.
+pub(super) fn release(dir: &Path) -> bool {
+    let _ = std::fs::remove_file(dir.join(UNFINISHED));
+    let freed = std::fs::remove_file(dir.join(RESERVE)).is_ok();
+    if freed {
+        // Best effort: space is free at once, the name only must not come back by itself.
+        let _ = sync_dir(dir);
+    }
+    freed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reserve_takes_real_room_once_and_is_given_up_once() {
+        let dir = tempfile::tempdir().expect("a directory");
+        assert!(!release(dir.path()));
+        restore(dir.path(), 3 << 19);
+        restore(dir.path(), 3 << 19);
+        assert_eq!(std::fs::metadata(dir.path().join(RESERVE)).map(|f| f.len()).ok(), Some(3 << 19));
+        assert!(release(dir.path()));
+        assert!(!release(dir.path()));
+    }
+
+    #[test]
+    fn a_second_lock_is_refused_until_the_first_is_gone() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let first = lock(dir.path()).expect("free");
+        assert!(matches!(lock(dir.path()), Err(StoreFault::Broken(_))));
+        drop(first);
+        assert!(lock(dir.path()).is_ok());
+    }
+}
