@@ -6,7 +6,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use relais::wire::gsm::{ConcatRef, Segmented, SplitRule, segment};
 
 #[path = "../src/pipeline/compose/template.rs"]
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code, unused_imports, unreachable_pub)]
 mod template;
 
 use template::{Template, TemplateLimits};

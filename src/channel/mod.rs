@@ -2,3 +2,5 @@
 
 pub mod session;
 pub mod sms;
+
+pub use sms::Composer;

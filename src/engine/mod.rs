@@ -7,6 +7,7 @@ pub mod driver;
 pub mod handle;
 pub mod hook;
 pub mod ids;
+pub mod letter;
 pub mod mailbox;
 pub mod post;
 pub mod reader;

@@ -1,7 +1,7 @@
 //! A shard: one thread that owns the desks and sessions of its carriers. Inputs are collected, then a turn is
 //! taken, then effects go out: batching follows by itself. No lock, no shared map on the path of a message.
 
-use crate::base::{BatchId, MessageId, MessageRef, Mono, Span};
+use crate::base::{BatchId, MessageId, Mono, Span};
 use crate::channel::session::{Heard, Note, Over};
 use crate::channel::sms::{Profile, Session};
 use crate::engine::batches::{Batches, Shift};
@@ -12,7 +12,6 @@ use crate::engine::writer::ToWriter;
 use crate::message::{Event, record};
 use crate::pipeline::desk::{After, Desk, Now, reference_of};
 use crate::pipeline::journal::Turn;
-use crate::storage::{Frame, FrameHead};
 use crate::wire::smpp::pdu::BindKind;
 use crate::world::World;
 use std::cell::RefCell;
@@ -21,59 +20,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::{Notify, oneshot};
 
+pub use crate::engine::letter::{CarrierView, Load, ToShard};
+
 /// Turns on their way to the journal at once. Beyond it effects gather in memory and sockets are read no more, so
 /// that a slow disk is felt by the carriers and not by our memory.
 const TICKETS_MAX: usize = 16;
 
 /// Events gathered beyond which sockets are not read until a commit has come back.
 const GATHERED_MAX: usize = 50_000;
-
-/// A durable frame for its desk.
-pub struct Load {
-    /// What it is.
-    pub head: FrameHead,
-    /// Its messages, when they are still in memory.
-    pub body: Option<Arc<Frame>>,
-    /// The account's share.
-    pub weight: u32,
-}
-
-/// A letter to a shard.
-pub enum ToShard {
-    /// Messages to send.
-    Load(Load),
-    /// A turn is durable.
-    Committed(u64),
-    /// A frame that was asked for.
-    Fetched(Arc<Frame>),
-    /// A frame that could not be read now.
-    NotFetched(MessageId),
-    /// Cancel one message, if it has not left.
-    Cancel { carrier: String, at: MessageRef, reply: oneshot::Sender<bool> },
-    /// Cancel what has not left of a bulk.
-    CancelBatch { batch: BatchId, reply: oneshot::Sender<u32> },
-    /// Tell how the carriers stand.
-    Inspect(oneshot::Sender<Vec<CarrierView>>),
-    /// Drain, unbind, end.
-    Stop,
-}
-
-/// How a carrier stands, for the API.
-#[derive(Clone, Debug)]
-pub struct CarrierView {
-    /// Its name.
-    pub carrier: String,
-    /// Links by state.
-    pub links: Vec<(&'static str, &'static str)>,
-    /// Running totals.
-    pub counts: crate::pipeline::desk::Counts,
-    /// What stands now.
-    pub gauges: crate::pipeline::desk::effects::Gauges,
-    /// Messages neither leased nor final.
-    pub waiting: u64,
-    /// The id form in use, and matches under each form.
-    pub form: (Option<usize>, [u32; crate::channel::session::FORMS_MAX]),
-}
 
 /// One connection of a carrier.
 pub(crate) struct Line {

@@ -3,9 +3,9 @@
 
 use crate::base::Span;
 use crate::engine::batches::Batches;
+use crate::engine::letter::{Load, ToShard};
 use crate::engine::mailbox::Mailbox;
 use crate::engine::reader::Shelf;
-use crate::engine::shard::{Load, ToShard};
 use crate::engine::tail::Tail;
 use crate::message::Status;
 use crate::message::outcome::Tally;

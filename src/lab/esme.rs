@@ -15,36 +15,36 @@ use tokio::io::AsyncWriteExt;
 use tokio_util::codec::{Encoder, Framed};
 
 /// A bound client.
-pub struct Esme {
+pub(super) struct Esme {
     framed: Framed<BoxStream, CommandCodec>,
     sequence: u32,
 }
 
 #[derive(Clone, Copy)]
-pub enum As {
+pub(super) enum As {
     Transmitter,
     Receiver,
     Transceiver,
 }
 
 impl Esme {
-    pub fn over(stream: BoxStream) -> Esme {
+    pub(super) fn over(stream: BoxStream) -> Esme {
         Esme { framed: Framed::new(stream, CommandCodec::new()), sequence: 0 }
     }
 
-    pub async fn dial(world: &World, to: SocketAddr) -> Esme {
+    pub(super) async fn dial(world: &World, to: SocketAddr) -> Esme {
         Esme::over(world.net.dial(to).await.expect("listening"))
     }
 
     /// Dials and binds as `esme` with the password `secret`.
-    pub async fn bound(world: &World, to: SocketAddr, role: As) -> Esme {
+    pub(super) async fn bound(world: &World, to: SocketAddr, role: As) -> Esme {
         let mut esme = Esme::dial(world, to).await;
         let resp = esme.bind(role, "esme", "secret").await;
         assert_eq!(resp.status(), CommandStatus::EsmeRok);
         esme
     }
 
-    pub async fn bind(&mut self, role: As, system_id: &str, password: &str) -> Command {
+    pub(super) async fn bind(&mut self, role: As, system_id: &str, password: &str) -> Command {
         let system_id = COctetString::from_str(system_id).expect("short");
         let password = COctetString::from_str(password).expect("short");
         let version = InterfaceVersion::Smpp3_4;
@@ -58,13 +58,13 @@ impl Esme {
     }
 
     /// Sends a request and returns its sequence number.
-    pub async fn send(&mut self, pdu: impl Into<Pdu>) -> u32 {
+    pub(super) async fn send(&mut self, pdu: impl Into<Pdu>) -> u32 {
         self.sequence += 1;
         self.write(Command::new(CommandStatus::EsmeRok, self.sequence, pdu)).await;
         self.sequence
     }
 
-    pub async fn respond(&mut self, status: u32, to: &Command) {
+    pub(super) async fn respond(&mut self, status: u32, to: &Command) {
         let resp = Command::new(CommandStatus::from(status), to.sequence_number(), DeliverSmResp::default());
         self.write(resp).await;
     }
@@ -76,22 +76,22 @@ impl Esme {
     }
 
     /// The next PDU; panics when none comes for an hour.
-    pub async fn next(&mut self) -> Command {
+    pub(super) async fn next(&mut self) -> Command {
         self.maybe_next(Span::secs(3_600)).await.expect("a PDU")
     }
 
     /// The next PDU within a span; `None` also when the connection ended or broke.
-    pub async fn maybe_next(&mut self, within: Span) -> Option<Command> {
+    pub(super) async fn maybe_next(&mut self, within: Span) -> Option<Command> {
         tokio::time::timeout(within.std(), self.framed.next()).await.ok()??.ok()
     }
 
     /// Submits a text and asks for a receipt.
-    pub async fn submit(&mut self, text: &str) -> u32 {
+    pub(super) async fn submit(&mut self, text: &str) -> u32 {
         self.send(sms(text, 1)).await
     }
 
     /// Submits and takes the answer.
-    pub async fn submit_answered(&mut self, text: &str) -> Command {
+    pub(super) async fn submit_answered(&mut self, text: &str) -> Command {
         let sequence = self.submit(text).await;
         let resp = self.next().await;
         assert_eq!(resp.sequence_number(), sequence);
@@ -99,7 +99,7 @@ impl Esme {
     }
 }
 
-pub fn sms(text: &str, registered: u8) -> SubmitSm {
+pub(super) fn sms(text: &str, registered: u8) -> SubmitSm {
     SubmitSm::builder()
         .source_addr(COctetString::from_str("SHOP").expect("short"))
         .destination_addr(COctetString::from_str("33612345678").expect("short"))
@@ -110,20 +110,20 @@ pub fn sms(text: &str, registered: u8) -> SubmitSm {
 }
 
 /// The message id of a submit_sm_resp, empty when it has none.
-pub fn message_id(resp: &Command) -> String {
+pub(super) fn message_id(resp: &Command) -> String {
     match resp.pdu() {
         Some(Pdu::SubmitSmResp(resp)) => resp.message_id().as_str().into(),
         _ => String::new(),
     }
 }
 
-pub fn delivered(command: &Command) -> &DeliverSm {
+pub(super) fn delivered(command: &Command) -> &DeliverSm {
     match command.pdu() {
         Some(Pdu::DeliverSm(deliver)) => deliver,
         other => panic!("not a deliver_sm: {other:?}"),
     }
 }
 
-pub fn delivered_text(command: &Command) -> String {
+pub(super) fn delivered_text(command: &Command) -> String {
     String::from_utf8_lossy(delivered(command).short_message()).into_owned()
 }

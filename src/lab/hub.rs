@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 /// How a session is woken or cut from outside.
 #[derive(Default)]
-pub struct Line {
+pub(super) struct Line {
     /// Wakes the session.
     pub wake: Notify,
     /// The session ends at its next turn, without a word.
@@ -21,7 +21,7 @@ pub struct Line {
 
 impl Line {
     /// Cuts the session.
-    pub fn cut(&self) {
+    pub(super) fn cut(&self) {
         self.cut.store(true, Ordering::Relaxed);
         self.wake.notify_one();
     }
@@ -29,7 +29,7 @@ impl Line {
 
 /// Something to be sent by deliver_sm.
 #[derive(Clone, Debug)]
-pub enum Item {
+pub(super) enum Item {
     /// A receipt.
     Receipt(Receipt),
     /// A subscriber's message.
@@ -38,7 +38,7 @@ pub enum Item {
 
 /// A subscriber's message.
 #[derive(Clone, Debug)]
-pub struct Mo {
+pub(super) struct Mo {
     /// The subscriber.
     pub from: Address,
     /// The short code or number it is for.
@@ -89,7 +89,7 @@ struct Seat {
 
 /// The sessions and waiting items of one system_id.
 #[derive(Default)]
-pub struct Account {
+pub(super) struct Account {
     post: Mutex<Post>,
     /// The second of the window in the high half, its count in the low half.
     meter: AtomicU64,
@@ -110,7 +110,7 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Account {
     /// Counts one submit in the window of this second; false when it is one too many.
-    pub fn admits(&self, now_ms: u64, limit: u64) -> bool {
+    pub(super) fn admits(&self, now_ms: u64, limit: u64) -> bool {
         let second = (now_ms / 1_000) & 0xFFFF_FFFF;
         let count = |old: u64| if old >> 32 == second { (old & 0xFFFF_FFFF) + 1 } else { 1 };
         let old = self.meter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |old| {
@@ -121,14 +121,14 @@ impl Account {
     }
 
     /// A session that can receive has bound: what was parked is for it.
-    pub fn sit(&self, session: u64, line: &Arc<Line>) {
+    pub(super) fn sit(&self, session: u64, line: &Arc<Line>) {
         let mut post = lock(&self.post);
         let queue = std::mem::take(&mut post.parked);
         post.seats.push(Seat { session, line: line.clone(), queue });
     }
 
     /// A session has ended: what waited for it, and what it sent without an acknowledgement, is for another.
-    pub fn leave(&self, session: u64, unacked: impl Iterator<Item = Item>) {
+    pub(super) fn leave(&self, session: u64, unacked: impl Iterator<Item = Item>) {
         let mut post = lock(&self.post);
         let mut queue = Queue::default();
         unacked.for_each(|item| queue.push(0, item));
@@ -145,7 +145,7 @@ impl Account {
     }
 
     /// Hands in new items and takes those due for this session, at most `limit`. Returns when to ask again.
-    pub fn exchange(
+    pub(super) fn exchange(
         &self,
         session: u64,
         bind: ReceiptBind,
@@ -197,7 +197,7 @@ impl Post {
 }
 
 /// Everything shared.
-pub struct Hub {
+pub(super) struct Hub {
     personality: Mutex<Arc<Personality>>,
     accounts: Mutex<BTreeMap<String, Arc<Account>>>,
     lines: Mutex<BTreeMap<u64, Arc<Line>>>,
@@ -211,7 +211,7 @@ pub struct Hub {
 
 impl Hub {
     /// Nobody bound.
-    pub fn new(personality: Personality, record: Arc<Recorder>) -> Hub {
+    pub(super) fn new(personality: Personality, record: Arc<Recorder>) -> Hub {
         Hub {
             next_message: AtomicU64::new(personality.id_base),
             personality: Mutex::new(Arc::new(personality)),
@@ -224,37 +224,37 @@ impl Hub {
     }
 
     /// The habits new sessions take.
-    pub fn personality(&self) -> Arc<Personality> {
+    pub(super) fn personality(&self) -> Arc<Personality> {
         lock(&self.personality).clone()
     }
 
     /// Changes them.
-    pub fn set_personality(&self, personality: Personality) {
+    pub(super) fn set_personality(&self, personality: Personality) {
         *lock(&self.personality) = Arc::new(personality);
     }
 
     /// A number for a message.
-    pub fn next_message(&self) -> u64 {
+    pub(super) fn next_message(&self) -> u64 {
         self.next_message.fetch_add(1, Ordering::Relaxed)
     }
 
     /// True for the first binds, as many as the personality refuses.
-    pub fn refuses_bind(&self, first: u32) -> bool {
+    pub(super) fn refuses_bind(&self, first: u32) -> bool {
         first > 0 && self.refused_binds.fetch_add(1, Ordering::Relaxed) < u64::from(first)
     }
 
     /// The account of a system_id.
-    pub fn account(&self, system_id: &str) -> Arc<Account> {
+    pub(super) fn account(&self, system_id: &str) -> Arc<Account> {
         lock(&self.accounts).entry(system_id.into()).or_default().clone()
     }
 
     /// What was injected before anybody could receive.
-    pub fn take_early_mo(&self) -> Vec<Item> {
+    pub(super) fn take_early_mo(&self) -> Vec<Item> {
         std::mem::take(&mut *lock(&self.early_mo))
     }
 
     /// Hands a subscriber's message to the first account that can receive, or keeps it for the first that will.
-    pub fn inject(&self, mo: Mo) {
+    pub(super) fn inject(&self, mo: Mo) {
         let accounts = lock(&self.accounts);
         for account in accounts.values() {
             let mut post = lock(&account.post);
@@ -267,29 +267,29 @@ impl Hub {
     }
 
     /// Remembers a session's line.
-    pub fn join(&self, session: u64, line: &Arc<Line>) {
+    pub(super) fn join(&self, session: u64, line: &Arc<Line>) {
         lock(&self.lines).insert(session, line.clone());
     }
 
     /// Forgets it.
-    pub fn part(&self, session: u64) {
+    pub(super) fn part(&self, session: u64) {
         lock(&self.lines).remove(&session);
     }
 
     /// Cuts all sessions and returns how many.
-    pub fn cut_all(&self) -> usize {
+    pub(super) fn cut_all(&self) -> usize {
         let lines = lock(&self.lines);
         lines.values().for_each(|line| line.cut());
         lines.len()
     }
 
     /// Sessions open now, bound or not.
-    pub fn sessions(&self) -> usize {
+    pub(super) fn sessions(&self) -> usize {
         lock(&self.lines).len()
     }
 
     /// Receipts and messages not yet sent.
-    pub fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         lock(&self.accounts).values().map(|account| account.waiting()).sum::<usize>() + lock(&self.early_mo).len()
     }
 }

@@ -8,24 +8,24 @@ use rusmpp::{Command, CommandStatus, Pdu};
 use tokio_util::codec::{Decoder, Encoder};
 
 /// The length of a header.
-pub const HEADER: usize = 16;
+pub(super) const HEADER: usize = 16;
 /// The longest PDU read; a longer one ends the session.
-pub const LONGEST: usize = 68 * 1024;
+pub(super) const LONGEST: usize = 68 * 1024;
 
 /// The command ids the hot path tells apart.
-pub mod id {
-    pub const GENERIC_NACK: u32 = 0x8000_0000;
-    pub const SUBMIT_SM: u32 = 0x0000_0004;
-    pub const SUBMIT_SM_RESP: u32 = 0x8000_0004;
-    pub const DELIVER_SM: u32 = 0x0000_0005;
-    pub const DELIVER_SM_RESP: u32 = 0x8000_0005;
-    pub const ENQUIRE_LINK_RESP: u32 = 0x8000_0015;
-    pub const RESPONSE: u32 = 0x8000_0000;
+pub(super) mod id {
+    pub(crate) const GENERIC_NACK: u32 = 0x8000_0000;
+    pub(crate) const SUBMIT_SM: u32 = 0x0000_0004;
+    pub(crate) const SUBMIT_SM_RESP: u32 = 0x8000_0004;
+    pub(crate) const DELIVER_SM: u32 = 0x0000_0005;
+    pub(crate) const DELIVER_SM_RESP: u32 = 0x8000_0005;
+    pub(crate) const ENQUIRE_LINK_RESP: u32 = 0x8000_0015;
+    pub(crate) const RESPONSE: u32 = 0x8000_0000;
 }
 
 /// What the front of a buffer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Front {
+pub(super) enum Front {
     /// Not yet a whole PDU.
     Part,
     /// A whole PDU of this length.
@@ -36,7 +36,7 @@ pub enum Front {
 
 /// A header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
+pub(super) struct Header {
     /// command_id.
     pub id: u32,
     /// command_status.
@@ -46,7 +46,7 @@ pub struct Header {
 }
 
 /// Looks at the front of a buffer.
-pub fn front(buffer: &[u8]) -> Front {
+pub(super) fn front(buffer: &[u8]) -> Front {
     let Some(length) = buffer.first_chunk::<4>() else { return Front::Part };
     let length = u32::from_be_bytes(*length) as usize;
     match length {
@@ -58,19 +58,19 @@ pub fn front(buffer: &[u8]) -> Front {
 }
 
 /// The header of a whole PDU.
-pub fn header(pdu: &[u8]) -> Header {
+pub(super) fn header(pdu: &[u8]) -> Header {
     let word = |at: usize| u32::from_be_bytes([pdu[at], pdu[at + 1], pdu[at + 2], pdu[at + 3]]);
     Header { id: word(4), status: word(8), sequence: word(12) }
 }
 
 /// Decodes a whole PDU with rusmpp; `None` when it refuses.
-pub fn decode(pdu: &[u8]) -> Option<Command> {
+pub(super) fn decode(pdu: &[u8]) -> Option<Command> {
     let mut copy = BytesMut::from(pdu);
     CommandCodec::new().with_max_length(LONGEST).decode(&mut copy).ok().flatten()
 }
 
 /// Encodes with rusmpp.
-pub fn encode(status: u32, sequence: u32, pdu: impl Into<Pdu>, out: &mut Vec<u8>) {
+pub(super) fn encode(status: u32, sequence: u32, pdu: impl Into<Pdu>, out: &mut Vec<u8>) {
     let mut buffer = BytesMut::new();
     let command = Command::new(CommandStatus::from(status), sequence, pdu);
     CommandCodec::new().encode(&command, &mut buffer).expect("encoding into memory cannot fail");
@@ -78,7 +78,7 @@ pub fn encode(status: u32, sequence: u32, pdu: impl Into<Pdu>, out: &mut Vec<u8>
 }
 
 /// Writes a PDU of a header alone, as error responses are.
-pub fn put_header(out: &mut Vec<u8>, id: u32, status: u32, sequence: u32) {
+pub(super) fn put_header(out: &mut Vec<u8>, id: u32, status: u32, sequence: u32) {
     put_head(out, HEADER, id, status, sequence);
 }
 
@@ -89,7 +89,7 @@ fn put_head(out: &mut Vec<u8>, length: usize, id: u32, status: u32, sequence: u3
 }
 
 /// Writes a submit_sm_resp with a message id of at most 64 octets.
-pub fn put_submit_resp(out: &mut Vec<u8>, status: u32, sequence: u32, message_id: &[u8]) {
+pub(super) fn put_submit_resp(out: &mut Vec<u8>, status: u32, sequence: u32, message_id: &[u8]) {
     put_head(out, HEADER + message_id.len() + 1, id::SUBMIT_SM_RESP, status, sequence);
     out.extend_from_slice(message_id);
     out.push(0);
@@ -134,7 +134,7 @@ impl Address {
 }
 
 /// The fields of a deliver_sm that differ from one to the next.
-pub struct Deliver<'a> {
+pub(super) struct Deliver<'a> {
     /// source_addr.
     pub from: &'a Address,
     /// destination_addr.
@@ -150,7 +150,7 @@ pub struct Deliver<'a> {
 }
 
 /// Writes a deliver_sm.
-pub fn put_deliver(out: &mut Vec<u8>, sequence: u32, deliver: &Deliver<'_>) {
+pub(super) fn put_deliver(out: &mut Vec<u8>, sequence: u32, deliver: &Deliver<'_>) {
     let Deliver { from, to, esm_class, coding, text, tlvs } = *deliver;
     let text = &text[..text.len().min(254)];
     let start = out.len();
@@ -168,7 +168,7 @@ pub fn put_deliver(out: &mut Vec<u8>, sequence: u32, deliver: &Deliver<'_>) {
 }
 
 /// Writes one TLV.
-pub fn put_tlv(out: &mut Vec<u8>, tag: u16, value: &[u8]) {
+pub(super) fn put_tlv(out: &mut Vec<u8>, tag: u16, value: &[u8]) {
     out.extend_from_slice(&tag.to_be_bytes());
     out.extend_from_slice(&(value.len() as u16).to_be_bytes());
     out.extend_from_slice(value);

@@ -11,10 +11,10 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 /// Octets read at once; also bounds the longest PDU.
 const INBOX: usize = 256 * 1024;
 /// With more than this unwritten, nothing is read and nothing should be delivered.
-pub const HIGH_WATER: usize = 4 * 1024 * 1024;
+pub(super) const HIGH_WATER: usize = 4 * 1024 * 1024;
 
 /// The stream with its buffers: reads and writes at the same time, from one task.
-pub struct Wire {
+pub(super) struct Wire {
     stream: BoxStream,
     /// What was read.
     pub inbox: Vec<u8>,
@@ -30,17 +30,17 @@ pub struct Wire {
 
 impl Wire {
     /// Over a fresh stream.
-    pub fn new(stream: BoxStream) -> Wire {
+    pub(super) fn new(stream: BoxStream) -> Wire {
         Wire { stream, inbox: vec![0; INBOX], from: 0, filled: 0, out: Vec::new(), sent: 0, flush: false }
     }
 
     /// Octets not written yet.
-    pub fn backlog(&self) -> usize {
+    pub(super) fn backlog(&self) -> usize {
         self.out.len() - self.sent
     }
 
     /// Writes what it can; ready when something was read. An error also at the end of the stream.
-    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.out.len() {
             match Pin::new(&mut self.stream).poll_write(cx, &self.out[self.sent..]) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -75,7 +75,7 @@ impl Wire {
     }
 
     /// Writes the rest and closes; a peer that does not read is not waited for.
-    pub async fn finish(mut self) {
+    pub(super) async fn finish(mut self) {
         let last = async {
             self.stream.write_all(&self.out[self.sent..]).await?;
             self.stream.shutdown().await

@@ -81,7 +81,7 @@ impl PartState {
 /// A journal entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
-    /// Before any octet of them is written to a socket: these messages belong to this bind now (promises.md 2.1).
+    /// Before any octet of them is written to a socket: these messages belong to this bind now (`docs/adr/0004-doubt.md`).
     Leased { carrier: Box<str>, bind: u16, when: Time, messages: Vec<LeasedMessage> },
     /// The carrier took a part and named it. `carrier_id` is as written in submit_sm_resp.
     Submitted { at: MessageRef, part: u8, carrier_id: Box<str>, when: Time },

@@ -102,7 +102,7 @@ impl Life {
     }
 
     fn receipt(&mut self, bit: Parts, state: PartState) {
-        // The first final receipt of a part wins (domain.md B.9).
+        // The first final receipt of a part wins.
         if (self.delivered | self.failed) & bit != 0 || !state.is_final() {
             return;
         }

@@ -31,12 +31,6 @@ pub struct World {
 }
 
 impl World {
-    /// The operating system's clock, network, randomness and threads.
-    #[must_use]
-    pub fn real() -> World {
-        World0::world()
-    }
-
     /// Wall time.
     #[must_use]
     pub fn now(&self) -> crate::base::Time {

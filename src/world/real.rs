@@ -17,8 +17,11 @@ pub struct World0 {
 /// The real world's threads.
 pub struct RealStart;
 
-impl World0 {
-    pub(super) fn world() -> World {
+impl World {
+    /// The operating system's clock, network, randomness and threads. Here and not beside `World`, so that the seams
+    /// do not know what fills them.
+    #[must_use]
+    pub fn real() -> World {
         let real = Arc::new(World0 { began: Instant::now() });
         World { clock: real.clone(), net: real.clone(), entropy: real, start: Arc::new(RealStart) }
     }

@@ -30,7 +30,7 @@ enum Charset {
     Binary,
 }
 
-/// data_coding, masked by group before the charset is chosen (domain.md A.4).
+/// data_coding, masked by group before the charset is chosen.
 fn charset(data_coding: u8, default: Alphabet) -> Charset {
     let by_default = match default {
         Alphabet::Gsm7 => Charset::Gsm,

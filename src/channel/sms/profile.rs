@@ -59,7 +59,7 @@ impl Profile {
             enquire_link: carrier.enquire_link,
             response_timeout: carrier.response_timeout,
             bind_timeout: carrier.bind_timeout,
-            addresses: carrier.addresses.clone(),
+            addresses: carrier.addresses,
             alphabet: carrier.alphabet,
             registered_delivery: match carrier.receipts {
                 config::ReceiptsWanted::Final => 1,
@@ -141,7 +141,7 @@ impl Profile {
     }
 }
 
-/// TON and NPI of a sender, by its form (domain.md B.5): a name, a short code (3 to 8 digits), a number.
+/// TON and NPI of a sender, by its form: a name, a short code (3 to 8 digits), a number.
 #[must_use]
 pub fn sender_address(addresses: &config::Addresses, from: &str) -> config::Address {
     let digits = from.strip_prefix('+').unwrap_or(from);

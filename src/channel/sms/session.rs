@@ -229,7 +229,7 @@ impl Session {
                 return Err(Over::PeerUnbound);
             }
             Pdu::UnbindResp if matches!(self.state, State::Unbinding { .. }) => return Err(Over::Unbound),
-            // A nack with the number of a submit answers it (promises.md 2.1): certain, not in doubt.
+            // A nack with the number of a submit answers it: certain, not in doubt.
             Pdu::GenericNack => return self.nacked(header, hear),
             Pdu::SubmitSm(_) => self.not_ours(header),
             _ if !command::is_response(header.command) => self.not_ours(header),

@@ -3,7 +3,7 @@
 
 pub mod template;
 
-use crate::channel::sms::Composer;
+use crate::channel::Composer;
 use crate::config;
 use crate::message::{Composed, Encoding, Reference};
 use crate::pipeline::accept::{Accepted, Code, EncodingChoice, Refusal, Split};

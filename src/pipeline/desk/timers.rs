@@ -7,7 +7,7 @@ use crate::message::Event;
 use crate::message::outcome::{Reason, Status};
 use crate::pipeline::submit::{Resolution, doubt::resolve};
 
-/// Most timers served in one turn, so that no turn blocks its shard (design.md: 500 µs).
+/// Most timers served in one turn, so that no turn blocks its shard for more than 500 µs.
 const TURN_MAX: usize = 2_000;
 
 impl Desk {

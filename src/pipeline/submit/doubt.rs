@@ -1,5 +1,5 @@
 //! Doubt: written and unanswered. The message is held for a while, because a receipt or a late answer may settle
-//! it; then the policy decides, here and nowhere else (promises.md 2.1).
+//! it; then the policy decides, here and nowhere else (`docs/adr/0004-doubt.md`).
 
 use crate::base::{MessageRef, Mono, Span};
 use crate::message::{DoubtPolicy, Life};

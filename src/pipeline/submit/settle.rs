@@ -1,4 +1,4 @@
-//! What a carrier's answer to a submit means (domain.md B.4). One table for every channel: an answer has been
+//! What a carrier's answer to a submit means. One table for every channel: an answer has been
 //! classed before it comes here.
 
 use crate::base::{Mono, Span};

@@ -1,6 +1,6 @@
 //! The window of one bind: how many submit_sm may be outstanding. A slot is taken by `claim`, answered by
 //! `answer`, and freed by `release` only when the answer's outcome is durable, so that a crash leaves at most
-//! the window's size in doubt (promises.md 2.1).
+//! the window's size in doubt (`docs/adr/0004-doubt.md`).
 
 use crate::base::{MessageRef, Mono, Span};
 use hashbrown::HashMap;

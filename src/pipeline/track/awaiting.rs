@@ -1,5 +1,5 @@
-//! Which message a carrier's name stands for. A name has one key per *form* (way of comparing ids, domain.md
-//! B.9). With one form the look-up is one probe. With several (the carrier's form is still being learnt) a
+//! Which message a carrier's name stands for. A name has one key per *form* (way of comparing
+//! ids). With one form the look-up is one probe. With several (the carrier's form is still being learnt) a
 //! match must be confirmed by the recipient's number, and the form that matches is chosen once it has proved
 //! itself: a wrong match can not happen silently.
 
@@ -78,7 +78,7 @@ impl Awaiting {
     pub fn insert(&mut self, keys: &Keys, awaited: Awaited) {
         for form in self.forms() {
             if let Some(key) = keys.0[form] {
-                // A name used again stands for the newest message (promises.md 2.1, receipts).
+                // A name used again stands for the newest message.
                 self.map.insert(marked(form, key), Place::pack(awaited));
             }
         }
