@@ -177,7 +177,7 @@ fn open(config: &Config) -> Result<Opened, crate::storage::StoreFault> {
             options.slice = journal.slice;
             options.slice_bytes_max = journal.slice_bytes_max;
             options.reserve_bytes = journal.reserve_bytes;
-            options.frame_cache_bytes = journal.frame_cache_bytes;
+            options.frame_cache_bytes = usize::try_from(journal.frame_cache_bytes).unwrap_or(usize::MAX);
             let store = sqlite::Sqlite::open(options)?;
             let checkpoint = store.checkpointer();
             Ok(Opened { journal: Box::new(store), checkpoint: Some(checkpoint) })

@@ -228,8 +228,8 @@ fn log_from_gives_at_least_one_row_and_then_as_many_octets_as_asked_for(subject:
     assert_eq!(seqs(1, 20), [1, 3]);
     assert_eq!(seqs(1, 25), [1, 3]);
     assert_eq!(seqs(4, usize::MAX), [5, 7, 9, 11]);
-    assert_eq!(seqs(12, 100), []);
-    assert_eq!(seqs(u64::MAX, 100), []);
+    assert_eq!(seqs(12, 100), [] as [u64; 0]);
+    assert_eq!(seqs(u64::MAX, 100), [] as [u64; 0]);
 }
 
 fn the_answer_to_a_key_is_the_latest_one_for_that_account(subject: &mut dyn Subject) {

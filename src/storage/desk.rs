@@ -29,7 +29,7 @@ impl Desk {
         let first = MessageId(self.id);
         self.id += u64::from(count) + 3;
         let lane = Lane { carrier: "north".into(), account: account.into(), priority: 1 };
-        let head = FrameHead { first, count, seq: self.group.seq, lane, batch, accepted: self.now };
+        let head = FrameHead { first, count, seq: self.group.seq, lane, batch, accepted: self.now, expires: Time(self.now.0 + 1_000) };
         let mut body = Vec::new();
         for ordinal in 0..count {
             let record = format!("record {ordinal} of {first}");

@@ -49,7 +49,7 @@ impl Reader {
         let mut buffer = Vec::new();
         self.rows(slice, sql, values, |row| {
             let head = head_of(row)?;
-            if row.get::<_, i64>(8)? != head_crc(&head, &mut buffer) {
+            if row.get::<_, i64>(9)? != head_crc(&head, &mut buffer) {
                 return Err(Trouble::Damaged(head.first.0));
             }
             if !self.store.is_hidden(head.batch) {

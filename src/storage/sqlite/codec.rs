@@ -137,6 +137,7 @@ pub(super) fn write_head(head: &FrameHead, out: &mut Vec<u8>) {
     out.push(u8::from(head.batch.is_some()));
     out.extend_from_slice(&head.batch.map_or(0, |b| b.0).to_le_bytes());
     out.extend_from_slice(&head.accepted.0.to_le_bytes());
+    out.extend_from_slice(&head.expires.0.to_le_bytes());
     for name in [&head.lane.carrier, &head.lane.account] {
         out.extend_from_slice(&(name.len() as u16).to_le_bytes());
         out.extend_from_slice(name.as_bytes());
@@ -152,10 +153,11 @@ pub(super) fn read_head(mut bytes: &[u8]) -> Option<FrameHead> {
     let [priority, has_batch] = take(at)?;
     let batch = u64::from_le_bytes(take(at)?);
     let accepted = Time(i64::from_le_bytes(take(at)?));
+    let expires = Time(i64::from_le_bytes(take(at)?));
     let carrier = name(at)?;
     let account = name(at)?;
     let lane = Lane { carrier, account, priority };
-    Some(FrameHead { first, count, seq, lane, batch: (has_batch == 1).then_some(BatchId(batch)), accepted })
+    Some(FrameHead { first, count, seq, lane, batch: (has_batch == 1).then_some(BatchId(batch)), accepted, expires })
 }
 
 fn name(at: &mut &[u8]) -> Option<String> {
@@ -240,7 +242,7 @@ mod tests {
     #[test]
     fn heads_go_both_ways() {
         let lane = Lane { carrier: "north".into(), account: "bank".into(), priority: 2 };
-        let mut head = FrameHead { first: MessageId(1 << 60), count: 7, seq: 9, lane, batch: None, accepted: Time(-5) };
+        let mut head = FrameHead { first: MessageId(1 << 60), count: 7, seq: 9, lane, batch: None, accepted: Time(-5), expires: Time(9) };
         for batch in [None, Some(BatchId(0)), Some(BatchId(12))] {
             head.batch = batch;
             let mut out = Vec::new();

@@ -293,10 +293,10 @@ fn read_tip(slice: &Slice, conn: &Connection, all: &mut Gathered) {
 fn read_heads(slice: &Slice, conn: &Connection, all: &mut Gathered) {
     let from = all.heads.len();
     let mut buffer = Vec::new();
-    let columns = "first, count, seq, carrier, account, priority, batch, accepted, crc FROM frames";
+    let columns = "first, count, seq, carrier, account, priority, batch, accepted, expires, crc FROM frames";
     let scanned = scan(conn, columns, "first", &mut |row| {
         let head = head_of(row)?;
-        let sound = row.get::<_, i64>(8)? == head_crc(&head, &mut buffer);
+        let sound = row.get::<_, i64>(9)? == head_crc(&head, &mut buffer);
         if sound {
             all.heads.push((slice.start, head));
         }

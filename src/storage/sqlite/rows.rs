@@ -152,7 +152,7 @@ pub(super) fn delete_frames_within(conn: &Connection, firsts: &[u64]) -> rusqlit
 }
 
 /// The columns of a frame's row.
-pub(super) const HEAD: &str = "SELECT first, count, seq, carrier, account, priority, batch, accepted, crc FROM frames";
+pub(super) const HEAD: &str = "SELECT first, count, seq, carrier, account, priority, batch, accepted, expires, crc FROM frames";
 /// The columns of a bulk's row.
 pub(super) const BATCH: &str = "SELECT id, account, at, received, accepted, detail, crc FROM batches";
 
@@ -189,12 +189,13 @@ pub(super) fn head_of(row: &Row<'_>) -> rusqlite::Result<FrameHead> {
         lane: Lane { carrier: row.get(3)?, account: row.get(4)?, priority: row.get(5)? },
         batch: row.get::<_, Option<i64>>(6)?.map(|id| BatchId(id as u64)),
         accepted: Time(row.get(7)?),
+        expires: Time(row.get(8)?),
     })
 }
 
 /// Writes a frame's row.
 pub(super) fn insert_head(conn: &Connection, head: &FrameHead, buffer: &mut Vec<u8>) -> rusqlite::Result<()> {
-    let mut statement = conn.prepare_cached("INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
+    let mut statement = conn.prepare_cached("INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
     statement.execute((
         slice::sql(head.first.0),
         head.count,
@@ -204,6 +205,7 @@ pub(super) fn insert_head(conn: &Connection, head: &FrameHead, buffer: &mut Vec<
         head.lane.priority,
         head.batch.map(|id| slice::sql(id.0)),
         head.accepted.0,
+        head.expires.0,
         head_crc(head, buffer),
     ))?;
     Ok(())

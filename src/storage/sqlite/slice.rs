@@ -24,7 +24,7 @@ const WRITER_CACHE_KIB: i64 = 16_384;
 const SLICE_SCHEMA: &str = "
     CREATE TABLE groups(seq INTEGER PRIMARY KEY, at INTEGER, top INTEGER, crc INTEGER, log BLOB, keys BLOB);
     CREATE TABLE frames(first INTEGER PRIMARY KEY, count INTEGER, seq INTEGER, carrier TEXT, account TEXT,
-        priority INTEGER, batch INTEGER, accepted INTEGER, crc INTEGER);
+        priority INTEGER, batch INTEGER, accepted INTEGER, expires INTEGER, crc INTEGER);
     CREATE INDEX frames_by_account ON frames(account);
     CREATE INDEX frames_by_batch ON frames(batch) WHERE batch IS NOT NULL;
     CREATE TABLE bodies(first INTEGER PRIMARY KEY, body BLOB);
