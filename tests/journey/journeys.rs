@@ -1,0 +1,127 @@
+//! Over loopback and the embedded store.
+
+use crate::bench::{self, Kind};
+use relais::engine::reader::Calls;
+use relais::lab::personality::Personality;
+use relais::lab::record::Recorder;
+use relais::lab::{Options, RecordOptions, Smsc, SmscHandle, TokenRule};
+use relais::message::{DoubtPolicy, Status};
+use relais::storage::sqlite::{self, Sqlite};
+use relais::world::World;
+use std::sync::Arc;
+use std::time::Duration;
+
+const LOOPBACK: &str = "127.0.0.1:0";
+const LONG: Duration = Duration::from_secs(60);
+
+async fn smsc(world: &World, habits: &str) -> (SmscHandle, Arc<Recorder>) {
+    let personality: Personality = serde_json::from_str(habits).expect("habits");
+    let record = Arc::new(Recorder::new(RecordOptions { token: TokenRule::Hashes, ..RecordOptions::default() }));
+    let options = Options { record: record.clone(), ..Options::default() };
+    let handle = Smsc::listen(world, LOOPBACK.parse().expect("an address"), personality, options).await.expect("it listens");
+    (handle, record)
+}
+
+fn store(dir: &std::path::Path) -> Box<Sqlite> {
+    let options = sqlite::Options { reserve_bytes: 0, ..sqlite::Options::new(dir) };
+    Box::new(Sqlite::open(options).expect("it opens"))
+}
+
+async fn journey(habits: &str, carrier: &str, kind: Kind, count: u32) -> (relais::message::outcome::Tally, Arc<Recorder>) {
+    let world = World::real();
+    let (smsc, record) = smsc(&world, habits).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = bench::config(smsc.local_addr(), carrier, "");
+    let running = bench::engine(&world, config, store(dir.path()), Calls::Threads).await;
+    let batch = bench::bulk(&running.engine, count, kind).await;
+    let tally = bench::settled(&running.engine, batch, LONG).await;
+    assert_eq!(tally.total(), count);
+    bench::stop(running).await;
+    (tally, record)
+}
+
+const ONE: Kind = Kind { parts: 1, doubt: DoubtPolicy::ResendOnce };
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bulk_goes_to_the_carrier_once_and_every_receipt_comes_back() {
+    let (tally, record) = journey("{}", "binds = 2", ONE, 5_000).await;
+    assert_eq!(tally.of(Status::Delivered), 5_000);
+    assert_eq!((record.unique(), record.repeated()), (5_000, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_messages_fold_into_one_outcome_each() {
+    let (tally, record) = journey("{}", "", Kind { parts: 3, ..ONE }, 500).await;
+    assert_eq!(tally.of(Status::Delivered), 500);
+    assert_eq!(record.counts().submits, 1_500);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transmitter_and_receiver_pairs_share_the_receipts() {
+    let (tally, record) = journey("{}", "bind = \"transmitter_receiver\"\nbinds = 2", ONE, 1_000).await;
+    assert_eq!(tally.of(Status::Delivered), 1_000);
+    assert_eq!(record.repeated(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receipts_early_twice_and_out_of_order_are_matched() {
+    let habits = r#"{"receipt_early":0.3,"receipt_twice":0.3,"disorder":0.3}"#;
+    let (tally, record) = journey(habits, "", ONE, 2_000).await;
+    assert_eq!(tally.of(Status::Delivered), 2_000);
+    assert_eq!(record.repeated(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn throttling_costs_no_attempt_and_nothing_is_sent_twice() {
+    let (tally, record) = journey(r#"{"throttle_per_s":500}"#, "throttle_pause = \"200ms\"\nattempts_max = 2", ONE, 1_000).await;
+    assert_eq!(tally.of(Status::Delivered), 1_000);
+    assert_eq!(record.repeated(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_id_base_is_learnt_when_receipts_write_ids_in_another_base() {
+    let (tally, _) = journey(r#"{"response_id":"hex","receipt_id":"decimal"}"#, "id_base = \"auto\"", ONE, 1_000).await;
+    assert_eq!(tally.of(Status::Delivered), 1_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cut_sessions_leave_only_labelled_duplicates_and_none_at_most_once() {
+    let world = World::real();
+    let (smsc, record) = smsc(&world, r#"{"response_ms":[1,20]}"#).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let running = bench::engine(&world, bench::config(smsc.local_addr(), "binds = 2", ""), store(dir.path()), Calls::Threads).await;
+    let engine = running.engine.clone();
+    let batch = bench::bulk(&engine, 3_000, ONE).await;
+    for _ in 0..5 {
+        let before = record.unique();
+        while record.unique() < before + 200 && record.unique() < 2_900 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        smsc.cut_sessions();
+    }
+    let tally = bench::settled(&engine, batch, LONG).await;
+    assert_eq!(tally.total(), 3_000);
+    let views = engine.carriers().await;
+    assert!(views[0].counts.doubted > 0, "the cuts came while nothing was in flight");
+    assert!(record.repeated() <= views[0].counts.resent, "{} repeated, {} resent", record.repeated(), views[0].counts.resent);
+    bench::stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restart_everything_goes_on_where_it_was() {
+    let world = World::real();
+    let (smsc, record) = smsc(&world, r#"{"receipt_ms":[300,600]}"#).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let config = || bench::config(smsc.local_addr(), "segments_per_second = 1000.0", "");
+    let running = bench::engine(&world, config(), store(dir.path()), Calls::Threads).await;
+    let batch = bench::bulk(&running.engine, 2_000, ONE).await;
+    while record.unique() < 700 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    bench::stop(running).await;
+    let running = bench::engine(&world, config(), store(dir.path()), Calls::Threads).await;
+    assert!(running.recovered.messages > 0);
+    let tally = bench::settled(&running.engine, batch, LONG).await;
+    assert_eq!((tally.of(Status::Delivered), record.unique(), record.repeated()), (2_000, 2_000, 0));
+    bench::stop(running).await;
+}

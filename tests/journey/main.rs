@@ -1,0 +1,6 @@
+//! The engine without its HTTP interface, against the lab's carrier: over real sockets and the embedded store, and
+//! in the simulated world where the same seed gives the same life.
+
+mod bench;
+mod journeys;
+mod simulated;
