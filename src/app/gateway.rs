@@ -75,13 +75,7 @@ impl Gateway {
     }
 
     /// Starts one on a journal that is already open.
-    pub async fn on(
-        world: World,
-        config: Config,
-        journal: Opened,
-        metrics: Arc<Metrics>,
-        calls: Calls,
-    ) -> Result<Gateway, GatewayFault> {
+    pub async fn on(world: World, config: Config, journal: Opened, metrics: Arc<Metrics>, calls: Calls) -> Result<Gateway, GatewayFault> {
         let config = Arc::new(config);
         // The door is opened first: a port that is taken is found before anything else begins.
         let listener = world.net.listen(config.http.listen).await.map_err(|why| GatewayFault::Http { what: "listen", why })?;

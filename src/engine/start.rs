@@ -182,7 +182,8 @@ pub async fn start(
     for webhook in &config.webhooks {
         let settings = hook::Settings::new(webhook, &config.webhook_rules)
             .map_err(|fault| StartFault::File { what: format!("webhooks.{}", webhook.name), why: fault.to_string() })?;
-        let stats = Arc::new(hook::CourierStats::default());
+        let told_after = Some(metrics.endpoint(&webhook.name).final_to_webhook.clone());
+        let stats = Arc::new(hook::CourierStats { told_after, ..hook::CourierStats::default() });
         engine.couriers.push((webhook.name.clone(), stats.clone()));
         let client = tls::Client::new(None).map_err(|why| StartFault::File { what: "TLS".into(), why: why.to_string() })?;
         let notes = Arc::new(WriterNotes(writer_box.clone()));
@@ -216,7 +217,8 @@ fn slot(carrier: &config::Carrier, config: &Config, metrics: &Arc<Metrics>, seed
             [BindKind::Transmitter, BindKind::Receiver].into_iter().cycle().take(2 * usize::from(carrier.binds)).collect()
         }
     };
-    let inbound_account = config.accounts.first().map_or("", |account| account.name.as_str());
+    let first = config.accounts.first().map_or("", |account| account.name.as_str());
+    let inbound_account = carrier.inbound_account.as_deref().unwrap_or(first);
     Slot0 {
         desk: Desk::new(rules(carrier, config), kinds.len(), seed),
         profile: Arc::new(Profile::new(carrier, seed)),
@@ -279,9 +281,18 @@ fn restore(
     batches: &Batches,
 ) -> Result<Found, StoreFault> {
     let mut replay = Replay::of(recovered.open.iter().map(|head| head.first));
-    let mut seq = recovered.replay_from;
+    let (mut seq, mut damage) = (recovered.replay_from, recovered.damage.clone());
     loop {
-        let rows = archive.log_from(seq, REPLAY_BYTES)?;
+        let rows = match archive.log_from(seq, REPLAY_BYTES) {
+            Ok(rows) => rows,
+            // A damaged row is named and passed over: what it said of its messages is lost, the rest is not.
+            Err(StoreFault::Damaged { slice, at }) => {
+                damage.push(format!("{slice}: the events of commit {at} are damaged"));
+                seq = at + 1;
+                continue;
+            }
+            Err(fault) => return Err(fault),
+        };
         let Some(last) = rows.last() else { break };
         seq = last.seq + 1;
         for row in rows {
@@ -292,7 +303,7 @@ fn restore(
         }
     }
     let now = Now { wall: world.now(), mono: world.mono() };
-    let mut found = Found { damage: recovered.damage.clone(), ..Found::default() };
+    let mut found = Found { damage: Vec::new(), ..Found::default() };
     let mut open_batches = HashSet::<BatchId>::new();
     let mut closed_with_open = Vec::<MessageId>::new();
     for head in &recovered.open {
@@ -326,6 +337,7 @@ fn restore(
             }
         }
     }
+    found.damage = damage;
     for slot in slots {
         let (orphans, profile) = (replay.orphans_of(slot.desk.carrier()), slot.profile.clone());
         slot.desk.restored(orphans, &|id| profile.receipt_keys(id), now);

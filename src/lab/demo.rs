@@ -145,7 +145,8 @@ async fn post(world: &World, gateway: &Gateway, demo: &Demo, key: &str, peers: &
             ("content-type", "application/json".to_owned()),
             ("idempotency-key", format!("demo-{number}")),
         ];
-        let call = Call { method: hyper::Method::POST, target: &target, headers: &headers, body: Bytes::from(body), timeout: Span::secs(120) };
+        let call =
+            Call { method: hyper::Method::POST, target: &target, headers: &headers, body: Bytes::from(body), timeout: Span::secs(120) };
         let reply = client.call(&call).await?;
         let text = String::from_utf8_lossy(&reply.body);
         if reply.status != 202 {
@@ -206,7 +207,12 @@ async fn progress(gateway: &Gateway, demo: &Demo, peers: &Peers, record: &Record
 fn table(demo: &Demo, tally: Tally, peers: &Peers, record: &Recorder, took: Span) -> bool {
     let sink = peers.sink.counts();
     let (north, south) = (peers.north.counts(), peers.south.counts());
-    say(&format!("\n\n{} messages in {:.2} s, from the first request to the last webhook: {:.0} a second\n", demo.messages, took.as_secs_f64(), demo.messages as f64 / took.as_secs_f64()));
+    say(&format!(
+        "\n\n{} messages in {:.2} s, from the first request to the last webhook: {:.0} a second\n",
+        demo.messages,
+        took.as_secs_f64(),
+        demo.messages as f64 / took.as_secs_f64()
+    ));
     say("  outcome                  messages");
     for status in Status::ALL.into_iter().filter(|status| tally.of(*status) > 0) {
         say(&format!("    {:<22} {:>8}", status.word(), tally.of(status)));

@@ -98,4 +98,3 @@ pub(crate) async fn stop(running: Running) {
     running.engine.stop_writer();
     writer.expect("there is a writer").await.expect("the writer ends without panic");
 }
-

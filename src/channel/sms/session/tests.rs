@@ -200,7 +200,10 @@ fn a_receipt_is_acknowledged_when_told_to_and_not_before() {
     assert_eq!(heard, [Word::Receipt(9, "77".into(), PartState::Delivered), Word::Receipt(10, "77".into(), PartState::Enroute)]);
     assert!(!session.has_output());
     session.acknowledge(9);
-    assert_eq!(written(&mut session).iter().map(|h| (h.command, h.status, h.sequence)).collect::<Vec<_>>(), [(command::DELIVER_SM_RESP, 0, 9)]);
+    assert_eq!(
+        written(&mut session).iter().map(|h| (h.command, h.status, h.sequence)).collect::<Vec<_>>(),
+        [(command::DELIVER_SM_RESP, 0, 9)]
+    );
 }
 
 #[test]
