@@ -4,6 +4,8 @@
 //! from `/proc/self/stat`, so the checkpoint is in it), then Criterion's times of one commit and one read.
 //! `FRAME_MESSAGES` sets how many messages the run commits.
 
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
+
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use relais::base::{MessageId, Span, Time};
 use relais::storage::port::{Closed, NewFrame, SearchKind, search_key};

@@ -24,7 +24,7 @@ impl SecretSource for SystemSecrets {
         })?;
         let mut octets = Vec::new();
         file.take(limits::SECRET_BYTES_MAX as u64 + 1).read_to_end(&mut octets).map_err(|_| SecretFault::Unreadable)?;
-        if octets.len() > limits::SECRET_BYTES_MAX as usize {
+        if octets.len() > limits::SECRET_BYTES_MAX {
             return Err(SecretFault::TooLong);
         }
         String::from_utf8(octets).map_err(|_| SecretFault::NotText)
