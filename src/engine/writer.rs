@@ -181,6 +181,7 @@ impl Writer {
             Ok(()) => {}
             Err(StoreFault::Full) => {
                 if self.without_room(&mut letters, &mut prepared).await? == Written::Nothing {
+                    self.answer(&mut letters, &prepared);
                     return Ok(());
                 }
             }
