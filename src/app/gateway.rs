@@ -5,7 +5,7 @@ use crate::app::files;
 use crate::base::{Span, Time};
 use crate::config::{Backend, Config};
 use crate::engine::handle::Engine;
-use crate::engine::hook::CourierStats;
+use crate::engine::hook::{CourierStats, State};
 use crate::engine::reader::Calls;
 use crate::engine::recover::Found;
 use crate::engine::start::{Running, StartFault};
@@ -226,7 +226,9 @@ fn publish(engine: &Engine, name: &str, stats: &CourierStats, last: &mut [u64; 3
         counter.inc_by(now.saturating_sub(*last));
         *last = now;
     }
-    metrics.lag.set(engine.seq().saturating_sub(stats.told().min(engine.seq())) as i64);
+    // Not from the durable cursor: that one stays behind its own commit, and a lag that is never 0 tells nobody anything.
+    let lag = if stats.state() == State::Gone { 0 } else { stats.lag.load(Ordering::Relaxed) };
+    metrics.lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
 }
 
 #[cfg(test)]
