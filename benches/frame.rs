@@ -4,6 +4,8 @@
 //! from `/proc/self/stat`, so the checkpoint is in it), then Criterion's times of one commit and one read.
 //! `FRAME_MESSAGES` sets how many messages the run commits.
 
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
+
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use relais::base::{MessageId, Span, Time};
 use relais::storage::port::{Closed, NewFrame, SearchKind, search_key};
@@ -45,7 +47,15 @@ impl Feed {
         let account = format!("account-{place}");
         let lane = Lane { carrier: "north".into(), account: account.clone(), priority: 1 };
         let accepted = Time(1_764_576_000_000 + self.seq as i64);
-        let head = FrameHead { first: MessageId(self.id), count: self.count, seq: self.seq, lane, batch: None, accepted, expires: Time(accepted.0 + 60_000) };
+        let head = FrameHead {
+            first: MessageId(self.id),
+            count: self.count,
+            seq: self.seq,
+            lane,
+            batch: None,
+            accepted,
+            expires: Time(accepted.0 + 60_000),
+        };
         let (mut body, mut recipients, mut references) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..self.count {
             let (number, code) = (491_510_000_000 + self.noise.next() % 10_000_000_000, self.noise.next());

@@ -1,5 +1,7 @@
 //! The gateway's command line: arguments become a configuration, a world and a running program.
 
+#![allow(clippy::print_stderr)]
+
 use clap::{Parser, Subcommand};
 use relais::app::{command, send, serve};
 use relais::lab::demo;

@@ -1,7 +1,7 @@
 //! The commands that need nothing of the lab.
 
 use crate::app::files::{self, AssumedSecrets, SystemSecrets};
-use crate::app::serve::{eprint, println};
+use crate::app::output::{eprint, println};
 use crate::app::{keys, serve};
 use crate::base::Secret;
 use crate::config::SecretSource as _;

@@ -7,7 +7,8 @@ use crate::config::{Backend, Config};
 use crate::engine::handle::Engine;
 use crate::engine::hook::CourierStats;
 use crate::engine::reader::Calls;
-use crate::engine::start::{Found, Running, StartFault};
+use crate::engine::recover::Found;
+use crate::engine::start::{Running, StartFault};
 use crate::storage::{Journal, memory, sqlite};
 use crate::telemetry::Metrics;
 use crate::world::{World, tls};
@@ -75,13 +76,7 @@ impl Gateway {
     }
 
     /// Starts one on a journal that is already open.
-    pub async fn on(
-        world: World,
-        config: Config,
-        journal: Opened,
-        metrics: Arc<Metrics>,
-        calls: Calls,
-    ) -> Result<Gateway, GatewayFault> {
+    pub async fn on(world: World, config: Config, journal: Opened, metrics: Arc<Metrics>, calls: Calls) -> Result<Gateway, GatewayFault> {
         let config = Arc::new(config);
         // The door is opened first: a port that is taken is found before anything else begins.
         let listener = world.net.listen(config.http.listen).await.map_err(|why| GatewayFault::Http { what: "listen", why })?;

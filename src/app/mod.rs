@@ -4,6 +4,7 @@ pub mod command;
 pub mod files;
 pub mod gateway;
 pub mod keys;
+mod output;
 pub mod send;
 pub mod serve;
 

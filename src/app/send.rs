@@ -1,7 +1,7 @@
 //! `relais send`: posts a CSV or NDJSON file to a gateway in bulks, each under an idempotency key made of the file,
 //! so that a broken-off run can simply be repeated: what was accepted is not accepted twice.
 
-use crate::app::serve::println;
+use crate::app::output::println;
 use crate::base::Span;
 use crate::engine::post::{Call, Post};
 use crate::pipeline::webhook::{Rules, Target, check_url};

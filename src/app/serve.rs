@@ -2,11 +2,11 @@
 
 use crate::app::files::{self, SystemSecrets};
 use crate::app::gateway::{Ended, Gateway};
+use crate::app::output::{eprint, println};
 use crate::config::{LogFormat, LogLevel};
 use crate::engine::reader::Calls;
 use crate::telemetry::{self, Metrics, log};
 use crate::world::World;
-use std::io::Write as _;
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -95,15 +95,4 @@ fn level(level: LogLevel) -> tracing::Level {
         LogLevel::Debug => tracing::Level::DEBUG,
         LogLevel::Trace => tracing::Level::TRACE,
     }
-}
-
-/// A line for whoever started the process; a closed output is no reason to stop.
-pub(crate) fn println(line: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}");
-    let _ = out.flush();
-}
-
-pub(crate) fn eprint(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

@@ -76,6 +76,8 @@ pub struct Carrier {
     pub id_base: IdBase,
     /// What data_coding 0 means here.
     pub alphabet: Alphabet,
+    /// The account that messages from handsets go to; the first account without it.
+    pub inbound_account: Option<String>,
     /// The first sequence number of a session.
     pub sequence_start: u32,
     /// TON and NPI of addresses.
@@ -246,6 +248,7 @@ pub(super) fn read(r: &mut Reader<'_>) -> Carrier {
         receipts_by_text: r.flag("receipts_by_text", false),
         id_base: r.choice("id_base", ID_BASES),
         alphabet: r.choice("alphabet", ALPHABETS),
+        inbound_account: r.optional_text("inbound_account", "default the first account", &NAME),
         sequence_start: r.integer("sequence_start", &limits::SEQUENCE_START),
         tls: r.table("tls", tls),
         addresses: r.table("addresses", addresses),

@@ -76,6 +76,12 @@ fn check_carrier(config: &Config, carrier: &Carrier, path: &str, pass: &Pass<'_>
     let key = |name: &str| format!("{path}.{name}");
     let spans =
         |lesser: &str, a: Span, greater: &str, b: Span| at_most(pass, (&key(lesser), a, greater), (&key(greater), b, lesser), show_span);
+    if let Some(account) = &carrier.inbound_account
+        && !config.accounts.iter().any(|known| known.name == *account)
+    {
+        let names = config.accounts.iter().map(|known| known.name.as_str());
+        pass.mistake(&key("inbound_account"), format!("there is no account `{account}`"), did_you_mean(account, names));
+    }
     spans("reconnect_min", carrier.reconnect_min, "reconnect_max", carrier.reconnect_max);
     spans("retry_min", carrier.retry_min, "retry_max", carrier.retry_max);
     spans("validity", carrier.validity, "receipt_wait", carrier.receipt_wait);

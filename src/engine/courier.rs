@@ -264,6 +264,7 @@ impl Courier {
             ("webhook-signature", sign(&self.settings.keys, &delivery.id, timestamp, &delivery.body)),
             ("webhook-id", delivery.id),
         ];
+        let (count, oldest) = (delivery.count, delivery.oldest);
         let Settings { target, timeout, .. } = &self.settings;
         let call = Call { method: Method::POST, target, headers: &headers, body: delivery.body, timeout: *timeout };
         let stopped = async {
@@ -283,6 +284,9 @@ impl Courier {
             let seconds = reply.headers.get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
             (reply.status, seconds.map(Span::secs))
         }));
+        if let (Outcome::Taken, Some(histogram)) = (outcome, &self.stats.told_after) {
+            histogram.observe_many(self.world.now().since(oldest), count as u64);
+        }
         round.endpoint.settle(outcome, self.now(), self.world.entropy.next_u64());
         self.count(round, outcome);
     }

@@ -152,7 +152,7 @@ async fn read(core: &Rc<RefCell<Core>>, slot: usize, line: usize, from: &mut (im
             },
             () = tokio::time::sleep(rest.std()) => {
                 let now = world.mono();
-                let ticked = core.borrow_mut().slots[slot].lines[line].session.as_mut().map_or(Err(Over::Cut), |session| session.tick(now));
+                let ticked = core.borrow_mut().tick(slot, line, now);
                 inbox.nudge();
                 if let Err(over) = ticked {
                     return over;

@@ -3,6 +3,7 @@
 use crate::base::Span;
 use crate::config;
 use crate::pipeline::webhook::{Key, KeyFault, Kinds, Policy, Rules, Target, UrlFault, check_url};
+use crate::telemetry::Histogram;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 /// What is configured of an endpoint.
@@ -77,7 +78,7 @@ pub enum State {
 }
 
 /// What a courier counts; read by the metrics.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct CourierStats {
     /// Events taken.
     pub delivered: AtomicU64,
@@ -85,6 +86,8 @@ pub struct CourierStats {
     pub posts: AtomicU64,
     /// POSTs that were not taken.
     pub failed: AtomicU64,
+    /// From what happened to the acknowledgement, the oldest event of a POST standing for all of it.
+    pub told_after: Option<Histogram>,
     /// Events given up.
     pub dead: AtomicU64,
     /// Dead letters dropped because there were too many.

@@ -43,6 +43,10 @@ impl Reporter {
         self.metrics.reconnects.inc();
     }
 
+    pub(crate) fn enquiry_missed(&self) {
+        self.metrics.enquire_link_missed.inc();
+    }
+
     pub(crate) fn inbound(&self) {
         self.metrics.inbound.inc();
     }

@@ -152,6 +152,18 @@ impl Core {
         if *must_close { outcome.and(Err(Over::WrongState)) } else { outcome }
     }
 
+    /// Serves a session's timers.
+    pub(crate) fn tick(&mut self, slot: usize, line: usize, now: Mono) -> Result<(), Over> {
+        let Slot { lines, reporter, .. } = &mut self.slots[slot];
+        let Some(session) = &mut lines[line].session else { return Err(Over::Cut) };
+        let before = session.missed();
+        let ticked = session.tick(now);
+        if session.missed() > before {
+            reporter.enquiry_missed();
+        }
+        ticked
+    }
+
     /// A connection is there: a new session begins.
     pub(crate) fn open(&mut self, slot: usize, line: usize) {
         let now = self.now().mono;

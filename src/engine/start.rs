@@ -1,7 +1,6 @@
 //! Starting the engine: the journal is recovered, each message put where it was, and the threads begin.
 
-use crate::base::{BatchId, MessageId};
-use crate::channel::sms::Profile;
+use crate::base::MessageId;
 use crate::config::{self, Config};
 use crate::engine::batches::Batches;
 use crate::engine::courier::Courier;
@@ -11,21 +10,18 @@ use crate::engine::hook;
 use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::reader::{Calls, Reader, Shelf};
-use crate::engine::report::Reporter;
+use crate::engine::recover::{Found, restore};
 use crate::engine::shard::{self, Core, Line, Slot, ToShard};
+use crate::engine::slot::{Slot0, slot};
 use crate::engine::tail::Tail;
 use crate::engine::writer::{ToWriter, Writer, WriterState};
-use crate::message::outcome::Tally;
-use crate::message::record;
-use crate::pipeline::desk::{Desk, Now, Receipts, Replay, Rules};
 use crate::pipeline::journal::Grouping;
-use crate::pipeline::submit::settle::Limits;
-use crate::storage::{Archive, Journal, Recovered, StoreFault};
+use crate::storage::{Journal, StoreFault};
 use crate::telemetry::Metrics;
 use crate::wire::smpp::pdu::BindKind;
 use crate::world::{Entropy64, Finished, World, tls};
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -41,12 +37,6 @@ const SHARD_LETTERS: usize = 1 << 14;
 /// Rows and octets of the log kept in memory for the webhooks.
 const TAIL_ROWS: usize = 16_384;
 const TAIL_BYTES: usize = 64 << 20;
-
-/// Settled parts remembered per carrier, to recognise a second receipt: 40 octets each.
-const RETIRED_MAX: usize = 400_000;
-
-/// One read of the log at recovery.
-const REPLAY_BYTES: usize = 8 << 20;
 
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
@@ -76,19 +66,6 @@ pub struct Running {
     pub stop_couriers: CancellationToken,
     /// What recovery found, for the log.
     pub recovered: Found,
-}
-
-/// What recovery found.
-#[derive(Clone, Debug, Default)]
-pub struct Found {
-    /// Frames with unfinished messages.
-    pub frames: usize,
-    /// Unfinished messages.
-    pub messages: u64,
-    /// Frames whose carrier is not configured any more.
-    pub strays: usize,
-    /// Damage that was set aside.
-    pub damage: Vec<String>,
 }
 
 /// Reads the files named in the configuration (CA files).
@@ -178,27 +155,26 @@ pub async fn start(
         parts.push((name.clone(), world.start.start(&name, part)));
     }
     let stop_couriers = CancellationToken::new();
+    let couriers = couriers(&mut engine, &stop_couriers)?;
+    Ok(Running { engine: Arc::new(engine), parts, couriers, stop_couriers, recovered: found })
+}
+
+/// Starts the couriers, one an endpoint.
+fn couriers(engine: &mut Engine, stop: &CancellationToken) -> Result<tokio::task::JoinSet<()>, StartFault> {
+    let (config, world) = (engine.config.clone(), engine.world.clone());
     let mut couriers = tokio::task::JoinSet::new();
     for webhook in &config.webhooks {
         let settings = hook::Settings::new(webhook, &config.webhook_rules)
             .map_err(|fault| StartFault::File { what: format!("webhooks.{}", webhook.name), why: fault.to_string() })?;
-        let stats = Arc::new(hook::CourierStats::default());
+        let told_after = Some(engine.metrics.endpoint(&webhook.name).final_to_webhook.clone());
+        let stats = Arc::new(hook::CourierStats { told_after, ..hook::CourierStats::default() });
         engine.couriers.push((webhook.name.clone(), stats.clone()));
         let client = tls::Client::new(None).map_err(|why| StartFault::File { what: "TLS".into(), why: why.to_string() })?;
-        let notes = Arc::new(WriterNotes(writer_box.clone()));
-        let courier = Courier::new(settings, world.clone(), client, reader.clone(), tail.clone(), notes, stats);
-        couriers.spawn(courier.run(stop_couriers.clone()));
+        let notes = Arc::new(WriterNotes(engine.writer.clone()));
+        let courier = Courier::new(settings, world.clone(), client, engine.reader.clone(), engine.tail.clone(), notes, stats);
+        couriers.spawn(courier.run(stop.clone()));
     }
-    Ok(Running { engine: Arc::new(engine), parts, couriers, stop_couriers, recovered: found })
-}
-
-/// A carrier's slot before it is on its thread.
-struct Slot0 {
-    desk: Desk,
-    profile: Arc<Profile>,
-    kinds: Vec<BindKind>,
-    reporter: Reporter,
-    inbound_account: Box<str>,
+    Ok(couriers)
 }
 
 fn shards(config: &Config) -> usize {
@@ -207,46 +183,6 @@ fn shards(config: &Config) -> usize {
         n => usize::from(n),
     };
     wanted.clamp(1, 16).min(config.carriers.len().max(1))
-}
-
-fn slot(carrier: &config::Carrier, config: &Config, metrics: &Arc<Metrics>, seed: u64) -> Slot0 {
-    let kinds: Vec<BindKind> = match carrier.bind {
-        config::Bind::Transceiver => vec![BindKind::Transceiver; usize::from(carrier.binds)],
-        config::Bind::TransmitterReceiver => {
-            [BindKind::Transmitter, BindKind::Receiver].into_iter().cycle().take(2 * usize::from(carrier.binds)).collect()
-        }
-    };
-    let inbound_account = config.accounts.first().map_or("", |account| account.name.as_str());
-    Slot0 {
-        desk: Desk::new(rules(carrier, config), kinds.len(), seed),
-        profile: Arc::new(Profile::new(carrier, seed)),
-        reporter: Reporter::new(metrics.carrier(&carrier.name), kinds.len()),
-        kinds,
-        inbound_account: inbound_account.into(),
-    }
-}
-
-/// A carrier's rules, from its configuration.
-fn rules(carrier: &config::Carrier, config: &Config) -> Rules {
-    let carriers = config.carriers.len().max(1) as u64;
-    Rules {
-        carrier: carrier.name.as_str().into(),
-        window: u32::from(carrier.window),
-        rate: carrier.segments_per_second,
-        burst: carrier.burst,
-        response_timeout: carrier.response_timeout,
-        ambiguity_hold: carrier.ambiguity_hold,
-        throttle_pause: carrier.throttle_pause,
-        receipt_wait: carrier.receipt_wait,
-        receipts: if carrier.receipts == config::ReceiptsWanted::None { Receipts::None } else { Receipts::Final },
-        limits: Limits { attempts_max: carrier.attempts_max, retry_min: carrier.retry_min, retry_max: carrier.retry_max },
-        form: Profile::form(carrier.id_base),
-        orphans_max: config.engine.orphans_max as usize,
-        orphan_ttl: carrier.orphan_ttl,
-        retired_max: RETIRED_MAX,
-        bodies_bytes_max: usize::try_from(config.engine.lane_bytes_max / carriers).unwrap_or(usize::MAX),
-        open_max: config.engine.awaiting_max as usize,
-    }
 }
 
 fn endpoint(carrier: &config::Carrier, read_file: ReadFile<'_>) -> Result<Endpoint, StartFault> {
@@ -267,70 +203,6 @@ fn endpoint(carrier: &config::Carrier, read_file: ReadFile<'_>) -> Result<Endpoi
         reconnect_min: carrier.reconnect_min,
         reconnect_max: carrier.reconnect_max,
     })
-}
-
-/// Puts every unfinished message where it was, from the log.
-fn restore(
-    world: &World,
-    config: &Config,
-    recovered: &Recovered,
-    archive: &dyn Archive,
-    slots: &mut [Slot0],
-    batches: &Batches,
-) -> Result<Found, StoreFault> {
-    let mut replay = Replay::of(recovered.open.iter().map(|head| head.first));
-    let mut seq = recovered.replay_from;
-    loop {
-        let rows = archive.log_from(seq, REPLAY_BYTES)?;
-        let Some(last) = rows.last() else { break };
-        seq = last.seq + 1;
-        for row in rows {
-            match record::read_events(&row.log) {
-                Ok(events) => events.into_iter().for_each(|event| replay.event(event)),
-                Err(fault) => tracing::error!(seq = row.seq, %fault, "a log row cannot be read and is passed over"),
-            }
-        }
-    }
-    let now = Now { wall: world.now(), mono: world.mono() };
-    let mut found = Found { damage: recovered.damage.clone(), ..Found::default() };
-    let mut open_batches = HashSet::<BatchId>::new();
-    let mut closed_with_open = Vec::<MessageId>::new();
-    for head in &recovered.open {
-        let Some(slot) = slots.iter_mut().find(|slot| slot.desk.carrier() == head.lane.carrier) else {
-            found.strays += 1;
-            continue;
-        };
-        let touched = replay.take_frame(head);
-        let needs_body = touched.iter().any(|(_, message)| !message.life.status.is_final());
-        let body = if needs_body { archive.frame(head.first)? } else { None };
-        let weight =
-            config.accounts.iter().find(|account| account.name == head.lane.account).map_or(1, |account| u32::from(account.weight));
-        let profile = slot.profile.clone();
-        let tally = slot.desk.restore(head.clone(), body.as_ref(), touched, weight, &|id| profile.response_keys(id), now);
-        found.frames += 1;
-        let unfinished =
-            |tally: &Tally| crate::message::Status::ALL.iter().filter(|s| !s.is_final()).map(|s| u64::from(tally.of(*s))).sum::<u64>();
-        found.messages += unfinished(&tally);
-        if let Some(batch) = head.batch {
-            batches.open(batch, &tally);
-            open_batches.insert(batch);
-            closed_with_open.push(head.first);
-        }
-    }
-    // The closed frames of bulks that are still open count too.
-    let reopened: HashSet<MessageId> = closed_with_open.into_iter().collect();
-    for batch in open_batches {
-        for closed in archive.closed_of_batch(batch)? {
-            if !reopened.contains(&closed.frame) {
-                batches.open(batch, &Tally::from_bytes(&closed.tally));
-            }
-        }
-    }
-    for slot in slots {
-        let (orphans, profile) = (replay.orphans_of(slot.desk.carrier()), slot.profile.clone());
-        slot.desk.restored(orphans, &|id| profile.receipt_keys(id), now);
-    }
-    Ok(found)
 }
 
 #[allow(clippy::too_many_arguments)]

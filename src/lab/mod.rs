@@ -8,8 +8,8 @@
 // The simulated clock is tokio's paused one: here it is the world, not a way round it.
 #![allow(clippy::disallowed_methods)]
 
-pub mod demo;
 pub mod chance;
+pub mod demo;
 
 pub mod net;
 pub mod world;

@@ -125,3 +125,84 @@ async fn after_a_restart_everything_goes_on_where_it_was() {
     assert_eq!((tally.of(Status::Delivered), record.unique(), record.repeated()), (2_000, 2_000, 0));
     bench::stop(running).await;
 }
+
+/// A certificate of its own authority for localhost; the authority's PEM and what the carrier needs.
+fn certificate() -> (String, relais::world::tls::Server) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let server = relais::world::tls::Server::new(chain.as_bytes(), key.as_bytes()).expect("a server");
+    (chain, server)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_tls_the_carriers_own_authority_is_trusted_and_no_other() {
+    let world = World::real();
+    let (ca, server) = certificate();
+    let record = Arc::new(Recorder::new(RecordOptions { token: TokenRule::Hashes, ..RecordOptions::default() }));
+    let options = Options { tls: Some(server), record: record.clone() };
+    let smsc = Smsc::listen(&world, LOOPBACK.parse().expect("an address"), Personality::default(), options).await.expect("it listens");
+    let dir = tempfile::tempdir().expect("a directory");
+    let stranger = dir.path().join("stranger.pem");
+    std::fs::write(&stranger, certificate().0).expect("written");
+    let ours = dir.path().join("ca.pem");
+    std::fs::write(&ours, ca).expect("written");
+    let tls =
+        |file: &std::path::Path| format!("[carriers.tls]\nenabled = true\nca_file = \"{}\"\nserver_name = \"localhost\"", file.display());
+
+    let running = bench::engine(&world, bench::config(smsc.local_addr(), &tls(&stranger), ""), store(dir.path()), Calls::Threads).await;
+    let batch = bench::bulk(&running.engine, 100, ONE).await;
+    while running.engine.carriers().await[0].links[0].1.is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(running.engine.carriers().await[0].links[0], ("down", "unreachable"));
+    assert_eq!(record.unique(), 0);
+    bench::stop(running).await;
+
+    let running = bench::engine(&world, bench::config(smsc.local_addr(), &tls(&ours), ""), store(dir.path()), Calls::Threads).await;
+    let tally = bench::settled(&running.engine, batch, LONG).await;
+    assert_eq!((tally.of(Status::Delivered), record.unique(), record.repeated()), (100, 100, 0));
+    bench::stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn peers_of_3_3_and_5_0_are_served() {
+    for habits in [r#"{"interface_version":0}"#, r#"{"interface_version":51}"#, r#"{"interface_version":80}"#] {
+        let (tally, record) = journey(habits, "", Kind { parts: 2, ..ONE }, 200).await;
+        assert_eq!((tally.of(Status::Delivered), record.repeated()), (200, 0), "{habits}");
+    }
+    let (tally, _) = journey(r#"{"interface_version":0}"#, "interface_version = \"3.3\"\nbind = \"transmitter_receiver\"", ONE, 200).await;
+    assert_eq!(tally.of(Status::Delivered), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_never_come_are_doubted_resent_once_and_labelled() {
+    let (tally, record) = journey(r#"{"missing":0.05}"#, "response_timeout = \"1s\"", ONE, 500).await;
+    assert_eq!(tally.total(), 500);
+    assert!(tally.of(Status::Delivered) >= 480, "{tally:?}");
+    assert!(record.repeated() > 0);
+    let at_most_once = Kind { doubt: DoubtPolicy::AtMostOnce, ..ONE };
+    let (tally, record) = journey(r#"{"missing":0.05}"#, "response_timeout = \"1s\"", at_most_once, 500).await;
+    assert_eq!(record.repeated(), 0);
+    assert!(tally.of(Status::Unknown) > 0, "{tally:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_from_handsets_are_journaled_before_they_are_acknowledged() {
+    let world = World::real();
+    let (smsc, _) = smsc(&world, "{}").await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let running = bench::engine(&world, bench::config(smsc.local_addr(), "", ""), store(dir.path()), Calls::Threads).await;
+    while running.engine.carriers().await[0].links[0].0 != "bound" {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    smsc.inject_mo("33612345678", "36111", "Ça va ? €");
+    while smsc.counts().mo_acked == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let rows = running.engine.archive.log_from(1, 1 << 20).expect("readable");
+    let events = rows.iter().flat_map(|row| relais::message::record::read_events(&row.log).expect("events"));
+    let inbound: Vec<_> = events.filter(|event| matches!(event, relais::message::Event::Inbound { .. })).collect();
+    let [relais::message::Event::Inbound { account, from, to, text, .. }] = &inbound[..] else { panic!("{inbound:?}") };
+    assert_eq!((&**account, &**from, &**to, &**text), ("shop", "33612345678", "36111", "Ça va ? €"));
+    bench::stop(running).await;
+}

@@ -427,6 +427,12 @@ impl Session {
         self.spoke_at = now;
     }
 
+    /// Enquiries in a row that were not answered.
+    #[must_use]
+    pub fn missed(&self) -> u32 {
+        self.missed
+    }
+
     /// When `tick` next has something to do.
     #[must_use]
     pub fn deadline(&self) -> Mono {

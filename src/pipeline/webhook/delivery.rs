@@ -119,6 +119,8 @@ pub struct Delivery {
     pub body: Bytes,
     /// How many events.
     pub count: usize,
+    /// When the oldest of them happened.
+    pub oldest: Time,
 }
 
 /// Totals since the start, and what is parked now.
@@ -139,9 +141,10 @@ pub struct Counts {
 impl Delivery {
     /// The events as one POST.
     pub(super) fn of<'a>(tellings: impl Iterator<Item = &'a Telling> + Clone) -> Delivery {
-        let (mut count, mut bytes, mut hash) = (0, 0, Sha256::new());
+        let (mut count, mut bytes, mut hash, mut oldest) = (0, 0, Sha256::new(), Time(i64::MAX));
         for telling in tellings.clone() {
             count += 1;
+            oldest = oldest.min(telling.when);
             bytes += telling.json.len() + 1;
             hash.update(telling.message.to_le_bytes());
             hash.update([telling.seq]);
@@ -150,6 +153,6 @@ impl Delivery {
         for octet in &hash.finalize()[..12] {
             let _ = write!(id, "{octet:02x}");
         }
-        Delivery { id, body: body::array(tellings.map(|telling| &telling.json[..]), bytes).into(), count }
+        Delivery { id, body: body::array(tellings.map(|telling| &telling.json[..]), bytes).into(), count, oldest }
     }
 }

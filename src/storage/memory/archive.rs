@@ -2,7 +2,7 @@
 
 use crate::base::{BatchId, MessageId};
 use crate::storage::frame::{Frame, FrameHead};
-use crate::storage::memory::Memory;
+use crate::storage::memory::store::Memory;
 use crate::storage::port::{Answer, Archive, BatchRow, Closed, LogRow, StoreFault};
 use std::collections::BTreeMap;
 use std::sync::Arc;

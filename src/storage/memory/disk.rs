@@ -2,11 +2,21 @@
 
 use crate::base::{BatchId, MessageId, Span, Time};
 use crate::storage::frame::Frame;
-use crate::storage::memory::SimulatedFault;
 use crate::storage::port::{Answer, BatchRow, Closed, Group, NewFrame};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+
+/// What goes wrong with a simulated disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SimulatedFault {
+    /// No room: the group is not committed, the handle goes on.
+    Full,
+    /// The write failed and nothing of it lasts; the handle is of no more use.
+    Broken,
+    /// The write failed after it had reached the disk: reopened, the group is there. Nobody was told.
+    BrokenButWritten,
+}
 
 /// The disk.
 pub(super) struct Disk {

@@ -2,7 +2,8 @@
 
 use crate::base::{BatchId, Time};
 use crate::storage::memory::archive::Reader;
-use crate::storage::memory::{Memory, SimulatedFault};
+use crate::storage::memory::disk::SimulatedFault;
+use crate::storage::memory::store::Memory;
 use crate::storage::port::{Archive, Group, Journal, Recovered, StoreFault};
 use std::collections::HashSet;
 use std::sync::Arc;
