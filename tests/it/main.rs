@@ -1,0 +1,9 @@
+//! The HTTP interface of a whole gateway, over real sockets.
+
+mod access;
+mod bulks;
+mod lists;
+mod once;
+mod rig;
+mod singles;
+mod trouble;
