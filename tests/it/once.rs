@@ -5,7 +5,8 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
 const BODY: &[u8] = br##"{"to":"+33612345678","from":"SHOP","text":"#once#","client_ref":"c"}"##;
-const BULK: &[u8] = b"to,from,text,client_ref\n+33612345678,SHOP,#b0#,r0\n0612,SHOP,#b1#,r1\n+33612345679,SHOP,\xc5\x82 #b2#,r2\n+33612345670,SHOP,,\n";
+const BULK: &[u8] =
+    b"to,from,text,client_ref\n+33612345678,SHOP,#b0#,r0\n0612,SHOP,#b1#,r1\n+33612345679,SHOP,\xc5\x82 #b2#,r2\n+33612345670,SHOP,,\n";
 
 async fn with_key(rig: &Rig, path: &str, kind: &str, key: &str, body: &[u8]) -> Answer {
     rig.call("POST", path, &[auth(KEY), ("content-type", kind), ("idempotency-key", key)], body).await
