@@ -16,7 +16,8 @@ pub(super) struct InProgress(Mutex<HashSet<(String, String)>>);
 #[derive(Debug)]
 pub(super) struct Held {
     all: Arc<InProgress>,
-    name: (String, String),
+    /// The account and its key.
+    pub(super) name: (String, String),
 }
 
 impl Held {
