@@ -131,7 +131,7 @@ async fn a_list_without_a_single_message_is_answered_all_the_same() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_list_goes_to_disk_in_bounded_pieces_and_lives_with_the_last() {
     const LINES: u64 = 50_000;
-    let habits = r#"{"receipts":"none"}"#;
+    let habits = r#"{"receipts":"never"}"#;
     let sections = "[[routes]]\nprefix = \"\"\ncarrier = \"one\"\n[journal]\nframe_messages_max = 256";
     let rig = Rig::start(Setup { sections, habits, carrier: "segments_per_second = 1.0", ..Setup::default() }).await;
     let mut body = Vec::new();

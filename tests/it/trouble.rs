@@ -142,7 +142,7 @@ async fn after_a_failed_sync_nothing_is_acknowledged_nor_promised_unsent() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_too_much_waits_for_the_disk_new_messages_are_told_to_come_again() {
-    let rig = Rig::start(Setup { http: "journal_queue_bytes_max = \"1MiB\"", ..Setup::default() }).await;
+    let rig = Rig::start(Setup { http: "body_bytes_max = \"1MiB\"\njournal_queue_bytes_max = \"1MiB\"", ..Setup::default() }).await;
     rig.journal.shut(true);
     // A list whose only piece fills the queue.
     let text = "x".repeat(1_000);
