@@ -91,7 +91,7 @@ async fn carriers_and_dead_letters_are_shown_to_their_account() {
         (answer["carriers"][0]["state"] == "up").then_some(answer)
     })
     .await;
-    assert_eq!(carriers, serde_json::json!({"carriers": [{"name": "one", "state": "up", "links": [{"state": "bound"}]}]}));
+    assert_eq!(carriers, serde_json::json!({"carriers": [{"name": "one", "state": "up", "links": [{"state": "bound"}], "id_base": "learning"}]}));
     assert_eq!(rig.get("/v1/webhooks/dead").await.json(), serde_json::json!({"dead": []}));
     assert_eq!(rig.call("GET", "/v1/webhooks/dead?limit=x", &[auth(KEY)], b"").await.code(), "bad_query");
     let openapi: Value = rig.get("/openapi.json").await.json();
