@@ -3,6 +3,7 @@
 //! its connection.
 
 use crate::api::caller::Caller;
+use crate::api::held::{Held, NAME};
 use crate::api::problem::Problem;
 use crate::api::reply::Reply;
 use crate::api::state::Api;
@@ -15,40 +16,10 @@ use axum::extract::Request;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use sha2::{Digest as _, Sha256};
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
 
-const NAME: &str = "Idempotency-Key";
 const KEY_MAX: usize = 255;
 const MESSAGE: u8 = 1;
 const BATCH: u8 = 2;
-
-/// The keys of requests that are being served.
-#[derive(Debug, Default)]
-pub(super) struct InProgress(Mutex<HashSet<(String, String)>>);
-
-/// A key, held. Dropping it gives it free.
-#[derive(Debug)]
-pub(super) struct Held {
-    all: Arc<InProgress>,
-    name: (String, String),
-}
-
-impl Held {
-    fn take(all: &Arc<InProgress>, account: &str, key: String) -> Result<Held, Problem> {
-        let name = (account.to_owned(), key);
-        if !all.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone()) {
-            return Err(Problem::header(Code::IdempotencyInProgress, NAME, "a request with this key is being served"));
-        }
-        Ok(Held { all: all.clone(), name })
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
-    }
-}
 
 /// A request that is to be carried out once.
 pub(super) struct Once {
@@ -65,7 +36,7 @@ impl Once {
         let Some(key) = key(headers)? else { return Ok(None) };
         // First held, then looked up: an answer that is committed in between is seen.
         let held = Held::take(&api.in_progress, caller.name(), key)?;
-        let (account, key) = held.name.clone();
+        let (account, key) = held.name().clone();
         let stored = api.engine.reader.call(move |archive| archive.answer(&account, &key)).await?;
         let now = api.engine.world.now();
         Ok(Some(Once { held, stored: stored.filter(|answer| answer.until > now) }))
@@ -93,7 +64,7 @@ impl Once {
 
     /// The answer to be committed with the messages.
     pub(super) fn answer(&self, api: &Api, request: Option<[u8; 32]>, given: &Given) -> Answer {
-        let (account, key) = self.held.name.clone();
+        let (account, key) = self.held.name().clone();
         let until = api.engine.world.now().after(api.config().journal.idempotency_for);
         Answer { account, key, request: request.unwrap_or_default(), body: given.write(), until }
     }
@@ -182,16 +153,6 @@ mod tests {
         let unnamed = Given::Message { id: None, segments: 1, encoding: Encoding::Gsm7, client_ref: String::new() };
         assert_eq!(unnamed.write()[..8], UNNAMED);
         assert_eq!(Given::read(b"short"), None);
-    }
-
-    #[test]
-    fn a_key_is_held_once_and_free_again_when_dropped() {
-        let all = Arc::<InProgress>::default();
-        let held = Held::take(&all, "a", "k".into()).expect("free");
-        assert_eq!(Held::take(&all, "a", "k".into()).map(|_| ()).map_err(|problem| problem.code), Err(Code::IdempotencyInProgress));
-        assert!(Held::take(&all, "b", "k".into()).is_ok());
-        drop(held);
-        assert!(Held::take(&all, "a", "k".into()).is_ok());
     }
 
     #[test]

@@ -100,10 +100,9 @@ async fn an_account_over_its_rates_is_told_when_to_come_again() {
     let bulk = format!("to,from,text\n{lines}");
     assert_eq!(rig.post("/v1/batches", "text/csv", bulk.as_bytes()).await.status, 202);
     // Thirty at three a second are paid off in nine seconds and a bit.
-    for answer in [
-        rig.send(r#"{"to":"+33612345678","from":"SHOP","text":"x"}"#).await,
-        rig.post("/v1/batches", "text/csv", bulk.as_bytes()).await,
-    ] {
+    for answer in
+        [rig.send(r#"{"to":"+33612345678","from":"SHOP","text":"x"}"#).await, rig.post("/v1/batches", "text/csv", bulk.as_bytes()).await]
+    {
         assert_eq!((answer.status, answer.code().as_str()), (429, "too_many_requests"));
         let wait: u64 = answer.header("retry-after").expect("when").parse().expect("seconds");
         assert!((5..=10).contains(&wait), "{wait}");

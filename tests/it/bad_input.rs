@@ -125,15 +125,33 @@ fn single_messages() -> Vec<Bad> {
         bad("an empty text", text(""), 422, "empty_text", "/text"),
         bad("a text of the wrong type", one(format!(r#"{{"to":"{NUMBER}","from":"SHOP","text":{{}}}}"#)), 400, "wrong_type", "/text"),
         bad("too many segments", text(&"a".repeat(1_531)), 422, "too_many_segments", "/text"),
-        bad("more segments than asked for", with(r#""max_segments":1,"encoding":"ucs2","client_ref":"x","params":{"a":"b"}"#).replace_text(71), 422, "too_many_segments", "/text"),
+        bad(
+            "more segments than asked for",
+            with(r#""max_segments":1,"encoding":"ucs2","client_ref":"x","params":{"a":"b"}"#).replace_text(71),
+            422,
+            "too_many_segments",
+            "/text",
+        ),
         bad("a parameter without value", text("Hi {{name}}"), 422, "missing_param", "/params"),
         bad("a hole that is not closed", text("Hi {{name"), 422, "template_error", "/text"),
         bad("a hole without name", text("Hi {{}}"), 422, "template_error", "/text"),
-        bad("nothing once it is filled", one(format!(r#"{{"to":"{NUMBER}","from":"SHOP","text":"{{{{a}}}}","params":{{"a":""}}}}"#)), 422, "empty_text", "/text"),
+        bad(
+            "nothing once it is filled",
+            one(format!(r#"{{"to":"{NUMBER}","from":"SHOP","text":"{{{{a}}}}","params":{{"a":""}}}}"#)),
+            422,
+            "empty_text",
+            "/text",
+        ),
         bad("a parameter that is a list", with(r#""params":{"a":[1]}"#), 400, "wrong_type", "/params/a"),
         bad("parameters that are a list", with(r#""params":[]"#), 400, "wrong_type", "/params"),
         bad("a parameter with a bad name", with(r#""params":{"a b":"x"}"#), 400, "invalid_param_name", "/params"),
-        bad("too many parameters", with(&format!(r#""params":{{{}}}"#, (0..65).map(|n| format!(r#""p{n}":"x""#)).collect::<Vec<_>>().join(","))), 400, "too_many_keys", "/params"),
+        bad(
+            "too many parameters",
+            with(&format!(r#""params":{{{}}}"#, (0..65).map(|n| format!(r#""p{n}":"x""#)).collect::<Vec<_>>().join(","))),
+            400,
+            "too_many_keys",
+            "/params",
+        ),
         bad("not in the alphabet", with(r#""encoding":"gsm7""#).replace_text_with("cAnArY ł"), 422, "not_gsm7", "/text"),
         bad("an unknown encoding", with(r#""encoding":"latin1""#), 422, "invalid_value", "/encoding"),
         bad("an unknown class", with(r#""class":"spam""#), 422, "invalid_value", "/class"),
@@ -198,7 +216,13 @@ fn lists() -> Vec<Bad> {
         bad("too many lines", lines(to(51)), 413, "too_many_lines", ""),
         bad("an endless line", lines(vec![b'x'; 65 * 1_024]), 413, "payload_too_large", ""),
         bad("a list over the limit", lines("\n".repeat(64 * 1_024 + 1)), 413, "payload_too_large", ""),
-        bad("a default in the query that is none", post("/v1/batches?to=x", "application/x-ndjson", &[], right.as_bytes()), 400, "unsupported_field", "/to"),
+        bad(
+            "a default in the query that is none",
+            post("/v1/batches?to=x", "application/x-ndjson", &[], right.as_bytes()),
+            400,
+            "unsupported_field",
+            "/to",
+        ),
         bad("an unknown default in the query", post("/v1/batches?txt=x", "text/csv", &[], b"to\n1\n"), 400, "unknown_field", "/txt"),
         bad("a wrong escape in the query", post("/v1/batches?from=%zz", "text/csv", &[], b"to\n1\n"), 400, "bad_query", "?"),
         bad("an empty table", rows(""), 400, "bad_csv_header", ""),
@@ -206,7 +230,13 @@ fn lists() -> Vec<Bad> {
         bad("a header without recipient", rows(format!("from,text\nSHOP,{CANARY}\n")), 400, "bad_csv_header", ""),
         bad("a column twice", rows(format!("to,to,from,text\n{NUMBER},{NUMBER},SHOP,x\n")), 400, "bad_csv_header", ""),
         bad("a nameless column", rows(format!("to,,from,text\n{NUMBER},,SHOP,x\n")), 400, "bad_csv_header", ""),
-        bad("too many columns", rows(format!("to,{}\n", (0..70).map(|n| format!("c{n}")).collect::<Vec<_>>().join(","))), 400, "bad_csv_header", ""),
+        bad(
+            "too many columns",
+            rows(format!("to,{}\n", (0..70).map(|n| format!("c{n}")).collect::<Vec<_>>().join(","))),
+            400,
+            "bad_csv_header",
+            "",
+        ),
         bad("a quote that is not closed", rows(format!("to,from,text\n{NUMBER},SHOP,\"{CANARY}\n")), 400, "truncated_body", ""),
         bad("truncated gzip", packed("gzip", &gz[..gz.len() / 2]), 400, "truncated_body", ""),
         bad("gzip without its checksum", packed("gzip", &gz[..gz.len() - 4]), 400, "truncated_body", ""),
@@ -228,24 +258,50 @@ fn requests() -> Vec<Bad> {
     let headers = |more: &[(&str, &str)]| request("POST", "/v1/messages", more, right.as_bytes());
     let with_key = |key: &str| headers(&[auth(KEY), ("content-type", JSON), ("idempotency-key", key)]);
     let announced = |length: &str| {
-        format!("POST /v1/batches HTTP/1.1\r\nhost: t\r\nauthorization: Bearer {KEY}\r\ncontent-type: text/csv\r\nconnection: close\r\n{length}\r\n")
+        format!(
+            "POST /v1/batches HTTP/1.1\r\nhost: t\r\nauthorization: Bearer {KEY}\r\ncontent-type: text/csv\r\nconnection: close\r\n{length}\r\n"
+        )
     };
     let endless = announced("transfer-encoding: chunked\r\n").into_bytes();
     let endless = [endless, b"1000\r\n".to_vec(), vec![b'x'; 0x1000], b"\r\n".to_vec()].concat();
     vec![
         bad("no key", headers(&[("content-type", JSON)]), 401, "unauthorized", "Authorization"),
-        bad("a wrong key", headers(&[("authorization", "Bearer shop.cAnArY"), ("content-type", JSON)]), 401, "unauthorized", "Authorization"),
+        bad(
+            "a wrong key",
+            headers(&[("authorization", "Bearer shop.cAnArY"), ("content-type", JSON)]),
+            401,
+            "unauthorized",
+            "Authorization",
+        ),
         bad("an unknown key", headers(&[("x-api-key", "cAnArY.cAnArY")]), 401, "unauthorized", "Authorization"),
         bad("a key in the query", request("GET", &format!("/v1/messages?key={KEY}"), &[], b""), 401, "unauthorized", "Authorization"),
         bad("a key that may not read", request("GET", "/v1/messages", &[auth(SENDER)], b""), 403, "forbidden", "Authorization"),
         bad("no content type", headers(&[auth(KEY)]), 415, "unsupported_media_type", "Content-Type"),
-        bad("a form", headers(&[auth(KEY), ("content-type", "application/x-www-form-urlencoded")]), 415, "unsupported_media_type", "Content-Type"),
-        bad("another charset", headers(&[auth(KEY), ("content-type", "application/json; charset=utf-16")]), 415, "unsupported_media_type", "Content-Type"),
+        bad(
+            "a form",
+            headers(&[auth(KEY), ("content-type", "application/x-www-form-urlencoded")]),
+            415,
+            "unsupported_media_type",
+            "Content-Type",
+        ),
+        bad(
+            "another charset",
+            headers(&[auth(KEY), ("content-type", "application/json; charset=utf-16")]),
+            415,
+            "unsupported_media_type",
+            "Content-Type",
+        ),
         bad("a list for one", headers(&[auth(KEY), ("content-type", "text/csv")]), 415, "unsupported_media_type", "Content-Type"),
         bad("an empty idempotency key", with_key(""), 400, "bad_idempotency_key", "Idempotency-Key"),
         bad("spaces in an idempotency key", with_key("a cAnArY"), 400, "bad_idempotency_key", "Idempotency-Key"),
         bad("a long idempotency key", with_key(&"k".repeat(256)), 400, "bad_idempotency_key", "Idempotency-Key"),
-        bad("two idempotency keys", headers(&[auth(KEY), ("content-type", JSON), ("idempotency-key", "a"), ("idempotency-key", "b")]), 400, "bad_idempotency_key", "Idempotency-Key"),
+        bad(
+            "two idempotency keys",
+            headers(&[auth(KEY), ("content-type", JSON), ("idempotency-key", "a"), ("idempotency-key", "b")]),
+            400,
+            "bad_idempotency_key",
+            "Idempotency-Key",
+        ),
         bad("a parameter where there is none", post("/v1/messages?dry_run=true", JSON, &[], right.as_bytes()), 400, "bad_query", "?"),
         bad("an unknown address", get("/v2/messages"), 404, "not_found", ""),
         bad("an address with a slash too much", get("/v1/messages/"), 404, "not_found", ""),
@@ -265,11 +321,29 @@ fn requests() -> Vec<Bad> {
         bad("two filters", get("/v1/messages?to=%2B33698765432&client_ref=cAnArY"), 400, "bad_query", "?"),
         bad("a filter that is no number", get("/v1/messages?to=cAnArY"), 400, "bad_query", "?to"),
         bad("an unknown filter", get("/v1/messages?text=cAnArY"), 400, "bad_query", "?"),
-        bad("an announced length beyond all", announced("content-length: 18000000000000000000\r\n").into_bytes(), 413, "payload_too_large", ""),
-        bad("an announced length over the limit", announced("content-length: 65537\r\nexpect: 100-continue\r\n").into_bytes(), 413, "payload_too_large", ""),
+        bad(
+            "an announced length beyond all",
+            announced("content-length: 18000000000000000000\r\n").into_bytes(),
+            413,
+            "payload_too_large",
+            "",
+        ),
+        bad(
+            "an announced length over the limit",
+            announced("content-length: 65537\r\nexpect: 100-continue\r\n").into_bytes(),
+            413,
+            "payload_too_large",
+            "",
+        ),
         bad("an endless body", [endless.clone(), vec![b'\n'; 10]].concat().repeat(1), 400, "truncated_body", ""),
         bad("a body that stops coming", endless, 408, "request_timeout", ""),
-        bad("a chunk without length", [announced("transfer-encoding: chunked\r\n").into_bytes(), b"zz\r\nx".to_vec()].concat(), 400, "truncated_body", ""),
+        bad(
+            "a chunk without length",
+            [announced("transfer-encoding: chunked\r\n").into_bytes(), b"zz\r\nx".to_vec()].concat(),
+            400,
+            "truncated_body",
+            "",
+        ),
     ]
 }
 
@@ -365,7 +439,11 @@ async fn a_bad_line_is_refused_by_itself() {
         (list(format!("{{\"messages\":[{0},{{\"to\":1}},{0}]}}", right.trim())), "wrong_type", "/messages/1/to"),
         (rows(format!("to,from,text\n{NUMBER},SHOP,x\n{NUMBER},SHOP\n{NUMBER},SHOP,x\n")), "column_count", ""),
         (rows(format!("to,from,text\n{NUMBER},SHOP,x\n=1+1,SHOP,x\n{NUMBER},SHOP,x\n")), "invalid_number", "/to"),
-        (rows(format!("to,from,text,max_segments\n{NUMBER},SHOP,x,1\n{NUMBER},SHOP,x,many\n{NUMBER},SHOP,x,1\n")), "wrong_type", "/max_segments"),
+        (
+            rows(format!("to,from,text,max_segments\n{NUMBER},SHOP,x,1\n{NUMBER},SHOP,x,many\n{NUMBER},SHOP,x,1\n")),
+            "wrong_type",
+            "/max_segments",
+        ),
     ] {
         let answer = rig.raw(&octets).await;
         assert_eq!(answer.status, 202, "{code}: {answer:?}");

@@ -39,7 +39,8 @@ async fn a_list_cut_in_the_middle_is_never_sent() {
     let octets = bulk(&list(200));
     let mut stream = rig.dial().await;
     stream.write_all(&octets[..octets.len() - 30]).await.expect("written");
-    until("pieces are staged", async || (rig.journal.commits().iter().map(|commit| commit.frames).sum::<usize>() > 100).then_some(())).await;
+    until("pieces are staged", async || (rig.journal.commits().iter().map(|commit| commit.frames).sum::<usize>() > 100).then_some(()))
+        .await;
     drop(stream);
     never_was(rig).await;
 }
