@@ -1,12 +1,12 @@
-//! Idempotency keys of requests that are being served, in memory: a second request with the key waits its turn.
+//! The idempotency keys of requests that are being served: each is held by one of them.
 
 use crate::api::problem::Problem;
 use crate::pipeline::accept::Code;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The header a key comes in.
-pub(super) const HEADER: &str = "Idempotency-Key";
+/// The header.
+pub(super) const NAME: &str = "Idempotency-Key";
 
 /// The keys of requests that are being served.
 #[derive(Debug, Default)]
@@ -16,22 +16,45 @@ pub(super) struct InProgress(Mutex<HashSet<(String, String)>>);
 #[derive(Debug)]
 pub(super) struct Held {
     all: Arc<InProgress>,
-    /// The account and its key.
-    pub(super) name: (String, String),
+    name: (String, String),
 }
 
 impl Held {
+    /// Holds a key of an account.
+    ///
+    /// # Errors
+    /// `idempotency_in_progress`.
     pub(super) fn take(all: &Arc<InProgress>, account: &str, key: String) -> Result<Held, Problem> {
         let name = (account.to_owned(), key);
         if !all.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone()) {
-            return Err(Problem::header(Code::IdempotencyInProgress, HEADER, "a request with this key is being served"));
+            return Err(Problem::header(Code::IdempotencyInProgress, NAME, "a request with this key is being served"));
         }
         Ok(Held { all: all.clone(), name })
+    }
+
+    /// Account and key.
+    pub(super) const fn name(&self) -> &(String, String) {
+        &self.name
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_held_once_and_free_again_when_dropped() {
+        let all = Arc::<InProgress>::default();
+        let held = Held::take(&all, "a", "k".into()).expect("free");
+        assert_eq!(Held::take(&all, "a", "k".into()).map(|_| ()).map_err(|problem| problem.code), Err(Code::IdempotencyInProgress));
+        assert!(Held::take(&all, "b", "k".into()).is_ok());
+        drop(held);
+        assert!(Held::take(&all, "a", "k".into()).is_ok());
     }
 }

@@ -149,11 +149,11 @@ impl Wanted {
         let mut events: BTreeMap<MessageId, Vec<Event>> = BTreeMap::new();
         let mut messages = Vec::with_capacity(found.len());
         for one in found {
-            let events = match events.entry(one.at.frame) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(place) => place.insert(events_of(archive, one.at.frame)?),
+            let of_frame = match events.entry(one.at.frame) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(events_of(archive, one.at.frame)?),
             };
-            messages.push(one.view(events, Fullness::Line));
+            messages.push(one.view(of_frame, Fullness::Line));
         }
         Ok(Some(Page { messages, next: next.map(Cursor::write) }))
     }

@@ -3,7 +3,7 @@
 //!
 //! In reading order: `server` (connections) and `pace` (their time limits), `routes` (which handler serves what),
 //! `state` (what handlers share), `caller` (who is asking), `query`, `upload` (bodies as they arrive), `problem`
-//! (every refusal), `reply`; then what is served: `single`, `bulk` with `results`, `once` (idempotency), `message`,
+//! (every refusal), `reply`; then what is served: `single`, `bulk` with `results`, `held` and `once` (idempotency), `replay`, `message`,
 //! `list`, `batch`, `cancel`, `service`.
 
 mod batch;

@@ -1,6 +1,6 @@
 //! Finding messages again, page by page.
 
-use crate::rig::{KEY, Rig, Setup, auth};
+use crate::rig::{KEY, OTHER, Rig, Setup, auth};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -83,17 +83,58 @@ async fn bulks_are_listed_newest_first_in_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn carriers_and_dead_letters_are_shown_to_their_account() {
-    // A webhook that refuses for good: 404 of the gateway itself, told at once to the dead letters.
+async fn carriers_and_the_contract_are_shown() {
     let rig = Rig::start(Setup::default()).await;
     let carriers = crate::rig::until("bound", async || {
         let answer = rig.get("/v1/carriers").await.json();
         (answer["carriers"][0]["state"] == "up").then_some(answer)
     })
     .await;
-    assert_eq!(carriers, serde_json::json!({"carriers": [{"name": "one", "state": "up", "links": [{"state": "bound"}], "id_base": "learning"}]}));
-    assert_eq!(rig.get("/v1/webhooks/dead").await.json(), serde_json::json!({"dead": []}));
-    assert_eq!(rig.call("GET", "/v1/webhooks/dead?limit=x", &[auth(KEY)], b"").await.code(), "bad_query");
+    assert_eq!(
+        carriers,
+        serde_json::json!({"carriers": [{"name": "one", "state": "up", "links": [{"state": "bound"}], "id_base": "learning"}]})
+    );
     let openapi: Value = rig.get("/openapi.json").await.json();
     assert_eq!(openapi, serde_json::from_str::<Value>(include_str!("../../proto/openapi.json")).expect("JSON"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_a_webhook_did_not_take_are_shown_to_its_account_page_by_page() {
+    let options = relais::lab::SinkOptions { mode: relais::lab::SinkMode::Status(404), ..relais::lab::SinkOptions::default() };
+    let world = relais::world::World::real();
+    let sink = relais::lab::Sink::listen(&world, "127.0.0.1:0".parse().expect("an address"), options).await.expect("it listens");
+    let port = sink.local_addr().port();
+    let sections = format!(
+        "[webhook_rules]\nallow_loopback = true\nallow_http = true\nports = [{port}]\n[[webhooks]]\nname = \"crm\"\naccount = \"shop\"\n\
+         url = \"http://127.0.0.1:{port}/hook\"\nsecret = \"whsec_c3RhbmQtaW4tc3RhbmQtaW4tc3RhbmQtaW4tc3RhbmQtaW4=\"\ntimeout = \"100ms\"\nretry_for = \"1s\""
+    );
+    let rig = Rig::start(Setup { sections: sections.leak(), ..Setup::default() }).await;
+    let (_, ids) = bulk(&rig, 7, "r").await;
+    let dead = |page: &Value| page["dead"].as_array().expect("letters").clone();
+    let all = crate::rig::until("all are given up", async || {
+        let page = rig.get("/v1/webhooks/dead").await.json();
+        (dead(&page).len() == 7).then_some(page)
+    })
+    .await;
+    assert!(all.get("next").is_none());
+    let mut of: Vec<String> =
+        dead(&all).iter().map(|letter| letter["event"]["message"]["id"].as_str().expect("an id").to_owned()).collect();
+    of.sort_unstable();
+    let mut ids = ids;
+    ids.sort_unstable();
+    assert_eq!(of, ids);
+    assert!(
+        dead(&all).iter().all(|letter| letter["webhook"] == "crm" && letter["why"].as_str().is_some_and(|why| !why.is_empty())),
+        "{all:#}"
+    );
+    let (mut paged, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = rig.get(&format!("/v1/webhooks/dead?limit=2{cursor}")).await.json();
+        paged.extend(dead(&page));
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(paged, dead(&all));
+    assert_eq!(rig.call("GET", "/v1/webhooks/dead", &[auth(OTHER)], b"").await.json(), serde_json::json!({"dead": []}));
+    assert_eq!(rig.call("GET", "/v1/webhooks/dead?limit=x", &[auth(KEY)], b"").await.code(), "bad_query");
 }

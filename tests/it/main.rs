@@ -6,5 +6,6 @@ mod bulks;
 mod lists;
 mod once;
 mod rig;
+mod simulated;
 mod singles;
 mod trouble;

@@ -1,8 +1,9 @@
 //! A request with an idempotency key is carried out once, whatever becomes of its connection or of the process.
 
 use crate::rig::{Answer, JSON, KEY, Rig, Setup, answer, auth, request, until};
+use relais::world::BoxStream;
 use serde_json::json;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const BODY: &[u8] = br##"{"to":"+33612345678","from":"SHOP","text":"#once#","client_ref":"c"}"##;
 const BULK: &[u8] =
@@ -57,30 +58,38 @@ async fn another_request_under_the_same_key_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_first_is_being_served_the_second_is_told_to_wait() {
     let rig = Rig::start(Setup::default()).await;
-    let octets = request("POST", "/v1/messages", &[auth(KEY), ("content-type", JSON), ("idempotency-key", "k")], BODY);
-    let mut first = rig.dial().await;
-    let (head, tail) = octets.split_at(octets.len() - 5);
+    let mut first = holding(&rig, "/v1/messages", JSON, BODY).await;
+    let (head, tail) = BODY.split_at(BODY.len() - 5);
     first.write_all(head).await.expect("written");
-    until("the first holds the key", async || {
-        let second = with_key(&rig, "/v1/messages", JSON, "k", b"{}").await;
-        (second.status == 409).then(|| {
-            assert_eq!((second.code().as_str(), second.header("retry-after")), ("idempotency_in_progress", Some("1")));
-        })
-    })
-    .await;
+    for path in ["/v1/messages", "/v1/batches"] {
+        let second = with_key(&rig, path, JSON, "k", BODY).await;
+        assert_eq!((second.status, second.code().as_str(), second.header("retry-after")), (409, "idempotency_in_progress", Some("1")));
+    }
     first.write_all(tail).await.expect("written");
     let first = answer(&mut first).await;
     assert_eq!(first.status, 202);
     assert_eq!(with_key(&rig, "/v1/messages", JSON, "k", BODY).await.body, first.body);
 }
 
+/// The head of a request under the key `k`, when its body is asked for: the key is held.
+async fn holding(rig: &Rig, path: &str, kind: &str, body: &[u8]) -> BoxStream {
+    let mut stream = rig.dial().await;
+    let headers = [auth(KEY), ("content-type", kind), ("idempotency-key", "k"), ("expect", "100-continue")];
+    let octets = request("POST", path, &headers, body);
+    stream.write_all(&octets[..octets.len() - body.len()]).await.expect("written");
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).await.expect("asked");
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
+}
+
 /// The caller goes while its messages are on their way to the disk: until they are there, nobody may try again.
 async fn cut_before_the_answer(path: &str, kind: &str, body: &[u8], messages: usize) {
     let rig = Rig::start(Setup::default()).await;
     rig.journal.shut(true);
-    let mut cut = rig.dial().await;
-    cut.write_all(&request("POST", path, &[auth(KEY), ("content-type", kind), ("idempotency-key", "k")], body)).await.expect("written");
-    until("the request holds its key", async || (with_key(&rig, path, kind, "k", body).await.status == 409).then_some(())).await;
+    let mut cut = holding(&rig, path, kind, body).await;
+    cut.write_all(body).await.expect("written");
+    until("it is on its way to the disk", async || (rig.gateway.engine.metrics.journal.queue_bytes.get() > 0).then_some(())).await;
     drop(cut);
     // A connection that is gone is noticed at once; the key is still held.
     for _ in 0..20 {
