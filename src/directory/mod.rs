@@ -1,1 +1,3 @@
 //! directory
+pub mod calendar;
+pub mod hours;
