@@ -1,8 +1,12 @@
-//! What the gateway knows of those it serves: accounts and their keys and rates, as a snapshot of the configuration;
-//! numbers; the words people write back. Nothing here reads a clock.
+//! What the gateway knows of those it serves and of their world: accounts with their keys and rates, as a snapshot of
+//! the configuration; numbers; public holidays and send windows; the words people write back. Nothing here reads a
+//! clock.
 
+pub mod calendar;
+pub mod hours;
 pub mod keys;
 pub mod keywords;
+pub mod number;
 pub mod rate;
 
 pub use keys::{Grant, Keys};
