@@ -90,7 +90,10 @@ async fn carriers_and_the_contract_are_shown() {
         (answer["carriers"][0]["state"] == "up").then_some(answer)
     })
     .await;
-    assert_eq!(carriers, serde_json::json!({"carriers": [{"name": "one", "state": "up", "links": [{"state": "bound"}]}]}));
+    assert_eq!(
+        carriers,
+        serde_json::json!({"carriers": [{"name": "one", "state": "up", "links": [{"state": "bound"}], "id_base": "learning"}]})
+    );
     let openapi: Value = rig.get("/openapi.json").await.json();
     assert_eq!(openapi, serde_json::from_str::<Value>(include_str!("../../proto/openapi.json")).expect("JSON"));
 }
