@@ -74,10 +74,12 @@ async fn a_body_that_drips_is_refused() {
     let rig = Rig::start(Setup { http: "body_idle_timeout = \"300ms\"", ..Setup::default() }).await;
     let octets = bulk(&list(200));
     let mut stream = rig.dial().await;
+    let (head, octets) = octets.split_at(300);
+    stream.write_all(head).await.expect("written");
     let began = rig.world.mono();
     // One octet every few milliseconds: never a pause, and never an end.
     let drip = async {
-        for octet in &octets {
+        for octet in octets {
             if stream.write_all(&[*octet]).await.is_err() || stream.flush().await.is_err() {
                 break;
             }
