@@ -6,6 +6,8 @@
 //! (every refusal), `reply`; then what is served: `single`, `bulk` with `results`, `held` and `once` (idempotency), `replay`, `message`,
 //! `list`, `batch`, `cancel`, `service`.
 
+mod advise;
+mod advisors;
 mod batch;
 mod bulk;
 mod caller;

@@ -1,5 +1,6 @@
 //! What all handlers share: the engine, and the configuration as they need it. Nothing here is locked per message.
 
+use crate::api::advisors::Advisors;
 use crate::api::held::InProgress;
 use crate::api::problem::Problem;
 use crate::base::Span;
@@ -31,6 +32,7 @@ pub(super) struct Api {
     /// Names, in the configuration's order.
     pub(super) carriers: Vec<String>,
     pub(super) routes: Routes,
+    pub(super) advisors: Advisors,
     /// Requests with an idempotency key that are being served.
     pub(super) in_progress: Arc<InProgress>,
 }
@@ -49,6 +51,7 @@ impl Api {
             keys: Keys::new(&config.accounts, &config.pepper),
             customers: config.accounts.iter().map(customer).collect(),
             carriers: config.carriers.iter().map(|carrier| carrier.name.clone()).collect(),
+            advisors: Advisors::new(),
             routes: Routes::new(&config.routes, &config.carriers),
             in_progress: Arc::default(),
             engine,

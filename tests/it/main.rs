@@ -1,6 +1,7 @@
 //! The HTTP interface of a whole gateway, over real sockets.
 
 mod access;
+mod advice;
 mod bad_input;
 mod bulks;
 mod lists;
