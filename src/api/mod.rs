@@ -1,11 +1,29 @@
-//! api
-use crate::engine::Engine;
-use std::sync::Arc;
-pub async fn serve(
-    _e: Arc<Engine>,
-    _l: crate::world::BoxListener,
-    _t: Option<crate::world::tls::Server>,
-    stop: tokio_util::sync::CancellationToken,
-) {
-    stop.cancelled().await
-}
+//! The HTTP interface: requests in, messages handed to the engine, what became of them read back. It does I/O and
+//! decides nothing about messages; `proto/openapi.json` is its contract, `docs/http.md` says it in words.
+//!
+//! In reading order: `server` (connections) and `pace` (their time limits), `routes` (which handler serves what),
+//! `state` (what handlers share), `caller` (who is asking), `query`, `upload` (bodies as they arrive), `problem`
+//! (every refusal), `reply`; then what is served: `single`, `bulk` with `results`, `once` (idempotency), `message`,
+//! `list`, `batch`, `cancel`, `service`.
+
+mod batch;
+mod bulk;
+mod caller;
+mod cancel;
+mod list;
+mod message;
+mod once;
+mod pace;
+mod problem;
+mod query;
+mod replay;
+mod reply;
+mod results;
+mod routes;
+mod server;
+mod service;
+mod single;
+mod state;
+mod upload;
+
+pub use server::serve;

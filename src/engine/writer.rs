@@ -95,6 +95,15 @@ struct Letters {
     stop: bool,
 }
 
+/// What of a group was written although the disk is full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Written {
+    /// The group held new messages only.
+    Nothing,
+    /// The events of accepted messages.
+    Events,
+}
+
 impl Writer {
     /// Runs until told to stop, or until the journal fails.
     pub async fn run(mut self) {
@@ -171,7 +180,10 @@ impl Writer {
         match self.journal.commit(&prepared.group) {
             Ok(()) => {}
             Err(StoreFault::Full) => {
-                self.without_room(&mut letters, &mut prepared).await?;
+                if self.without_room(&mut letters, &mut prepared).await? == Written::Nothing {
+                    self.answer(&mut letters, &prepared);
+                    return Ok(());
+                }
             }
             Err(fault) => {
                 tracing::error!(%fault, "the journal has failed; the process ends, and a restart recovers all that was acknowledged");
@@ -189,7 +201,7 @@ impl Writer {
     }
 
     /// The disk is full: new messages are refused, events of accepted ones wait for the reserve or for room.
-    async fn without_room(&mut self, letters: &mut Letters, prepared: &mut Prepared) -> Result<(), NotDurable> {
+    async fn without_room(&mut self, letters: &mut Letters, prepared: &mut Prepared) -> Result<Written, NotDurable> {
         self.state.is_full.store(true, Ordering::Release);
         self.metrics.journal.full.set(1);
         tracing::error!("the disk is full: new messages are refused until there is room");
@@ -207,12 +219,12 @@ impl Writer {
         *prepared = self.grouping.prepare(Vec::new(), vec![turn], notes, self.world.now());
         if prepared.group.is_empty() {
             self.grouping.undo(prepared);
-            return Ok(());
+            return Ok(Written::Nothing);
         }
         self.journal.release_reserve();
         loop {
             match self.journal.commit(&prepared.group) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(Written::Events),
                 Err(StoreFault::Full) => tokio::time::sleep(Span::millis(200).std()).await,
                 Err(fault) => {
                     tracing::error!(%fault, "the journal has failed");

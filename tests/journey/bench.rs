@@ -3,7 +3,7 @@
 use relais::base::BatchId;
 use relais::config::{self, Config, MapSecrets};
 use relais::engine::reader::Calls;
-use relais::engine::{Engine, Running, WhenFull};
+use relais::engine::{Engine, Refused, Running, WhenFull};
 use relais::message::outcome::Tally;
 use relais::message::{Class, Composed, DoubtPolicy, Encoding, Reference, Status};
 use relais::pipeline::journal::{Acceptance, Drafts};
@@ -42,6 +42,11 @@ pub(crate) struct Kind {
 
 /// Puts a bulk of `count` messages into the journal; its id, when it is durable. Tokens in the texts are `#n#`.
 pub(crate) async fn bulk(engine: &Engine, count: u32, kind: Kind) -> BatchId {
+    try_bulk(engine, count, kind).await.expect("it is taken")
+}
+
+/// The same, which may be refused.
+pub(crate) async fn try_bulk(engine: &Engine, count: u32, kind: Kind) -> Result<BatchId, Refused> {
     let batch = BatchId(engine.ids.take(engine.world.now()));
     let mut drafts = Drafts::new("shop", Some(batch), &["one".to_owned()], 500);
     for n in 0..count {
@@ -65,9 +70,9 @@ pub(crate) async fn bulk(engine: &Engine, count: u32, kind: Kind) -> BatchId {
     }
     let row = BatchRow { id: batch, account: "shop".into(), at: engine.world.now(), received: count, accepted: count, detail: vec![] };
     let acceptance = Acceptance { frames: drafts.take(), seal: Some(row), ..Acceptance::default() };
-    let taken = engine.take(acceptance, WhenFull::Wait).await.expect("there is room");
-    engine.durable(taken).await.expect("it is durable");
-    batch
+    let taken = engine.take(acceptance, WhenFull::Wait).await?;
+    engine.durable(taken).await?;
+    Ok(batch)
 }
 
 /// Waits until every message of a bulk is final; where they stand.

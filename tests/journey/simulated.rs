@@ -1,13 +1,14 @@
 //! In the simulated world: one thread, a clock that jumps, a network from a seed. The same seed gives the same life.
 
 use crate::bench::{self, Kind};
+use relais::engine::Refused;
 use relais::engine::reader::Calls;
 use relais::lab::personality::Personality;
 use relais::lab::record::Recorder;
 use relais::lab::{Options, RecordOptions, SimWorld, Smsc, TokenRule};
 use relais::message::outcome::Tally;
 use relais::message::{DoubtPolicy, Status};
-use relais::storage::memory::Memory;
+use relais::storage::memory::{Memory, SimulatedFault};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,4 +49,42 @@ fn a_bad_carrier_loses_nothing_and_the_same_seed_is_the_same_life() {
     assert!(first.0.of(Status::Delivered) > 1_500, "{:?}", first.0);
     assert_eq!(life(7), first);
     assert_ne!(life(8).3, first.3);
+}
+
+#[test]
+fn a_full_disk_refuses_new_messages_and_loses_none_and_a_broken_one_ends_the_engine() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async move {
+        let sim = SimWorld::new(1);
+        let world = sim.world();
+        let record = Arc::new(Recorder::new(RecordOptions { token: TokenRule::Hashes, ..RecordOptions::default() }));
+        let options = Options { record: record.clone(), ..Options::default() };
+        let at = "10.0.0.1:2775".parse().expect("an address");
+        let _smsc = Smsc::listen(&world, at, Personality::default(), options).await.expect("it listens");
+        let memory = Memory::new();
+        let running = bench::engine(&world, bench::config(at, "", ""), Box::new(memory.clone()), Calls::Direct).await;
+        let kind = Kind { parts: 1, doubt: DoubtPolicy::ResendOnce };
+        let first = bench::bulk(&running.engine, 50, kind).await;
+        memory.fail_next_commit(SimulatedFault::Full);
+        assert_eq!(bench::try_bulk(&running.engine, 50, kind).await.err(), Some(Refused::Full));
+        assert_eq!(running.engine.readiness(), Err(Refused::Full));
+        // Upkeep finds room again.
+        running.engine.upkeep(relais::base::Time(0), 0);
+        while running.engine.readiness().is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let second = bench::bulk(&running.engine, 50, kind).await;
+        for batch in [first, second] {
+            assert_eq!(bench::settled(&running.engine, batch, Duration::from_secs(60)).await.of(Status::Delivered), 50);
+        }
+        assert_eq!((record.unique(), record.repeated()), (50, 50), "each bulk numbers its messages alike");
+
+        memory.fail_next_commit(SimulatedFault::Broken);
+        assert_eq!(bench::try_bulk(&running.engine, 1, kind).await.err(), Some(Refused::Stopping));
+        running.engine.failed().await;
+        assert_eq!(running.engine.readiness(), Err(Refused::Stopping));
+        let again = bench::engine(&world, bench::config(at, "", ""), Box::new(memory.reopen()), Calls::Direct).await;
+        assert_eq!(again.recovered.messages, 0);
+    });
 }

@@ -130,6 +130,8 @@ impl Grouping {
             prepared.group.batches.extend(acceptance.seal);
             prepared.group.aborted.extend(acceptance.abort);
         }
+        // Given up in the same tick: its frames need not be written to be removed.
+        joined.retain(|(draft, _)| draft.batch.is_none_or(|batch| !prepared.group.aborted.contains(&batch)));
         for (draft, owners) in joined {
             self.frame(draft, &owners, &mut prepared, now);
         }
@@ -260,6 +262,15 @@ mod tests {
         assert_eq!(sealed.live.iter().map(|frame| frame.head.count).sum::<u32>(), 5);
         let gone = grouping.prepare(vec![Acceptance { abort: Some(batch), ..Acceptance::default() }], vec![], vec![], Time(3));
         assert!(gone.live.is_empty() && gone.group.aborted == [batch]);
+    }
+
+    #[test]
+    fn a_bulk_given_up_in_the_tick_of_its_frames_writes_none_of_them() {
+        let mut grouping = Grouping::new(0, 0, None, 100);
+        let batch = BatchId(9);
+        let abort = Acceptance { abort: Some(batch), ..Acceptance::default() };
+        let prepared = grouping.prepare(vec![accept(vec![draft(Some(batch), 3)]), abort], vec![], vec![], Time(1));
+        assert!(prepared.group.frames.is_empty() && prepared.group.aborted == [batch]);
     }
 
     #[test]

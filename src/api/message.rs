@@ -1,0 +1,314 @@
+//! `GET /v1/messages/{id}`: one message as it stands, part by part, and its story. The text is never shown.
+
+use crate::api::caller::Caller;
+use crate::api::problem::Problem;
+use crate::api::query;
+use crate::api::reply::{Reply, json};
+use crate::api::state::Api;
+use crate::base::{MessageId, MessageRef, Time};
+use crate::config::Scope;
+use crate::engine::Engine;
+use crate::message::event::PartState;
+use crate::message::record::{MessageRecord, read_events};
+use crate::message::{Event, Life, Reason};
+use crate::storage::{Archive, Frame, StoreFault};
+use axum::extract::Request;
+use hyper::StatusCode;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Shows one message.
+pub(super) async fn get(api: Arc<Api>, request: Request) -> Result<Reply, Problem> {
+    let caller = Caller::of(&api, request.headers(), Scope::Read)?;
+    query::none(request.uri().query())?;
+    let id = id_in(request.uri().path()).ok_or(Problem::not_found())?;
+    let account = caller.name().to_owned();
+    let look = move |archive: &dyn Archive| {
+        let Some(found) = find(archive, id, &account)? else { return Ok::<_, StoreFault>(None) };
+        let events = events_of(archive, found.at.frame)?;
+        Ok(Some(found.view(&events, Fullness::Whole)))
+    };
+    let view = api.engine.reader.call(look).await?.ok_or(Problem::not_found())?;
+    Ok(json(StatusCode::OK, &view))
+}
+
+/// The id in `/v1/messages/{id}` and in what is below it.
+pub(super) fn id_in(path: &str) -> Option<MessageId> {
+    path.strip_prefix("/v1/messages/")?.split('/').next()?.parse().ok()
+}
+
+/// A message and where it lies.
+pub(super) struct Found {
+    pub(super) frame: Arc<Frame>,
+    pub(super) at: MessageRef,
+    pub(super) record: MessageRecord,
+}
+
+/// The account's message of this id. One of another account does not exist (INV-37).
+pub(super) fn find(archive: &dyn Archive, id: MessageId, account: &str) -> Result<Option<Found>, StoreFault> {
+    let frame = archive.frame_of(id)?.filter(|frame| frame.head.lane.account == account);
+    Ok(frame.and_then(|frame| Found::new(Engine::place_in(frame.head.first, id), frame)))
+}
+
+/// What has happened to the messages of a frame, oldest first.
+pub(super) fn events_of(archive: &dyn Archive, frame: MessageId) -> Result<Vec<Event>, StoreFault> {
+    let is_about = |event: &Event| match event {
+        Event::Leased { messages, .. } => messages.iter().any(|message| message.at.frame == frame),
+        event => event.at().is_some_and(|at| at.frame == frame),
+    };
+    let mut events = Vec::new();
+    for row in archive.touches(frame)? {
+        match read_events(&row.log) {
+            Ok(read) => events.extend(read.into_iter().filter(is_about)),
+            Err(fault) => tracing::error!(row = row.seq, %fault, "a log row is passed over"),
+        }
+    }
+    Ok(events)
+}
+
+/// How much of a message is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fullness {
+    /// With parts and story.
+    Whole,
+    /// A line of a list.
+    Line,
+}
+
+impl Found {
+    pub(super) fn new(at: MessageRef, frame: Arc<Frame>) -> Option<Found> {
+        let record = MessageRecord::read(frame.record(at.ordinal)?).ok()?;
+        Some(Found { frame, at, record })
+    }
+
+    /// How it stands after `events`, those of its frame.
+    pub(super) fn life(&self, events: &[Event]) -> Life {
+        let mut life = Life::new();
+        for event in events {
+            match event {
+                Event::Leased { messages, .. } => messages.iter().filter(|message| message.at == self.at).for_each(|m| life.lease(m)),
+                event if event.at() == Some(self.at) => life.apply(event),
+                _ => {}
+            }
+        }
+        life
+    }
+
+    pub(super) fn view(&self, events: &[Event], fullness: Fullness) -> View {
+        let (record, head, life) = (&self.record, &self.frame.head, self.life(events));
+        let reason = events.iter().find_map(|event| match event {
+            Event::Ended { at, reason, command_status, .. } if *at == self.at => Some(Cause::new(*reason, *command_status)),
+            _ => None,
+        });
+        let (parts, timeline) = match fullness {
+            Fullness::Line => (None, None),
+            Fullness::Whole => (Some(self.parts(events, &life)), Some(self.timeline(events))),
+        };
+        View {
+            id: self.at.id().to_string(),
+            status: life.status.word(),
+            is_final: life.status.is_final(),
+            to: record.recipient().e164(),
+            from: record.sender().to_owned(),
+            channel: record.encoded().channel(),
+            class: record.class_of().word(),
+            segments: record.count(),
+            encoding: record.encoded().word(),
+            client_ref: Some(record.reference().to_owned()).filter(|text| !text.is_empty()),
+            batch: head.batch.map(|batch| batch.to_string()),
+            line: head.batch.map(|_| record.line),
+            carrier: head.lane.carrier.clone(),
+            created_at: head.accepted.rfc3339(),
+            expires_at: record.expires(head.accepted).rfc3339(),
+            possible_duplicate: life.possible_duplicate,
+            reason,
+            parts,
+            timeline,
+        }
+    }
+
+    fn parts(&self, events: &[Event], life: &Life) -> Vec<Part> {
+        let standing = |bit: u64| match () {
+            () if life.delivered & bit != 0 => "delivered",
+            () if life.submitted & bit != 0 => "sent",
+            () if life.doubted & bit != 0 => "in_doubt",
+            () if life.leased & bit != 0 => "sending",
+            () => life.status.word(),
+        };
+        let mut parts: Vec<Part> = (0..self.record.count())
+            .map(|part| Part { part: part + 1, status: standing(1 << part), carrier_id: None, error: None })
+            .collect();
+        for event in events.iter().filter(|event| event.at() == Some(self.at)) {
+            match event {
+                Event::Submitted { part, carrier_id, .. } => {
+                    if let Some(part) = parts.get_mut(usize::from(*part)) {
+                        part.carrier_id = Some(carrier_id.to_string());
+                    }
+                }
+                Event::Receipt { part, state, error, .. } => {
+                    let failed = life.failed & (1 << part) != 0 && state.is_final();
+                    if let Some(part) = parts.get_mut(usize::from(*part)).filter(|part| failed && part.error.is_none()) {
+                        part.status = state_word(*state);
+                        part.error = Some(error.to_string());
+                    }
+                }
+                _ => {}
+            }
+        }
+        parts
+    }
+
+    fn timeline(&self, events: &[Event]) -> Vec<Entry> {
+        let mut entries = vec![Entry::new(self.frame.head.accepted, "accepted")];
+        for event in events {
+            let entry = |word| Entry::new(event.when(), word);
+            match event {
+                Event::Leased { bind, messages, .. } => {
+                    for message in messages.iter().filter(|message| message.at == self.at) {
+                        let (attempt, parts) = (Some(message.attempt), Some(numbers(message.parts)));
+                        entries.push(Entry { attempt, parts, bind: Some(*bind), ..entry("leased") });
+                    }
+                }
+                event if event.at() != Some(self.at) => {}
+                Event::Submitted { part, carrier_id, .. } => {
+                    entries.push(Entry { part: Some(part + 1), carrier_id: Some(carrier_id.to_string()), ..entry("submitted") });
+                }
+                Event::Refused { part, command_status, .. } => {
+                    entries.push(Entry { part: Some(part + 1), carrier_code: Some(*command_status), ..entry("refused") });
+                }
+                Event::Doubted { parts, reason, .. } => {
+                    entries.push(Entry { parts: Some(numbers(*parts)), reason: Some(reason.word()), ..entry("in_doubt") });
+                }
+                Event::Requeued { parts, reason, due, .. } => {
+                    let (parts, due) = (Some(numbers(*parts)), Some(due.rfc3339()));
+                    entries.push(Entry { parts, due, reason: Some(reason.word()), ..entry("requeued") });
+                }
+                Event::Receipt { part, state, error, .. } => {
+                    let error = Some(error.to_string()).filter(|text| !text.is_empty());
+                    entries.push(Entry { part: Some(part + 1), status: Some(state_word(*state)), error, ..entry("receipt") });
+                }
+                Event::Ended { status, reason, command_status, .. } => {
+                    let carrier_code = Some(*command_status).filter(|code| *code != 0);
+                    entries.push(Entry { status: Some(status.word()), reason: Some(reason.word()), carrier_code, ..entry("ended") });
+                }
+                Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } => {}
+            }
+        }
+        entries
+    }
+}
+
+/// The parts of a set, from 1.
+fn numbers(parts: u64) -> Vec<u8> {
+    (0..64).filter(|part| parts & (1 << part) != 0).map(|part| part + 1).collect()
+}
+
+const fn state_word(state: PartState) -> &'static str {
+    match state {
+        PartState::Enroute => "enroute",
+        state => state.status().word(),
+    }
+}
+
+/// A message as it is shown.
+#[derive(Serialize)]
+pub(super) struct View {
+    id: String,
+    status: &'static str,
+    #[serde(rename = "final")]
+    is_final: bool,
+    to: String,
+    from: String,
+    channel: &'static str,
+    class: &'static str,
+    segments: u8,
+    encoding: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_ref: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    carrier: String,
+    created_at: String,
+    expires_at: String,
+    possible_duplicate: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Cause>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<Vec<Part>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeline: Option<Vec<Entry>>,
+}
+
+/// Why it ended as it did.
+#[derive(Serialize)]
+struct Cause {
+    code: &'static str,
+    permanent: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    carrier_code: Option<u32>,
+}
+
+impl Cause {
+    fn new(reason: Reason, command_status: u32) -> Cause {
+        let carrier_code = Some(command_status).filter(|code| *code != 0);
+        Cause { code: reason.word(), permanent: reason == Reason::CarrierRefused, carrier_code }
+    }
+}
+
+#[derive(Serialize)]
+struct Part {
+    part: u8,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    carrier_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// One thing that happened.
+#[derive(Serialize)]
+struct Entry {
+    at: String,
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bind: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<Vec<u8>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    carrier_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    carrier_code: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<String>,
+}
+
+impl Entry {
+    fn new(at: Time, event: &'static str) -> Entry {
+        Entry {
+            at: at.rfc3339(),
+            event,
+            attempt: None,
+            bind: None,
+            part: None,
+            parts: None,
+            carrier_id: None,
+            status: None,
+            reason: None,
+            carrier_code: None,
+            error: None,
+            due: None,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What all handlers share: the engine, and the configuration as they need it. Nothing here is locked per message.
+
+use crate::api::once::InProgress;
+use crate::api::problem::Problem;
+use crate::base::Span;
+use crate::config::{self, Config};
+use crate::directory::{Keys, Rates};
+use crate::engine::Engine;
+use crate::message::{Class, DoubtPolicy};
+use crate::pipeline::accept::{AccountRules, BulkLimits, Coding, Inflate, InflateLimits, Senders, Split};
+use crate::pipeline::route::Routes;
+use crate::telemetry::AccountMetrics;
+use std::sync::Arc;
+
+/// One account, ready to be served.
+pub(super) struct Customer {
+    /// Its name in the configuration.
+    pub(super) name: String,
+    pub(super) rules: AccountRules,
+    pub(super) concat: config::Concat,
+    pub(super) rates: Rates,
+    pub(super) metrics: Arc<AccountMetrics>,
+}
+
+/// See the module.
+pub(super) struct Api {
+    pub(super) engine: Arc<Engine>,
+    pub(super) keys: Keys,
+    /// In the configuration's order.
+    pub(super) customers: Vec<Customer>,
+    /// Names, in the configuration's order.
+    pub(super) carriers: Vec<String>,
+    pub(super) routes: Routes,
+    /// Requests with an idempotency key that are being served.
+    pub(super) in_progress: Arc<InProgress>,
+}
+
+impl Api {
+    pub(super) fn new(engine: Arc<Engine>) -> Api {
+        let config = engine.config.clone();
+        let customer = |account: &config::Account| Customer {
+            name: account.name.clone(),
+            rules: rules(account),
+            concat: account.concat,
+            rates: Rates::new(account),
+            metrics: engine.metrics.account(&account.name),
+        };
+        Api {
+            keys: Keys::new(&config.accounts, &config.pepper),
+            customers: config.accounts.iter().map(customer).collect(),
+            carriers: config.carriers.iter().map(|carrier| carrier.name.clone()).collect(),
+            routes: Routes::new(&config.routes, &config.carriers),
+            in_progress: Arc::default(),
+            engine,
+        }
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.engine.config
+    }
+
+    /// A decoder for a body of at most `body_bytes_max` octets.
+    pub(super) fn inflate(&self, coding: Coding, body_bytes_max: u64) -> Result<Inflate, Problem> {
+        Ok(Inflate::new(coding, InflateLimits { body_bytes_max, ratio_max: self.config().http.compression_ratio_max })?)
+    }
+
+    pub(super) fn bulk_limits(&self) -> BulkLimits {
+        let http = &self.config().http;
+        BulkLimits {
+            body_bytes_max: http.bulk_bytes_max,
+            line_bytes_max: usize::try_from(http.line_bytes_max).unwrap_or(usize::MAX),
+            lines_max: http.bulk_lines_max,
+        }
+    }
+
+    /// How long a body may pause.
+    pub(super) fn idle(&self) -> Span {
+        self.config().http.body_idle_timeout
+    }
+}
+
+fn rules(account: &config::Account) -> AccountRules {
+    let senders: Vec<Box<str>> = account.senders.iter().map(|sender| sender.as_str().into()).collect();
+    let doubt = match account.doubt {
+        config::Doubt::ResendOnce => DoubtPolicy::ResendOnce,
+        config::Doubt::AtMostOnce => DoubtPolicy::AtMostOnce,
+    };
+    AccountRules {
+        // With one sender there is nothing to choose.
+        from: if let [only] = &*senders { Some(only.clone()) } else { None },
+        senders: if senders.is_empty() { Senders::Any } else { Senders::Only(senders) },
+        class: match account.default_class {
+            config::Class::Otp => Class::Otp,
+            config::Class::Transactional => Class::Transactional,
+            config::Class::Service => Class::Service,
+            config::Class::Marketing => Class::Marketing,
+        },
+        doubt: [doubt; Class::ALL.len()],
+        max_segments: account.max_segments,
+        split: match account.split {
+            config::Split::Grapheme => Split::Grapheme,
+            config::Split::Codepoint => Split::Codepoint,
+        },
+        ..AccountRules::default()
+    }
+}
