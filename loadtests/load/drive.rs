@@ -19,6 +19,9 @@ const READY_BYTES: usize = 512 << 20;
 /// Times a request is offered before the run is given up.
 const TRIES: u32 = 2_000;
 
+/// Messages remembered for look-ups.
+const KNOWN_MAX: usize = 65_536;
+
 /// Where to send, and as whom.
 #[derive(Clone)]
 pub(crate) struct Door {
@@ -65,8 +68,6 @@ pub(crate) struct Driven {
     pub(crate) refusal_latency: Histogram,
     pub(crate) began: Option<Instant>,
     pub(crate) ended: Option<Instant>,
-    /// Names of some accepted messages and bulks, for look-ups.
-    pub(crate) known: Vec<Known>,
 }
 
 /// Something that can be looked up.
@@ -90,7 +91,6 @@ impl Driven {
         self.refusal_latency.merge(&other.refusal_latency);
         self.began = [self.began, other.began].into_iter().flatten().min();
         self.ended = [self.ended, other.ended].into_iter().flatten().max();
-        self.known.extend(other.known);
     }
 
     /// Accepted a second, from the first request to the last answer.
@@ -114,6 +114,7 @@ pub(crate) struct Plan {
     due: Mutex<Vec<f64>>,
     /// Accepted so far, for who watches.
     pub(crate) accepted: AtomicU64,
+    /// Some accepted messages and their bulks, for look-ups.
     pub(crate) known: Mutex<Vec<Known>>,
 }
 
@@ -256,10 +257,9 @@ fn take(plan: &Plan, driven: &mut Driven, answer: &Answer, range: &Range<u64>) -
     driven.accepted += accepted;
     plan.accepted.fetch_add(accepted, Relaxed);
     // One in sixteen requests is remembered, up to a bound.
-    if driven.known.len() < 4_096 && driven.requests % 16 == 1 {
-        let known = Known { id: word("id"), batch: word("batch"), number: range.start };
-        plan.known.lock().unwrap_or_else(PoisonError::into_inner).push(known.clone());
-        driven.known.push(known);
+    let mut known = plan.known.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.len() < KNOWN_MAX && driven.requests % 16 == 1 {
+        known.push(Known { id: word("id"), batch: word("batch"), number: range.start });
     }
     Ok(())
 }
