@@ -50,9 +50,10 @@ pub(crate) async fn run(world: &World, scenario: &Scenario, messages: u64, seed:
     eprintln!("ready again after {:.3} s, {resident:.0} MiB", ready.as_secs_f64());
 
     let stop = CancellationToken::new();
-    let searching = plans.first().filter(|_| scenario.searches_per_s > 0.0).map(|plan| {
-        tokio::spawn(search(stage.door(), workload.clone(), plan.clone(), scenario.searches_per_s, stop.clone()))
-    });
+    let searching = plans
+        .first()
+        .filter(|_| scenario.searches_per_s > 0.0)
+        .map(|plan| tokio::spawn(search(stage.door(), workload.clone(), plan.clone(), scenario.searches_per_s, stop.clone())));
     let draining = Instant::now();
     stage.carrier_up().await?;
     let accepted: u64 = phases.iter().map(|phase| phase.accepted).sum();
@@ -65,7 +66,7 @@ pub(crate) async fn run(world: &World, scenario: &Scenario, messages: u64, seed:
     };
     let metrics = stage.metrics().await?;
     let (gateway, ours) = (stage.gateway_usage(), Usage::of(std::process::id()).since(ours));
-    let figures = Figures { messages, phases, plans, began, gateway, ours, metrics_before, metrics, search };
+    let figures = Figures { messages, phases, told: Vec::new(), plans, began, gateway, ours, metrics_before, metrics, search };
     let mut said = report(stage, scenario, seed, figures).await?;
     // Against the first step; the second is the first whose start is warm, the last what ten times as much does.
     let figure = |step: usize, key: &str| steps[step][key].as_f64().unwrap_or(0.0);

@@ -33,7 +33,8 @@ pub(crate) struct Door {
 impl Door {
     pub(crate) fn head(&self, method: &str, path: &str, length: usize) -> Vec<u8> {
         let Door { at, key, .. } = self;
-        let content = if method == "POST" { format!("content-type: application/json\r\ncontent-length: {length}\r\n") } else { String::new() };
+        let content =
+            if method == "POST" { format!("content-type: application/json\r\ncontent-length: {length}\r\n") } else { String::new() };
         format!("{method} {path} HTTP/1.1\r\nhost: {at}\r\nauthorization: Bearer {key}\r\n{content}\r\n").into_bytes()
     }
 
@@ -106,7 +107,7 @@ impl Driven {
 pub(crate) struct Plan {
     door: Door,
     workload: Workload,
-    phase: Phase,
+    pub(crate) phase: Phase,
     messages: Range<u64>,
     ready: Vec<Vec<u8>>,
     next: AtomicU64,
@@ -246,7 +247,8 @@ async fn worker(plan: Arc<Plan>, began: Instant, wall: f64) -> anyhow::Result<Dr
 /// Counts an answer.
 fn take(plan: &Plan, driven: &mut Driven, answer: &Answer, range: &Range<u64>) -> anyhow::Result<()> {
     let text = String::from_utf8_lossy(&answer.body);
-    let word = |name: &str| text.split(&format!("\"{name}\":\"")).nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned();
+    let word =
+        |name: &str| text.split(&format!("\"{name}\":\"")).nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned();
     let accepted = if plan.phase.kind == Kind::Single {
         1
     } else {

@@ -62,7 +62,8 @@ impl Process {
     /// Starts one. Its standard output is read as it comes; its standard error goes to `log`.
     pub(crate) fn start(name: &'static str, command: &mut Command, log: &Path) -> anyhow::Result<Process> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().with_context(|| format!("{name} does not start"))?;
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().with_context(|| format!("{name} does not start"))?;
         let out = BufReader::new(child.stdout.take().context("a pipe")?);
         let said = Arc::new(Mutex::new(Said::default()));
         let shared = said.clone();
@@ -182,7 +183,8 @@ impl Usage {
         let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
         let stat = read("stat");
         // After the name in parentheses: state is the first field, utime the twelfth, stime the next; ticks of 10 ms.
-        let ticks: Vec<f64> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().map(|field| field.parse().unwrap_or(0.0)).collect();
+        let ticks: Vec<f64> =
+            stat.rsplit(')').next().unwrap_or_default().split_whitespace().map(|field| field.parse().unwrap_or(0.0)).collect();
         let field = |file: &str, name: &str| -> f64 {
             let text = read(file);
             let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();

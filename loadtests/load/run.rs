@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use relais::world::World;
 use serde_json::{Value, json};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +27,8 @@ const STOP: Duration = Duration::from_secs(60);
 pub(crate) struct Figures {
     pub(crate) messages: u64,
     pub(crate) phases: Vec<Driven>,
+    /// Messages told a second while each phase was offered (and, when it settles, until it had).
+    pub(crate) told: Vec<f64>,
     pub(crate) plans: Vec<Arc<Plan>>,
     pub(crate) began: Instant,
     pub(crate) gateway: Usage,
@@ -54,17 +57,27 @@ async fn straight(world: &World, scenario: &Scenario, messages: u64, seed: u64, 
     let (gateway, ours) = (Usage::of(stage.gateway.pid()), Usage::of(std::process::id()));
     let began = Instant::now();
     let stop = CancellationToken::new();
-    let searching = groups.first().and_then(|group| group.first()).filter(|_| scenario.searches_per_s > 0.0).map(|plan| {
-        tokio::spawn(search(door.clone(), workload.clone(), plan.clone(), scenario.searches_per_s, stop.clone()))
-    });
+    let searching = groups
+        .first()
+        .and_then(|group| group.first())
+        .filter(|_| scenario.searches_per_s > 0.0)
+        .map(|plan| tokio::spawn(search(door.clone(), workload.clone(), plan.clone(), scenario.searches_per_s, stop.clone())));
     let (mut phases, mut all) = (Vec::new(), Vec::new());
+    let accepted = |phases: &[Driven]| phases.iter().map(|phase| phase.accepted).sum::<u64>();
+    let mut told = Vec::new();
     for group in groups {
+        let (began, before) = (Instant::now(), stage.sink.count("sink.finals"));
         phases.extend(drive(&group).await?);
+        let (mut ended, mut after) = (Instant::now(), stage.sink.count("sink.finals"));
+        if group.iter().any(|plan| plan.phase.settle) {
+            settled(&mut stage, accepted(&phases)).await?;
+            (ended, after) = (stage.sink.since("sink.finals").unwrap_or(ended), stage.sink.count("sink.finals"));
+        }
+        let rate = (after - before) as f64 / (ended - began).as_secs_f64().max(1e-9);
+        told.extend(group.iter().map(|_| round(rate)));
         all.extend(group);
-        // Ready bodies of phases that are over are not needed any more.
     }
-    let accepted: u64 = phases.iter().map(|phase| phase.accepted).sum();
-    settled(&mut stage, accepted).await?;
+    settled(&mut stage, accepted(&phases)).await?;
     stop.cancel();
     let search = match searching {
         Some(searching) => searching.await??,
@@ -73,7 +86,7 @@ async fn straight(world: &World, scenario: &Scenario, messages: u64, seed: u64, 
     let metrics = stage.metrics().await?;
     let gateway = stage.gateway_usage().since(gateway);
     let ours = Usage::of(std::process::id()).since(ours);
-    let figures = Figures { messages, phases, plans: all, began, gateway, ours, metrics_before, metrics, search };
+    let figures = Figures { messages, phases, told, plans: all, began, gateway, ours, metrics_before, metrics, search };
     report(stage, scenario, seed, figures).await
 }
 
@@ -150,7 +163,7 @@ async fn idle(world: &World, scenario: &Scenario, directory: Directory) -> anyho
 
 /// Stops everything, adds up, and says so.
 pub(crate) async fn report(mut stage: Stage, scenario: &Scenario, seed: u64, figures: Figures) -> anyhow::Result<Value> {
-    let Figures { messages, phases, plans, began, gateway, ours, metrics_before, metrics, search } = figures;
+    let Figures { messages, phases, told, plans, began, gateway, ours, metrics_before, metrics, search } = figures;
     let mut sum = Driven::default();
     phases.iter().for_each(|phase| sum.merge(phase.clone()));
     let smsc = stage.smsc.take().context("the SMSC is up")?;
@@ -186,14 +199,16 @@ pub(crate) async fn report(mut stage: Stage, scenario: &Scenario, seed: u64, fig
         "nothing lost or doubled": lost + duplicated == 0,
     });
     let adds_up = checks.as_object().into_iter().flatten().all(|(_, holds)| holds == &Value::Bool(true));
-    let traced = if scenario.trace { trace(&stage.directory, &plans, seed)? } else { Value::Null };
+    let traced = if scenario.trace { trace(&stage.trace_file(), &plans, seed)? } else { Value::Null };
     let stages = stages(&metrics, &metrics_before);
     let accept_to_submit = if traced.is_null() { sum_of(&stages["accept_to_commit_ms"], &stages["commit_to_submit_ms"]) } else { traced };
+    let overload = overload(&phases, &told);
     let phases: Vec<Value> = phases
         .iter()
-        .map(|phase| {
+        .enumerate()
+        .map(|(index, phase)| {
             json!({
-                "accepted": phase.accepted, "accepted_per_s": round(phase.rate()), "request_ms": phase.latency.json(),
+                "accepted": phase.accepted, "accepted_per_s": round(phase.rate()), "told_per_s": told.get(index), "request_ms": phase.latency.json(),
                 "requests": phase.requests, "refusals": phase.refusals, "refusals_with_retry_after": phase.refusals_with_wait,
                 "refusal_ms": phase.refusal_latency.json(), "dropped": phase.dropped,
             })
@@ -211,8 +226,24 @@ pub(crate) async fn report(mut stage: Stage, scenario: &Scenario, seed: u64, fig
             "gateway": gateway.json(millions), "load": ours.json(millions), "smsc": smsc_used.json(millions), "sink": sink_used.json(millions),
         },
         "requests": sum.requests, "refusals": sum.refusals, "refusals_with_retry_after": sum.refusals_with_wait, "dropped": sum.dropped,
-        "search_ms": search, "phases": phases, "lost": lost, "duplicated": duplicated, "checks": checks, "adds_up": adds_up,
+        "search_ms": search, "overload": overload, "phases": phases, "lost": lost, "duplicated": duplicated, "checks": checks, "adds_up": adds_up,
     }))
+}
+
+/// When a phase drops what is refused: what it came to, against the phase before it.
+fn overload(phases: &[Driven], told: &[f64]) -> Value {
+    let Some(over) = phases.iter().position(|phase| phase.dropped > 0 || phase.refusals > 0).filter(|over| *over > 0) else {
+        return Value::Null;
+    };
+    let of = |index: usize| (phases[index].rate(), told.get(index).copied().unwrap_or(0.0));
+    let (peak, now) = (of(over - 1), of(over));
+    let offered = (phases[over].began, phases[over].ended);
+    let offered_s = offered.0.zip(offered.1).map_or(0.0, |(began, ended)| (ended - began).as_secs_f64());
+    json!({
+        "offered_per_s": round(phases[over].offered as f64 / offered_s.max(1e-9)),
+        "goodput_to_peak": round(now.0 / peak.0.max(1.0)), "told_to_peak": round(now.1 / peak.1.max(1.0)),
+        "refusals_without_retry_after": phases[over].refusals - phases[over].refusals_with_wait,
+    })
 }
 
 fn stages(now: &Metrics, before: &Metrics) -> Value {
@@ -234,8 +265,8 @@ fn sum_of(first: &Value, second: &Value) -> Value {
 }
 
 /// From the instant a message's request was due to the millisecond in which the SMSC noted its first part.
-fn trace(directory: &Directory, plans: &[Arc<Plan>], seed: u64) -> anyhow::Result<Value> {
-    let text = std::fs::read(directory.path.join("submits.ndjson")).context("the SMSC's record")?;
+fn trace(file: &Path, plans: &[Arc<Plan>], seed: u64) -> anyhow::Result<Value> {
+    let text = std::fs::read(file).context("the SMSC's record")?;
     let mut due: Vec<(Range<u64>, f64)> = plans.iter().flat_map(|plan| plan.due()).collect();
     due.sort_by_key(|(range, _)| range.start);
     let token = format!("\"token\":\"{seed}-");

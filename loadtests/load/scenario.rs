@@ -129,13 +129,24 @@ pub(crate) struct Phase {
     /// counts from the intended instant). 0 = the next request as soon as a connection is free.
     pub(crate) rate: f64,
     pub(crate) refusals: Refusals,
+    /// Before the next phase begins, all of this one is told.
+    pub(crate) settle: bool,
     /// At the same time as the phase before.
     pub(crate) beside: bool,
 }
 
 impl Default for Phase {
     fn default() -> Phase {
-        Phase { share: 1.0, kind: Kind::Bulk, bulk: 5_000, connections: 4, rate: 0.0, refusals: Refusals::Retry, beside: false }
+        Phase {
+            share: 1.0,
+            kind: Kind::Bulk,
+            bulk: 5_000,
+            connections: 4,
+            rate: 0.0,
+            refusals: Refusals::Retry,
+            settle: false,
+            beside: false,
+        }
     }
 }
 
@@ -243,10 +254,14 @@ mod tests {
     fn a_pass_line_is_missed_above_below_and_when_its_figure_is_not_there() {
         let mut scenario = Scenario::load("idle").expect("it is there");
         let bounds = |min, max| Bounds { min, max };
-        scenario.pass =
-            [("a.p99", bounds(None, Some(5.0))), ("b", bounds(Some(10.0), None)), ("c", bounds(None, None)), ("d.0", bounds(Some(1.0), None))]
-                .map(|(place, bounds)| (place.to_owned(), bounds))
-                .into();
+        scenario.pass = [
+            ("a.p99", bounds(None, Some(5.0))),
+            ("b", bounds(Some(10.0), None)),
+            ("c", bounds(None, None)),
+            ("d.0", bounds(Some(1.0), None)),
+        ]
+        .map(|(place, bounds)| (place.to_owned(), bounds))
+        .into();
         assert_eq!(scenario.missed(&json!({ "a": { "p99": 6 }, "b": 9, "d": [1] })).len(), 3);
         assert!(scenario.missed(&json!({ "a": { "p99": 5 }, "b": 10, "c": 0, "d": [2] })).is_empty());
     }

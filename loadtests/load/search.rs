@@ -14,13 +14,7 @@ use tokio_util::sync::CancellationToken;
 const KINDS: [&str; 4] = ["id", "client_ref", "recipient", "batch"];
 
 /// Runs until told to stop; the report.
-pub(crate) async fn search(
-    door: Door,
-    workload: Workload,
-    plan: Arc<Plan>,
-    per_s: f64,
-    stop: CancellationToken,
-) -> anyhow::Result<Value> {
+pub(crate) async fn search(door: Door, workload: Workload, plan: Arc<Plan>, per_s: f64, stop: CancellationToken) -> anyhow::Result<Value> {
     let mut tasks = tokio::task::JoinSet::new();
     for kind in KINDS {
         tasks.spawn(one(door.clone(), workload.clone(), plan.clone(), per_s, stop.clone(), kind));

@@ -187,11 +187,12 @@ fn config(scenario: &Scenario, dir: &Path, hash: &str, smsc_port: u16, sink_port
         dir.join("data"),
         gateway.http,
     );
+    let rate = if gateway.carrier.contains("segments_per_second") { "" } else { "segments_per_second = 0\n" };
     for carrier in 0..gateway.carriers {
         text += &format!(
             "[[carriers]]\nname = \"far-{carrier}\"\nhost = \"127.0.0.1\"\nport = {smsc_port}\nsystem_id = \"relais-{carrier}\"\n\
-             password = {{ env = \"LOAD_CARRIER\" }}\nbinds = {}\nwindow = {}\nsegments_per_second = 0\nreconnect_min = \"100ms\"\n\
-             reconnect_max = \"1s\"\n{}\n",
+             password = {{ env = \"LOAD_CARRIER\" }}\nbinds = {}\nwindow = {}\nreconnect_min = \"100ms\"\n\
+             reconnect_max = \"1s\"\n{rate}{}\n",
             gateway.binds, gateway.window, gateway.carrier,
         );
     }
