@@ -177,6 +177,7 @@ pub(crate) async fn report(mut stage: Stage, scenario: &Scenario, seed: u64, fig
         "segments": per_s(&smsc, "smsc.submits"), "receipts": per_s(&smsc, "smsc.receipts_acked"), "events": per_s(&stage.sink, "sink.events"),
     });
     let (smsc_used, sink_used) = (Usage::of(smsc.pid()), Usage::of(stage.sink.pid()));
+    let record = stage.trace_file();
     let ended = stage.gateway.stop(STOP).await;
     let (smsc, sink) = (smsc.stop(STOP).await?["smsc"].clone(), stage.sink.stop(STOP).await?["sink"].clone());
     let of = |from: &Value, key: &str| from[key].as_u64().unwrap_or(0);
@@ -199,7 +200,7 @@ pub(crate) async fn report(mut stage: Stage, scenario: &Scenario, seed: u64, fig
         "nothing lost or doubled": lost + duplicated == 0,
     });
     let adds_up = checks.as_object().into_iter().flatten().all(|(_, holds)| holds == &Value::Bool(true));
-    let traced = if scenario.trace { trace(&stage.trace_file(), &plans, seed)? } else { Value::Null };
+    let traced = if scenario.trace { trace(&record, &plans, seed)? } else { Value::Null };
     let stages = stages(&metrics, &metrics_before);
     let accept_to_submit = if traced.is_null() { sum_of(&stages["accept_to_commit_ms"], &stages["commit_to_submit_ms"]) } else { traced };
     let overload = overload(&phases, &told);
