@@ -19,8 +19,11 @@ fn text(octets: &[u8]) -> String {
 fn check_names_every_mistake_with_its_line_and_the_nearest_right_key() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("wrong.toml");
-    std::fs::write(&file, "[htp]\nlisten = \"127.0.0.1:80\"\n[[carriers]]\nname = \"one\"\nhost = \"h\"\nsystem_id = \"s\"\npassword = \"p\"\nwindw = 3\n")
-        .expect("written");
+    std::fs::write(
+        &file,
+        "[htp]\nlisten = \"127.0.0.1:80\"\n[[carriers]]\nname = \"one\"\nhost = \"h\"\nsystem_id = \"s\"\npassword = \"p\"\nwindw = 3\n",
+    )
+    .expect("written");
     let done = relais(&["check", file.to_str().expect("UTF-8")], None);
     assert_eq!(done.status.code(), Some(2));
     let said = text(&done.stderr);

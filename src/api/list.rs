@@ -17,6 +17,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::StatusCode;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// Messages of one page.
@@ -148,11 +149,11 @@ impl Wanted {
         let mut events: BTreeMap<MessageId, Vec<Event>> = BTreeMap::new();
         let mut messages = Vec::with_capacity(found.len());
         for one in found {
-            let frame = one.at.frame;
-            if !events.contains_key(&frame) {
-                events.insert(frame, events_of(archive, frame)?);
-            }
-            messages.push(one.view(&events[&frame], Fullness::Line));
+            let events = match events.entry(one.at.frame) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => place.insert(events_of(archive, one.at.frame)?),
+            };
+            messages.push(one.view(events, Fullness::Line));
         }
         Ok(Some(Page { messages, next: next.map(Cursor::write) }))
     }

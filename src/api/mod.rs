@@ -10,6 +10,7 @@ mod batch;
 mod bulk;
 mod caller;
 mod cancel;
+mod held;
 mod list;
 mod message;
 mod once;

@@ -3,6 +3,7 @@
 //! its connection.
 
 use crate::api::caller::Caller;
+use crate::api::held::{HEADER as NAME, Held};
 use crate::api::problem::Problem;
 use crate::api::reply::Reply;
 use crate::api::state::Api;
@@ -15,40 +16,10 @@ use axum::extract::Request;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use sha2::{Digest as _, Sha256};
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
 
-const NAME: &str = "Idempotency-Key";
 const KEY_MAX: usize = 255;
 const MESSAGE: u8 = 1;
 const BATCH: u8 = 2;
-
-/// The keys of requests that are being served.
-#[derive(Debug, Default)]
-pub(super) struct InProgress(Mutex<HashSet<(String, String)>>);
-
-/// A key, held. Dropping it gives it free.
-#[derive(Debug)]
-pub(super) struct Held {
-    all: Arc<InProgress>,
-    name: (String, String),
-}
-
-impl Held {
-    fn take(all: &Arc<InProgress>, account: &str, key: String) -> Result<Held, Problem> {
-        let name = (account.to_owned(), key);
-        if !all.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone()) {
-            return Err(Problem::header(Code::IdempotencyInProgress, NAME, "a request with this key is being served"));
-        }
-        Ok(Held { all: all.clone(), name })
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.all.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
-    }
-}
 
 /// A request that is to be carried out once.
 pub(super) struct Once {
@@ -172,6 +143,8 @@ impl Given {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::held::InProgress;
+    use std::sync::Arc;
 
     #[test]
     fn an_answer_is_read_as_it_was_written() {

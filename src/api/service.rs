@@ -37,6 +37,7 @@ struct Carrier {
     name: String,
     state: &'static str,
     links: Vec<Link>,
+    id_base: &'static str,
 }
 
 #[derive(Serialize)]
@@ -54,7 +55,8 @@ fn carrier(view: &crate::engine::letter::CarrierView) -> Carrier {
         n if n == links.len() => "up",
         _ => "degraded",
     };
-    Carrier { name: view.carrier.clone(), state, links }
+    let id_base = view.form.0.map_or("learning", crate::channel::sms::Profile::form_word);
+    Carrier { name: view.carrier.clone(), state, links, id_base }
 }
 
 /// Lists the events the account's webhooks did not take, oldest first.

@@ -1,7 +1,8 @@
 //! `POST /v1/messages`: one message. Nothing of a 2xx is made before its commit has come back.
 
 use crate::api::caller::Caller;
-use crate::api::once::{self, Given, Held, Once};
+use crate::api::held::Held;
+use crate::api::once::{self, Given, Once};
 use crate::api::problem::Problem;
 use crate::api::query;
 use crate::api::reply::{Reply, json};

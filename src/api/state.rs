@@ -1,6 +1,6 @@
 //! What all handlers share: the engine, and the configuration as they need it. Nothing here is locked per message.
 
-use crate::api::once::InProgress;
+use crate::api::held::InProgress;
 use crate::api::problem::Problem;
 use crate::base::Span;
 use crate::config::{self, Config};

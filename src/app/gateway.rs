@@ -5,7 +5,7 @@ use crate::app::files;
 use crate::base::{Span, Time};
 use crate::config::{Backend, Config};
 use crate::engine::handle::Engine;
-use crate::engine::hook::CourierStats;
+use crate::engine::hook::{CourierStats, State};
 use crate::engine::reader::Calls;
 use crate::engine::recover::Found;
 use crate::engine::start::{Running, StartFault};
@@ -59,7 +59,11 @@ pub struct Gateway {
     pub http: SocketAddr,
     /// What recovery found.
     pub found: Found,
-    running: Option<Running>,
+    /// Cancelled when a part has panicked: the process must end at once, never half alive.
+    pub broken: CancellationToken,
+    parts: Vec<(String, tokio::task::JoinHandle<()>)>,
+    couriers: tokio::task::JoinHandle<()>,
+    stop_couriers: CancellationToken,
     api: tokio::task::JoinHandle<()>,
     upkeep: tokio::task::JoinHandle<()>,
     stop_api: CancellationToken,
@@ -109,9 +113,12 @@ impl Gateway {
         let (stop_api, stop_upkeep) = (CancellationToken::new(), CancellationToken::new());
         let api = tokio::spawn(api::serve(engine.clone(), listener, tls, stop_api.clone()));
         let upkeep = tokio::spawn(look_after(engine.clone(), stop_upkeep.clone()));
+        let broken = CancellationToken::new();
+        let Running { parts, couriers, stop_couriers, recovered: found, .. } = running;
+        let parts = parts.into_iter().map(|(name, part)| (name.clone(), tokio::spawn(watch(name, part, broken.clone())))).collect();
+        let couriers = tokio::spawn(watch_couriers(couriers, broken.clone()));
         let drain_timeout = config.engine.drain_timeout;
-        let found = running.recovered.clone();
-        Ok(Gateway { engine, http, found, running: Some(running), api, upkeep, stop_api, stop_upkeep, drain_timeout })
+        Ok(Gateway { engine, http, found, broken, parts, couriers, stop_couriers, api, upkeep, stop_api, stop_upkeep, drain_timeout })
     }
 
     /// Ends it politely: no new messages, what is leased goes out, windows empty, sessions unbind, the journal closes.
@@ -121,11 +128,9 @@ impl Gateway {
         let _ = tokio::time::timeout(REQUESTS_END.std(), &mut self.api).await;
         self.stop_upkeep.cancel();
         let mut ended = Ended::Clean;
-        let Some(running) = self.running.take() else { return ended };
-        let Running { parts, mut couriers, stop_couriers, .. } = running;
         self.engine.stop_shards();
         let (mut writer, mut others) = (None, Vec::new());
-        for (name, part) in parts {
+        for (name, part) in std::mem::take(&mut self.parts) {
             match name.as_str() {
                 "journal" => writer = Some(part),
                 "checkpoint" => others.push(part),
@@ -138,9 +143,9 @@ impl Gateway {
                 }
             }
         }
-        stop_couriers.cancel();
-        let _ = tokio::time::timeout(REQUESTS_END.std(), async { while couriers.join_next().await.is_some() {} }).await;
-        if self.engine.has_failed() {
+        self.stop_couriers.cancel();
+        let _ = tokio::time::timeout(REQUESTS_END.std(), &mut self.couriers).await;
+        if self.engine.has_failed() || self.broken.is_cancelled() {
             return Ended::Failed;
         }
         self.engine.stop_writer();
@@ -180,6 +185,23 @@ fn open(config: &Config) -> Result<Opened, crate::storage::StoreFault> {
     }
 }
 
+/// A part that panics breaks the gateway.
+async fn watch(name: String, part: crate::world::Finished, broken: CancellationToken) {
+    if let Err(why) = part.await {
+        tracing::error!(part = name, why, "a part has ended badly; the process ends, and a restart recovers");
+        broken.cancel();
+    }
+}
+
+async fn watch_couriers(mut couriers: tokio::task::JoinSet<()>, broken: CancellationToken) {
+    while let Some(ended) = couriers.join_next().await {
+        if ended.is_err() {
+            tracing::error!("a webhook's task has panicked; the process ends, and a restart recovers");
+            broken.cancel();
+        }
+    }
+}
+
 /// Upkeep of the journal, and gauges nobody publishes by themselves.
 async fn look_after(engine: Arc<Engine>, stop: CancellationToken) {
     let mut last: Vec<[u64; 3]> = vec![[0; 3]; engine.couriers.len()];
@@ -204,5 +226,21 @@ fn publish(engine: &Engine, name: &str, stats: &CourierStats, last: &mut [u64; 3
         counter.inc_by(now.saturating_sub(*last));
         *last = now;
     }
-    metrics.lag.set(engine.seq().saturating_sub(stats.told().min(engine.seq())) as i64);
+    // Not from the durable cursor: that one stays behind its own commit, and a lag that is never 0 tells nobody anything.
+    let lag = if stats.state() == State::Gone { 0 } else { stats.lag.load(Ordering::Relaxed) };
+    metrics.lag.set(i64::try_from(lag).unwrap_or(i64::MAX));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_panics_breaks_the_gateway_and_one_that_ends_does_not() {
+        for (outcome, breaks) in [(Err("panicked".to_owned()), true), (Ok(()), false)] {
+            let broken = CancellationToken::new();
+            watch("shard-0".into(), Box::pin(async move { outcome }), broken.clone()).await;
+            assert_eq!(broken.is_cancelled(), breaks);
+        }
+    }
 }

@@ -62,10 +62,11 @@ async fn wait(gateway: Gateway) -> u8 {
         tracing::error!("signals cannot be heard");
         return NOT_STARTED;
     };
-    let engine = gateway.engine.clone();
+    let (engine, broken) = (gateway.engine.clone(), gateway.broken.clone());
     tokio::select! {
         _ = term.recv() => {}
         _ = interrupt.recv() => {}
+        () = broken.cancelled() => return FAILED,
         () = engine.failed() => {
             tracing::error!("the journal has failed: the process ends at once");
             return FAILED;

@@ -1,7 +1,8 @@
-//! Who may call: a snapshot of the configuration's accounts, as authentication and limits need them. Made whole from
-//! the configuration, never changed but for the debts of its rates; nothing here reads a clock.
+//! What the gateway knows of those it serves: accounts and their keys and rates, as a snapshot of the configuration;
+//! numbers; the words people write back. Nothing here reads a clock.
 
 pub mod keys;
+pub mod keywords;
 pub mod rate;
 
 pub use keys::{Grant, Keys};

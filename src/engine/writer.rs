@@ -117,13 +117,14 @@ impl Writer {
             if since < self.tick {
                 tokio::time::sleep(Span(self.tick.0 - since.0).std()).await;
             }
-            let letters = self.collect();
+            let mut letters = self.collect();
             committed_at = self.world.mono();
             let (upkeep, stop) = (letters.upkeep, letters.stop);
-            if self.commit(letters).await.is_err() {
+            if self.commit(&mut letters).await.is_err() {
                 self.state.has_failed.store(true, Ordering::Release);
                 self.state.failed.notify_waiters();
-                return;
+                drop(letters);
+                return self.refuse_all().await;
             }
             if let Some((before, told)) = upkeep {
                 self.upkeep(before, told);
@@ -131,6 +132,14 @@ impl Writer {
             if stop && self.inbox.is_empty() {
                 return;
             }
+        }
+    }
+
+    /// The journal has failed: who still writes is told so at once, by the loss of the answer, and does not wait for the
+    /// process to end.
+    async fn refuse_all(self) {
+        while !self.inbox.take().iter().any(|letter| matches!(letter, ToWriter::Stop)) {
+            self.inbox.wait().await;
         }
     }
 
@@ -166,7 +175,7 @@ impl Writer {
         letters
     }
 
-    async fn commit(&mut self, mut letters: Letters) -> Result<(), NotDurable> {
+    async fn commit(&mut self, letters: &mut Letters) -> Result<(), NotDurable> {
         let now = self.world.now();
         let began = self.world.mono();
         let acceptances = std::mem::take(&mut letters.acceptances);
@@ -174,14 +183,14 @@ impl Writer {
         if prepared.group.is_empty() {
             // Nothing to write: those who asked are told at once.
             self.grouping.undo(&prepared);
-            self.answer(&mut letters, &prepared);
+            self.answer(letters, &prepared);
             return Ok(());
         }
         match self.journal.commit(&prepared.group) {
             Ok(()) => {}
             Err(StoreFault::Full) => {
-                if self.without_room(&mut letters, &mut prepared).await? == Written::Nothing {
-                    self.answer(&mut letters, &prepared);
+                if self.without_room(letters, &mut prepared).await? == Written::Nothing {
+                    self.answer(letters, &prepared);
                     return Ok(());
                 }
             }
@@ -196,7 +205,7 @@ impl Writer {
         journal.commit_bytes.observe_bytes(prepared.group.bytes() as u64);
         journal.commits.inc();
         journal.seq.set(prepared.group.seq as i64);
-        self.tell(&mut letters, &mut prepared);
+        self.tell(letters, &mut prepared);
         Ok(())
     }
 

@@ -206,7 +206,6 @@ async fn progress(gateway: &Gateway, demo: &Demo, peers: &Peers, record: &Record
 /// The sums at the end; whether they add up.
 fn table(demo: &Demo, tally: Tally, peers: &Peers, record: &Recorder, took: Span) -> bool {
     let sink = peers.sink.counts();
-    let (north, south) = (peers.north.counts(), peers.south.counts());
     say(&format!(
         "\n\n{} messages in {:.2} s, from the first request to the last webhook: {:.0} a second\n",
         demo.messages,
@@ -231,7 +230,6 @@ fn table(demo: &Demo, tally: Tally, peers: &Peers, record: &Recorder, took: Span
         let mark = if found == expected { "" } else { "   <- does not add up" };
         say(&format!("    {what:<36} {found:>9}  {expected:>9}{mark}"));
     }
-    say(&format!("    {:<36} {:>9}", "segments north / south", format!("{}/{}", north.submits, south.submits)));
     rows.iter().all(|(_, found, expected)| found == expected)
 }
 

@@ -2,6 +2,7 @@
 
 pub mod compose;
 pub mod content;
+pub mod preview;
 pub mod profile;
 pub mod receipt;
 pub mod session;

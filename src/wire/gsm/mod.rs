@@ -4,8 +4,12 @@
 //! Encoding cannot fail (what the GSM alphabet lacks goes as UTF-16); decoding never fails either, it shows U+FFFD.
 
 pub mod alphabet;
+pub mod national;
+mod national_tables;
+pub mod reassembly;
 pub mod segment;
 pub mod septet;
+pub mod substitute;
 pub mod ucs2;
 pub mod udh;
 
