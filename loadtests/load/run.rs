@@ -282,8 +282,8 @@ fn trace(file: &Path, plans: &[Arc<Plan>], seed: u64) -> anyhow::Result<Value> {
         let index = due.partition_point(|(range, _)| range.end <= message);
         let Some((range, from)) = due.get(index) else { continue };
         if range.contains(&message) {
-            // The SMSC cuts its clock off at the millisecond: counted against us.
-            histogram.add(((at as f64 + 1.0 - from).max(0.0) * 1e3) as u64);
+            // The SMSC cuts its clock off at the millisecond.
+            histogram.add(((at as f64 + 0.5 - from).max(0.0) * 1e3) as u64);
         }
     }
     Ok(histogram.json())

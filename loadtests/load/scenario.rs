@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// The scenarios that come with the program.
-pub(crate) const SCENARIOS: [(&str, &str); 8] = [
+pub(crate) const SCENARIOS: [(&str, &str); 9] = [
     ("steady", include_str!("../scenarios/steady.toml")),
     ("burst", include_str!("../scenarios/burst.toml")),
     ("singles", include_str!("../scenarios/singles.toml")),
@@ -15,6 +15,7 @@ pub(crate) const SCENARIOS: [(&str, &str); 8] = [
     ("mixed", include_str!("../scenarios/mixed.toml")),
     ("slow-carrier", include_str!("../scenarios/slow-carrier.toml")),
     ("receipts-storm", include_str!("../scenarios/receipts-storm.toml")),
+    ("search", include_str!("../scenarios/search.toml")),
     ("idle", include_str!("../scenarios/idle.toml")),
 ];
 
