@@ -1,5 +1,5 @@
 //! The far side as a program: a simulated SMSC, a webhook sink, or both, on real sockets. One JSON line of
-//! counters a second goes to standard output, and a last one when the program is told to stop. Examples:
+//! counters a second (or as often as asked) goes to standard output, and a last one when the program is told to stop. Examples:
 //!
 //! ```text
 //! peers smsc --listen 127.0.0.1:2775 --personality slow.toml -p throttle_per_s=500 --record submits.ndjson
@@ -74,6 +74,9 @@ struct Common {
     /// The bound ports are written here, one a line: the SMSC's, then the sink's.
     #[arg(long, value_name = "FILE")]
     port_file: Option<PathBuf>,
+    /// Milliseconds between two lines of counters.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    every: u64,
     /// Threads; one serves more than 100,000 messages a second.
     #[arg(long, default_value_t = 1)]
     threads: usize,
@@ -155,7 +158,7 @@ async fn run(what: What) -> anyhow::Result<()> {
         let ports = [smsc.as_ref().map(SmscHandle::local_addr), sink.as_ref().map(SinkHandle::local_addr)];
         write_ports(path, ports.into_iter().flatten())?;
     }
-    let mut every = tokio::time::interval(Duration::from_secs(1));
+    let mut every = tokio::time::interval(Duration::from_millis(common.every));
     let mut before = 0;
     loop {
         tokio::select! {

@@ -13,7 +13,7 @@ use crate::pipeline::journal::{Acceptance, Grouping, Place, Prepared, Turn};
 use crate::storage::{Frame, Journal, StoreFault};
 use crate::telemetry::Metrics;
 use crate::world::World;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
@@ -167,8 +167,19 @@ impl Writer {
                 ToWriter::Stop => letters.stop = true,
             }
             if bytes >= self.commit_bytes_max && !taken.is_empty() {
-                // The rest goes into the next commit, in order.
-                self.inbox.put_back(taken);
+                // The rest goes into the next commit, in order; but turns do not wait behind new messages, or a flood of
+                // these would stop what is being sent. A turn speaks only of frames that are committed already.
+                let mut rest = VecDeque::with_capacity(taken.len());
+                for letter in taken {
+                    match letter {
+                        ToWriter::Turn { shard, ticket, turn } => {
+                            letters.turns.push(turn);
+                            letters.tickets.push((shard, ticket));
+                        }
+                        other => rest.push_back(other),
+                    }
+                }
+                self.inbox.put_back(rest);
                 break;
             }
         }

@@ -16,13 +16,24 @@ pub struct Workload {
     pub greeting: String,
     /// Between the name and the code; keep it within the GSM alphabet unless UCS-2 is wanted.
     pub message: String,
+    /// After the code.
+    pub tail: String,
+    /// Characters of every text: a third parameter, `place`, fills up what name, code and the words above leave. 0 =
+    /// texts end after `tail`, as long as they happen to be.
+    pub length: usize,
 }
 
 impl Default for Workload {
     fn default() -> Workload {
-        Workload { seed: 1, from: "SHOP".into(), greeting: "Hello ".into(), message: ", your parcel is on its way. Code ".into() }
+        let (from, greeting) = ("SHOP".into(), "Hello ".into());
+        let message = ", your parcel is on its way. Code ".into();
+        Workload { seed: 1, from, greeting, message, tail: String::new(), length: 0 }
     }
 }
+
+/// What the parameter `place` is cut from.
+const PLACES: &str = "the shop in 24 Long Market Street, the kiosk at the Central Station, the lockers behind the Town Hall, \
+                      or any post office within seven days of today; bring this code and a paper with your name on it please.";
 
 const NAMES: [&str; 24] = [
     "Alice", "Bruno", "Chloe", "David", "Emma", "Felix", "Grace", "Hugo", "Ines", "Jules", "Karim", "Lea", "Marc", "Nina", "Oscar",
@@ -60,6 +71,21 @@ impl Workload {
         Workload { seed, ..Workload::default() }
     }
 
+    /// Texts of exactly 160 characters of the GSM alphabet with three parameters: one full segment.
+    #[must_use]
+    pub fn full(seed: u64) -> Workload {
+        Workload { tail: ". Fetch it at ".into(), length: 160, ..Workload::new(seed) }
+    }
+
+    /// Texts of exactly 450 characters with three parameters: three segments (3GPP TS 23.040, 153 characters each).
+    #[must_use]
+    pub fn long(seed: u64) -> Workload {
+        let tail = ". It left our house this morning and will be with you in two days at the latest. Nobody needs to be at home: it \
+                    fits through the letter box. Should it not, a card will tell you where it waits for you and until when. If you \
+                    have changed your mind you may send it back within thirty days, free of charge, in the box it came in. Fetch it at ";
+        Workload { tail: tail.into(), length: 450, ..Workload::new(seed) }
+    }
+
     /// The token of message `n`.
     #[must_use]
     pub fn token(&self, n: u64) -> String {
@@ -79,13 +105,14 @@ impl Workload {
     /// The text of message `n`, as the recipient reads it.
     #[must_use]
     pub fn text(&self, n: u64) -> String {
-        format!("{}{}{}#{}#", self.greeting, self.name(n), self.message, self.token(n))
+        format!("{}{}{}#{}#{}{}", self.greeting, self.name(n), self.message, self.token(n), self.tail, self.place(n))
     }
 
     /// The template of which `text` is made.
     #[must_use]
     pub fn template(&self) -> String {
-        format!("{}{{{{first}}}}{}#{{{{code}}}}#", self.greeting, self.message)
+        let place = if self.length > 0 { "{{place}}" } else { "" };
+        format!("{}{{{{first}}}}{}#{{{{code}}}}#{}{place}", self.greeting, self.message, self.tail)
     }
 
     /// Consecutive ranges of at most `size` that cover `total` messages.
@@ -111,6 +138,10 @@ impl Workload {
             out.extend_from_slice(self.name(n).as_bytes());
             out.extend_from_slice(b"\",\"code\":\"");
             self.push_token(n, out);
+            if self.length > 0 {
+                out.extend_from_slice(b"\",\"place\":\"");
+                out.extend_from_slice(self.place(n).as_bytes());
+            }
             out.extend_from_slice(b"\"},\"client_ref\":\"");
             self.push_token(n, out);
             out.extend_from_slice(b"\"}");
@@ -118,9 +149,31 @@ impl Workload {
         out.extend_from_slice(b"]}");
     }
 
+    /// Appends one message as a JSON object with its parameters, as the single call takes it.
+    pub fn single(&self, n: u64, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"to\":\"");
+        self.push_recipient(n, out);
+        out.extend_from_slice(b"\",\"from\":");
+        push_json(&self.from, out);
+        out.extend_from_slice(b",\"text\":");
+        push_json(&self.template(), out);
+        out.extend_from_slice(b",\"params\":{\"first\":\"");
+        out.extend_from_slice(self.name(n).as_bytes());
+        out.extend_from_slice(b"\",\"code\":\"");
+        self.push_token(n, out);
+        if self.length > 0 {
+            out.extend_from_slice(b"\",\"place\":\"");
+            out.extend_from_slice(self.place(n).as_bytes());
+        }
+        out.extend_from_slice(b"\"},\"client_ref\":\"");
+        self.push_token(n, out);
+        out.extend_from_slice(b"\"}");
+    }
+
     /// Appends one JSON object a line, each whole.
     pub fn ndjson(&self, messages: Range<u64>, out: &mut Vec<u8>) {
-        let (mut from, mut greeting, mut message) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut from, mut greeting, mut message, mut tail) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        push_json(&self.tail, &mut tail);
         push_json(&self.from, &mut from);
         push_json(&self.greeting, &mut greeting);
         push_json(&self.message, &mut message);
@@ -136,13 +189,17 @@ impl Workload {
             out.extend_from_slice(&message[1..message.len() - 1]);
             out.push(b'#');
             self.push_token(n, out);
-            out.extend_from_slice(b"#\",\"client_ref\":\"");
+            out.push(b'#');
+            out.extend_from_slice(&tail[1..tail.len() - 1]);
+            out.extend_from_slice(self.place(n).as_bytes());
+            out.extend_from_slice(b"\",\"client_ref\":\"");
             self.push_token(n, out);
             out.extend_from_slice(b"\"}\n");
         }
     }
 
-    /// Appends `to,first,code,client_ref` and a line for each message; the text is the template's.
+    /// Appends `to,first,code,client_ref` and a line for each message; the text is the template's. For texts of no set
+    /// length: `place` has commas.
     pub fn csv(&self, messages: Range<u64>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"to,first,code,client_ref\n");
         for n in messages {
@@ -161,6 +218,21 @@ impl Workload {
 
     fn name(&self, n: u64) -> &'static str {
         NAMES[(mix(self.seed ^ mix(n)) % NAMES.len() as u64) as usize]
+    }
+
+    /// What fills the text up to its length.
+    fn place(&self, n: u64) -> &'static str {
+        if self.length == 0 {
+            return "";
+        }
+        let taken = self.greeting.chars().count()
+            + self.name(n).len()
+            + self.message.chars().count()
+            + 3
+            + digits(self.seed)
+            + digits(n)
+            + self.tail.chars().count();
+        &PLACES[..self.length.saturating_sub(taken).min(PLACES.len())]
     }
 
     fn push_token(&self, n: u64, out: &mut Vec<u8>) {
@@ -197,6 +269,10 @@ impl Workload {
             digits /= 10;
         }
     }
+}
+
+fn digits(n: u64) -> usize {
+    n.checked_ilog10().unwrap_or(0) as usize + 1
 }
 
 fn push_number(mut n: u64, out: &mut Vec<u8>) {
@@ -260,6 +336,23 @@ mod tests {
             }
             for token in [recipient["client_ref"].as_str(), ndjson[i]["client_ref"].as_str(), Some(csv[i + 1][3]), Some(csv[i + 1][2])] {
                 assert_eq!(token, Some(workload.token(n).as_str()));
+            }
+        }
+    }
+
+    #[test]
+    fn texts_of_a_set_length_have_it_whatever_their_parameters() {
+        for (workload, length) in [(Workload::full(3), 160), (Workload::long(90), 450)] {
+            for n in (0..200).chain([99_999, 9_999_999]) {
+                let text = workload.text(n);
+                assert_eq!((text.len(), text.matches('#').count()), (length, 2), "{text}");
+                let mut body = Vec::new();
+                workload.single(n, &mut body);
+                let single: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+                let filled = ["first", "code", "place"].iter().fold(workload.template(), |text, name| {
+                    text.replace(&format!("{{{{{name}}}}}"), single["params"][name].as_str().expect("text"))
+                });
+                assert_eq!(filled, text);
             }
         }
     }
