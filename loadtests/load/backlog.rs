@@ -66,7 +66,8 @@ pub(crate) async fn run(world: &World, scenario: &Scenario, messages: u64, seed:
     };
     let metrics = stage.metrics().await?;
     let (gateway, ours) = (stage.gateway_usage(), Usage::of(std::process::id()).since(ours));
-    let figures = Figures { messages, phases, told: Vec::new(), plans, began, gateway, ours, metrics_before, metrics, search };
+    let figures =
+        Figures { messages, phases, told: Vec::new(), sent: Vec::new(), plans, began, gateway, ours, metrics_before, metrics, search };
     let mut said = report(stage, scenario, seed, figures).await?;
     // Against the first step; the second is the first whose start is warm, the last what ten times as much does.
     let figure = |step: usize, key: &str| steps[step][key].as_f64().unwrap_or(0.0);

@@ -29,6 +29,8 @@ pub(crate) struct Figures {
     pub(crate) phases: Vec<Driven>,
     /// Messages told a second while each phase was offered (and, when it settles, until it had).
     pub(crate) told: Vec<f64>,
+    /// Segments submitted a second while each phase was offered.
+    pub(crate) sent: Vec<f64>,
     pub(crate) plans: Vec<Arc<Plan>>,
     pub(crate) began: Instant,
     pub(crate) gateway: Usage,
@@ -64,10 +66,12 @@ async fn straight(world: &World, scenario: &Scenario, messages: u64, seed: u64, 
         .map(|plan| tokio::spawn(search(door.clone(), workload.clone(), plan.clone(), scenario.searches_per_s, stop.clone())));
     let (mut phases, mut all) = (Vec::new(), Vec::new());
     let accepted = |phases: &[Driven]| phases.iter().map(|phase| phase.accepted).sum::<u64>();
-    let mut told = Vec::new();
+    let (mut told, mut sent) = (Vec::new(), Vec::new());
     for group in groups {
-        let (began, before) = (Instant::now(), stage.sink.count("sink.finals"));
+        let (began, before, submits) = (Instant::now(), stage.sink.count("sink.finals"), stage.smsc_count("smsc.submits"));
         phases.extend(drive(&group).await?);
+        let submitted = (stage.smsc_count("smsc.submits") - submits) as f64 / began.elapsed().as_secs_f64();
+        sent.extend(group.iter().map(|_| round(submitted)));
         let (mut ended, mut after) = (Instant::now(), stage.sink.count("sink.finals"));
         if group.iter().any(|plan| plan.phase.settle) {
             settled(&mut stage, accepted(&phases)).await?;
@@ -86,7 +90,7 @@ async fn straight(world: &World, scenario: &Scenario, messages: u64, seed: u64, 
     let metrics = stage.metrics().await?;
     let gateway = stage.gateway_usage().since(gateway);
     let ours = Usage::of(std::process::id()).since(ours);
-    let figures = Figures { messages, phases, told, plans: all, began, gateway, ours, metrics_before, metrics, search };
+    let figures = Figures { messages, phases, told, sent, plans: all, began, gateway, ours, metrics_before, metrics, search };
     report(stage, scenario, seed, figures).await
 }
 
@@ -163,7 +167,7 @@ async fn idle(world: &World, scenario: &Scenario, directory: Directory) -> anyho
 
 /// Stops everything, adds up, and says so.
 pub(crate) async fn report(mut stage: Stage, scenario: &Scenario, seed: u64, figures: Figures) -> anyhow::Result<Value> {
-    let Figures { messages, phases, told, plans, began, gateway, ours, metrics_before, metrics, search } = figures;
+    let Figures { messages, phases, told, sent, plans, began, gateway, ours, metrics_before, metrics, search } = figures;
     let mut sum = Driven::default();
     phases.iter().for_each(|phase| sum.merge(phase.clone()));
     let smsc = stage.smsc.take().context("the SMSC is up")?;
@@ -209,7 +213,7 @@ pub(crate) async fn report(mut stage: Stage, scenario: &Scenario, seed: u64, fig
         .enumerate()
         .map(|(index, phase)| {
             json!({
-                "accepted": phase.accepted, "accepted_per_s": round(phase.rate()), "told_per_s": told.get(index), "request_ms": phase.latency.json(),
+                "accepted": phase.accepted, "accepted_per_s": round(phase.rate()), "told_per_s": told.get(index), "submitted_while_offered_per_s": sent.get(index), "request_ms": phase.latency.json(),
                 "requests": phase.requests, "refusals": phase.refusals, "refusals_with_retry_after": phase.refusals_with_wait,
                 "refusal_ms": phase.refusal_latency.json(), "dropped": phase.dropped,
             })

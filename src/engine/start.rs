@@ -159,10 +159,11 @@ pub async fn start(
     Ok(Running { engine: Arc::new(engine), parts, couriers, stop_couriers, recovered: found })
 }
 
-/// Starts the couriers, one an endpoint.
+/// Starts the couriers, one an endpoint, on a thread of their own: beside the HTTP interface they would wait behind
+/// every bulk that is being read, and a flood of new messages would silence the webhooks.
 fn couriers(engine: &mut Engine, stop: &CancellationToken) -> Result<tokio::task::JoinSet<()>, StartFault> {
     let (config, world) = (engine.config.clone(), engine.world.clone());
-    let mut couriers = tokio::task::JoinSet::new();
+    let mut made = Vec::new();
     for webhook in &config.webhooks {
         let settings = hook::Settings::new(webhook, &config.webhook_rules)
             .map_err(|fault| StartFault::File { what: format!("webhooks.{}", webhook.name), why: fault.to_string() })?;
@@ -172,7 +173,22 @@ fn couriers(engine: &mut Engine, stop: &CancellationToken) -> Result<tokio::task
         let client = tls::Client::new(None).map_err(|why| StartFault::File { what: "TLS".into(), why: why.to_string() })?;
         let notes = Arc::new(WriterNotes(engine.writer.clone()));
         let courier = Courier::new(settings, world.clone(), client, engine.reader.clone(), engine.tail.clone(), notes, stats);
-        couriers.spawn(courier.run(stop.clone()));
+        made.push(courier);
+    }
+    let mut couriers = tokio::task::JoinSet::new();
+    if !made.is_empty() {
+        let stop = stop.clone();
+        let part = move || {
+            Box::pin(async move {
+                let mut running = tokio::task::JoinSet::new();
+                made.into_iter().for_each(|courier| drop(running.spawn_local(courier.run(stop.clone()))));
+                while let Some(ended) = running.join_next().await {
+                    assert!(ended.is_ok(), "a courier has panicked");
+                }
+            }) as crate::world::LocalFuture
+        };
+        let finished = world.start.start("couriers", Box::new(part));
+        couriers.spawn(async move { assert!(finished.await.is_ok(), "the couriers have panicked") });
     }
     Ok(couriers)
 }
