@@ -60,7 +60,7 @@ fn number(c: &mut Criterion) {
     });
     for (name, workload) in [("template and segments, a thousand", Workload::full(1)), ("the same in three segments", Workload::long(1))] {
         // What reading costs is measured beside it and to be taken off.
-        group.bench_function(format!("{name}, read alone"), |b| b.iter(|| lines(&workload, |accepted| drop(black_box(accepted.to)))));
+        group.bench_function(format!("{name}, read alone"), |b| b.iter(|| lines(&workload, |accepted| _ = black_box(accepted.to))));
         let mut composing = Composing::default();
         group.bench_function(format!("{name}, read and composed"), |b| {
             b.iter(|| {
