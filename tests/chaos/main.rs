@@ -10,4 +10,5 @@ mod kill;
 mod ledger;
 mod load;
 mod receipts;
+mod send;
 mod stop;
