@@ -110,53 +110,6 @@ pub fn key_of_receipt(base: IdBase, seed: IdSeed, id: impl AsRef<[u8]>) -> Optio
     }
 }
 
-/// The keys under which a response must be filed while the base is not known: one for most ids, two for ids of decimal
-/// digits alone, one more for ids with an `@`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct IdKeys {
-    keys: [IdKey; 3],
-    count: u8,
-}
-
-impl IdKeys {
-    /// No key: an id that cannot be matched.
-    pub const NONE: IdKeys = IdKeys { keys: [IdKey(0); 3], count: 0 };
-
-    /// The one key under a known base.
-    #[must_use]
-    pub fn under(base: IdBase, seed: IdSeed, id: impl AsRef<[u8]>) -> IdKeys {
-        let mut keys = IdKeys::NONE;
-        keys.add(key_of_response(base, seed, id));
-        keys
-    }
-
-    /// The keys under every base, each once.
-    #[must_use]
-    pub fn under_all(seed: IdSeed, id: impl AsRef<[u8]>) -> IdKeys {
-        let id = id.as_ref();
-        let mut keys = IdKeys::NONE;
-        for base in IdBase::ALL {
-            keys.add(key_of_response(base, seed, id));
-        }
-        keys
-    }
-
-    fn add(&mut self, key: Option<IdKey>) {
-        let Some(key) = key else { return };
-        if !self.as_slice().contains(&key) {
-            // Four bases, of which the first and the third file alike.
-            self.keys[usize::from(self.count)] = key;
-            self.count += 1;
-        }
-    }
-
-    /// The keys, the one of [`IdBase::AsIs`] first.
-    #[must_use]
-    pub fn as_slice(&self) -> &[IdKey] {
-        &self.keys[..usize::from(self.count)]
-    }
-}
-
 /// Without spaces and NULs around it.
 #[inline]
 fn trim(id: &[u8]) -> Option<&[u8]> {
@@ -296,19 +249,6 @@ mod tests {
         assert_eq!(key_of_response(IdBase::AsIs, SEED, "7\0"), key_of_response(IdBase::AsIs, SEED, " 7"));
     }
 
-    #[test]
-    fn while_learning_most_ids_have_one_key_and_decimal_ones_two() {
-        assert_eq!(IdKeys::under_all(SEED, "0A1B2C3D").as_slice().len(), 1);
-        assert_eq!(IdKeys::under_all(SEED, "59113978").as_slice().len(), 2);
-        assert_eq!(IdKeys::under_all(SEED, "12@3").as_slice().len(), 2);
-        assert_eq!(IdKeys::under_all(SEED, "").as_slice().len(), 0);
-        assert_eq!(IdKeys::under(IdBase::AsIs, SEED, "59113978").as_slice().len(), 1);
-        // The decimal 100 filed for one base is not the id 64 of another.
-        let filed = IdKeys::under_all(SEED, "100");
-        assert!(!filed.as_slice().contains(&key_of_receipt(IdBase::AsIs, SEED, "64").unwrap()));
-        assert!(filed.as_slice().contains(&key_of_receipt(IdBase::RespDecReceiptHex, SEED, "64").unwrap()));
-    }
-
     proptest! {
         #[test]
         fn numbers_match_across_bases_whatever_their_padding_and_case(a in any::<u128>(), shift in 0u32..128, zeros in 0usize..4) {
@@ -344,7 +284,6 @@ mod tests {
             for base in IdBase::ALL {
                 let _ = (key_of_response(base, SEED, &id), key_of_receipt(base, SEED, &id));
             }
-            prop_assert!(IdKeys::under_all(SEED, &id).as_slice().len() <= 3);
         }
     }
 }

@@ -7,7 +7,7 @@
 //! panics, and no memory is reserved by a length that a peer announced.
 //!
 //! Reading order: [`command`], [`status`], [`frame`], [`tlv`], [`pdu`], [`decode`], [`fault`], [`write`], [`template`],
-//! [`time`], [`receipt`], [`date`], [`ids`], [`learn`].
+//! [`time`], [`receipt`], [`date`], [`ids`].
 
 pub mod command;
 pub mod date;
@@ -16,7 +16,6 @@ pub mod fault;
 pub mod frame;
 pub mod ids;
 mod labels;
-pub mod learn;
 pub mod pdu;
 pub mod receipt;
 mod siphash;
@@ -35,7 +34,6 @@ pub use decode::{Limits, Trailing, decode};
 pub use fault::{Bound, DecodeFault, Reaction, reaction};
 pub use frame::{Framed, Header};
 pub use ids::{IdBase, IdKey, key_of_receipt, key_of_response};
-pub use learn::Learner;
 pub use pdu::{Address, Pdu};
 pub use receipt::{Receipt, Recognise};
 pub use status::{Class, State, Status};
