@@ -107,7 +107,7 @@ enum Written {
 impl Writer {
     /// Runs until told to stop, or until the journal fails.
     pub async fn run(mut self) {
-        let mut committed_at = self.world.mono();
+        let (mut committed_at, mut stop) = (self.world.mono(), false);
         loop {
             if self.inbox.is_empty() {
                 self.inbox.wait().await;
@@ -119,7 +119,9 @@ impl Writer {
             }
             let mut letters = self.collect();
             committed_at = self.world.mono();
-            let (upkeep, stop) = (letters.upkeep, letters.stop);
+            let upkeep = letters.upkeep;
+            // Kept: what was put back, or came since, is committed before the end.
+            stop |= letters.stop;
             if self.commit(&mut letters).await.is_err() {
                 self.state.has_failed.store(true, Ordering::Release);
                 self.state.failed.notify_waiters();
