@@ -2,7 +2,6 @@
 //! request handlers; nothing in it is locked per message.
 
 use crate::base::{BatchId, MessageId, MessageRef};
-use crate::channel::session::Over;
 use crate::config::Config;
 use crate::engine::batches::Batches;
 use crate::engine::courier::Notes;
@@ -223,12 +222,6 @@ impl Engine {
     #[must_use]
     pub fn place_in(frame: MessageId, id: MessageId) -> MessageRef {
         MessageRef { frame, ordinal: (id.0 - frame.0) as u32 }
-    }
-
-    /// A word for why a session ended, for views.
-    #[must_use]
-    pub fn over_word(over: Over) -> &'static str {
-        over.word()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a carrier's answer to a submit means. One table for every channel: an answer has been
 //! classed before it comes here.
 
-use crate::base::{Mono, Span};
+use crate::base::Span;
 use crate::channel::session::Answer;
 use crate::message::outcome::{Reason, Status};
 
@@ -48,12 +48,6 @@ fn backoff(attempt: u8, limits: &Limits, jitter: u64) -> Span {
     let doubled = limits.retry_min.0.saturating_mul(1 << u32::from(attempt.saturating_sub(1)).min(30));
     let base = doubled.clamp(1, limits.retry_max.0.max(1));
     Span(base - base / 8 + jitter % (base / 4).max(1))
-}
-
-/// When a pause asked for now ends.
-#[must_use]
-pub fn pause_until(now: Mono, pause: Span) -> Mono {
-    now + pause
 }
 
 #[cfg(test)]
