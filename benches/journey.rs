@@ -11,7 +11,7 @@ use relais::channel::session::Heard;
 use relais::channel::sms::{Profile, Session};
 use relais::config::{self, Config, MapSecrets};
 use relais::lab::Workload;
-use relais::message::record;
+use relais::message::log;
 use relais::pipeline::accept::{AccountRules, BulkLimits, BulkReader, Defaults, Format, Item, check};
 use relais::pipeline::compose::Composing;
 use relais::pipeline::desk::{After, Desk, Now, Receipts, Rules, reference_of};
@@ -146,7 +146,7 @@ impl House {
         let mut turn = Turn { touched: effects.take_touched(), closed: effects.closed, events: effects.events, ..Turn::default() };
         self.ended +=
             turn.closed.iter().map(|closed| relais::message::outcome::Tally::from_bytes(&closed.tally).total() as u64).sum::<u64>();
-        record::write_events(&turn.events, &mut turn.log);
+        log::write_events(&turn.events, &mut turn.log);
         let prepared = self.grouping.prepare(Vec::new(), vec![turn], Vec::new(), NOW.wall);
         if prepared.group.is_empty() {
             self.grouping.undo(&prepared);

@@ -38,14 +38,13 @@ const FILES: [&str; 4] = ["storage", "app", "lab", "bin"];
 /// Channels and their protocols: stages never name one.
 const CHANNELS: [&str; 6] = ["sms", "mms", "voice", "smpp", "mm7", "sip"];
 /// Files over 500 lines, and why they stay whole.
-const LONG_FILES: [(&str, &str); 4] = [
+const LONG_FILES: [(&str, &str); 3] = [
     ("src/storage/sqlite/tests.rs", "the embedded store's own tests, one bench for all"),
-    ("src/message/record.rs", "one record format, written and read: each half is checked against the other"),
     ("src/lab/smsc_session.rs", "one session's sequence on the far side"),
     ("src/pipeline/webhook/endpoint.rs", "one state machine and its tests"),
 ];
 /// Functions over 70 lines: they may stay, not grow. Each is one sequence, a parser or a table.
-const LONG_FUNCTIONS: [(&str, usize); 2] = [("src/message/record.rs to_entry", 82), ("src/engine/start.rs start", 85)];
+const LONG_FUNCTIONS: [(&str, usize); 2] = [("src/message/log.rs to_entry", 82), ("src/engine/start.rs start", 85)];
 
 fn folder(module: &str) -> &str {
     module.split("::").next().unwrap_or_default()

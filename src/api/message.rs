@@ -9,7 +9,8 @@ use crate::base::{MessageId, MessageRef, Time};
 use crate::config::Scope;
 use crate::engine::Engine;
 use crate::message::event::PartState;
-use crate::message::record::{MessageRecord, read_events};
+use crate::message::log::read_events;
+use crate::message::record::MessageRecord;
 use crate::message::{Event, Life, Reason};
 use crate::storage::{Archive, Frame, StoreFault};
 use axum::extract::Request;
@@ -110,7 +111,7 @@ impl Found {
             is_final: life.status.is_final(),
             to: record.recipient().e164(),
             from: record.sender().to_owned(),
-            channel: record.encoded().channel(),
+            channel: record.channel().word(),
             class: record.class_of().word(),
             segments: record.count(),
             encoding: record.encoded().word(),

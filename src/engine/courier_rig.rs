@@ -7,8 +7,9 @@ use crate::base::{MessageId, MessageRef, Msisdn, Time};
 use crate::engine::reader::Shelf;
 use crate::message::composed::Composed;
 use crate::message::content::{Class, DoubtPolicy, Encoding, Reference};
+use crate::message::log::write_events;
 use crate::message::outcome::{Reason, Status};
-use crate::message::record::{write, write_events};
+use crate::message::record::write;
 use crate::storage::{Answer, Archive, BatchRow, Closed, Frame, FrameHead, Lane, LogRow};
 use crate::world::{BoxListener, BoxStream, Clock, Net};
 use http_body_util::{BodyExt, Full};
@@ -61,6 +62,7 @@ impl Store {
                 doubt: DoubtPolicy::ResendOnce,
                 lifetime: Span::secs(60),
                 line: n,
+                extras: crate::message::Extras::default(),
             };
             write(&composed, &mut body);
         }

@@ -4,8 +4,8 @@ use crate::base::{BatchId, MessageId};
 use crate::config::Config;
 use crate::engine::batches::Batches;
 use crate::engine::slot::Slot0;
+use crate::message::log;
 use crate::message::outcome::Tally;
-use crate::message::record;
 use crate::pipeline::desk::{Now, Replay};
 use crate::storage::{Archive, Recovered, StoreFault};
 use crate::world::World;
@@ -102,7 +102,7 @@ fn replay(recovered: &Recovered, archive: &dyn Archive) -> Result<(Replay, Vec<S
         let Some(last) = rows.last() else { break };
         seq = last.seq + 1;
         for row in rows {
-            match record::read_events(&row.log) {
+            match log::read_events(&row.log) {
                 Ok(events) => events.into_iter().for_each(|event| replay.event(event)),
                 Err(fault) => tracing::error!(seq = row.seq, %fault, "a log row cannot be read and is passed over"),
             }

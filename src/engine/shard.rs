@@ -9,7 +9,7 @@ use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::report::Reporter;
 use crate::engine::writer::ToWriter;
-use crate::message::{Event, record};
+use crate::message::{Event, log};
 use crate::pipeline::desk::{After, Desk, Now, reference_of};
 use crate::pipeline::journal::Turn;
 use crate::wire::smpp::pdu::BindKind;
@@ -321,7 +321,7 @@ impl Core {
         if turn.events.is_empty() && after.is_empty() && turn.closed.is_empty() && self.replies.is_empty() {
             return;
         }
-        record::write_events(&turn.events, &mut turn.log);
+        log::write_events(&turn.events, &mut turn.log);
         turn.touched.sort_unstable();
         turn.touched.dedup();
         self.ticket += 1;

@@ -32,7 +32,7 @@ pub struct Group {
     pub at: Time,
     /// Accepted messages. `head.seq` is this group's.
     pub frames: Vec<NewFrame>,
-    /// Events of this commit, encoded (`message::record::write_events`); may be empty.
+    /// Events of this commit, encoded (`message::log::write_events`); may be empty.
     pub log: Vec<u8>,
     /// The frames those events are about, ascending, without repetition.
     pub touched: Vec<MessageId>,

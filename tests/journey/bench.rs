@@ -65,6 +65,7 @@ pub(crate) async fn try_bulk(engine: &Engine, count: u32, kind: Kind) -> Result<
             doubt: kind.doubt,
             lifetime: relais::base::Span::secs(86_400),
             line: n,
+            extras: relais::message::Extras::default(),
         };
         drafts.push(&message, 0);
     }

@@ -1,9 +1,10 @@
 //! From written values to rules and calendars: every word checked, every name resolved, nothing guessed.
 
-use super::rule::{Basis, Channel, Holidays, Rule, Week, day};
+use super::rule::{Basis, Holidays, Rule, Week, day};
 use super::written::{DAYS_MAX, WrittenCalendar, WrittenDay, WrittenRule, WrittenWeek};
 use crate::directory::calendar::rule::{Holiday, Observed, On, Shift, Years, month_day};
 use crate::directory::calendar::{Calendar, Day, Weekday};
+use crate::message::content::Channel;
 use crate::message::content::Class;
 use std::collections::HashMap;
 

@@ -3,7 +3,8 @@
 
 use super::pack::Pack;
 use super::refs::RuleRef;
-use super::rule::{Channel, Rule, Tier};
+use super::rule::{Rule, Tier};
+use crate::message::content::Channel;
 use crate::message::content::Class;
 use std::collections::BTreeSet;
 

@@ -5,7 +5,7 @@ pub mod template;
 
 use crate::channel::Composer;
 use crate::config;
-use crate::message::{Composed, Encoding, Reference};
+use crate::message::{Composed, Encoding, Extras, Reference};
 use crate::pipeline::accept::{Accepted, Code, EncodingChoice, Refusal, Split};
 use template::{RenderFault, Template, TemplateFault, TemplateLimits};
 
@@ -63,6 +63,7 @@ impl Composing {
             doubt: accepted.doubt,
             lifetime: accepted.lifetime,
             line: accepted.line,
+            extras: Extras::default(),
         })
     }
 

@@ -61,6 +61,7 @@ fn frame(count: u32, parts: u32, mixed: bool) -> Arc<Frame> {
                 doubt,
                 lifetime: Span::secs(86_400),
                 line: n,
+                extras: crate::message::Extras::default(),
             },
             &mut body,
         );

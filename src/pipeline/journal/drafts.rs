@@ -124,6 +124,7 @@ mod tests {
             doubt: DoubtPolicy::ResendOnce,
             lifetime: Span::secs(lifetime),
             line: 0,
+            extras: crate::message::Extras::default(),
         }
     }
 

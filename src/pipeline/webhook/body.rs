@@ -150,7 +150,7 @@ fn message(at: MessageRef, head: &FrameHead, record: &MessageRecord, out: &mut V
         out.push(b'"');
     }
     put(out, r#","channel":""#);
-    put(out, record.encoded().channel());
+    put(out, record.channel().word());
     put(out, r#"","segments":"#);
     number(u64::from(record.count()), out);
     put(out, r#","encoding":""#);
@@ -240,6 +240,7 @@ pub(super) mod tests {
             doubt: DoubtPolicy::ResendOnce,
             lifetime: Span::secs(60),
             line: 0,
+            extras: crate::message::Extras::default(),
         };
         let mut out = Vec::new();
         crate::message::record::write(&composed, &mut out);
