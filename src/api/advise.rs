@@ -1,7 +1,6 @@
 //! Advice without sending: what a text costs, what a number is, when a message may go, what a reply means. Nothing is
 //! stored. The answers come from the same code the journey uses or will use, so the numbers agree by construction.
 
-use crate::api::advisors::Advisors;
 use crate::api::caller::Caller;
 use crate::api::problem::Problem;
 use crate::api::query;
@@ -64,7 +63,7 @@ pub(super) async fn preview(api: Arc<Api>, request: Request) -> Result<Reply, Pr
 /// What a number is.
 pub(super) async fn lookup(api: Arc<Api>, request: Request) -> Result<Reply, Problem> {
     Caller::of(&api, request.headers(), Scope::Read)?;
-    let numbers = &api.advisors.numbers;
+    let numbers = &api.atlas.numbers;
     let mut region = None;
     for (name, value) in query::read(request.uri().query())? {
         match &*name {
@@ -137,7 +136,7 @@ impl Opening {
 pub(super) async fn next_opening(api: Arc<Api>, request: Request) -> Result<Reply, Problem> {
     Caller::of(&api, request.headers(), Scope::Read)?;
     let asked = Opening::read(request.uri().query())?;
-    let Advisors { numbers, hours } = &api.advisors;
+    let (numbers, hours) = (&api.atlas.numbers, &api.atlas.hours);
     let at = asked.at.unwrap_or_else(|| api.engine.world.now());
     let zone = |name: &str| hours.zone_by_name(name).ok_or_else(|| Problem::query("zone", "no such time zone"));
     let (rules, zones, calendar): (Vec<_>, Vec<Zone>, _) = match &asked.to {

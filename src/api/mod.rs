@@ -7,7 +7,6 @@
 //! `list`, `batch`, `cancel`, `service`.
 
 mod advise;
-mod advisors;
 mod batch;
 mod bulk;
 mod caller;

@@ -1,14 +1,13 @@
 //! What all handlers share: the engine, and the configuration as they need it. Nothing here is locked per message.
 
-use crate::api::advisors::Advisors;
 use crate::api::held::InProgress;
 use crate::api::problem::Problem;
 use crate::base::Span;
 use crate::config::{self, Config};
-use crate::directory::{Keys, Rates};
+use crate::directory::{Atlas, Keys, Rates};
 use crate::engine::Engine;
 use crate::message::{Class, DoubtPolicy};
-use crate::pipeline::accept::{AccountRules, BulkLimits, Coding, Inflate, InflateLimits, Senders, Split};
+use crate::pipeline::accept::{AccountRules, BulkLimits, Coding, Country, Inflate, InflateLimits, Senders, Split};
 use crate::pipeline::route::Routes;
 use crate::telemetry::AccountMetrics;
 use std::sync::Arc;
@@ -32,7 +31,7 @@ pub(super) struct Api {
     /// Names, in the configuration's order.
     pub(super) carriers: Vec<String>,
     pub(super) routes: Routes,
-    pub(super) advisors: Advisors,
+    pub(super) atlas: Arc<Atlas>,
     /// Requests with an idempotency key that are being served.
     pub(super) in_progress: Arc<InProgress>,
 }
@@ -40,9 +39,10 @@ pub(super) struct Api {
 impl Api {
     pub(super) fn new(engine: Arc<Engine>) -> Api {
         let config = engine.config.clone();
+        let atlas = Arc::new(Atlas::shipped());
         let customer = |account: &config::Account| Customer {
             name: account.name.clone(),
-            rules: rules(account),
+            rules: rules(account, &atlas),
             concat: account.concat,
             rates: Rates::new(account),
             metrics: engine.metrics.account(&account.name),
@@ -51,9 +51,9 @@ impl Api {
             keys: Keys::new(&config.accounts, &config.pepper),
             customers: config.accounts.iter().map(customer).collect(),
             carriers: config.carriers.iter().map(|carrier| carrier.name.clone()).collect(),
-            advisors: Advisors::new(),
             routes: Routes::new(&config.routes, &config.carriers),
             in_progress: Arc::default(),
+            atlas,
             engine,
         }
     }
@@ -82,7 +82,7 @@ impl Api {
     }
 }
 
-fn rules(account: &config::Account) -> AccountRules {
+fn rules(account: &config::Account, atlas: &Arc<Atlas>) -> AccountRules {
     let senders: Vec<Box<str>> = account.senders.iter().map(|sender| sender.as_str().into()).collect();
     let doubt = match account.doubt {
         config::Doubt::ResendOnce => DoubtPolicy::ResendOnce,
@@ -104,6 +104,8 @@ fn rules(account: &config::Account) -> AccountRules {
             config::Split::Grapheme => Split::Grapheme,
             config::Split::Codepoint => Split::Codepoint,
         },
+        country: account.default_region.as_deref().and_then(Country::parse),
+        atlas: Some(atlas.clone()),
         ..AccountRules::default()
     }
 }

@@ -5,11 +5,13 @@
 pub mod bucket;
 pub mod id;
 pub mod phone;
+pub mod price;
 pub mod secret;
 pub mod time;
 
 pub use bucket::Bucket;
 pub use id::{BatchId, MessageId, MessageRef};
 pub use phone::Msisdn;
+pub use price::Price;
 pub use secret::Secret;
 pub use time::{Mono, Span, Time};

@@ -3,7 +3,7 @@
 use super::key::KeyHash;
 use super::limits;
 use super::reader::Reader;
-use super::rules::{HASH, NAME, SENDER};
+use super::rules::{COUNTRY, HASH, NAME, SENDER};
 use super::values::Choices;
 use crate::base::Time;
 
@@ -30,6 +30,10 @@ pub struct Account {
     pub messages_per_second: u32,
     /// Allowed senders; empty = any.
     pub senders: Vec<String>,
+    /// What is done with a sender that does not arrive as it is in the recipient's country.
+    pub sender_check: SenderCheck,
+    /// The country whose national notation its recipients may be in, as two capitals.
+    pub default_region: Option<String>,
     /// The share of this account where accounts compete.
     pub weight: u8,
 }
@@ -110,6 +114,18 @@ pub enum Doubt {
 }
 const DOUBTS: &Choices<Doubt> = &[("resend_once", Doubt::ResendOnce), ("at_most_once", Doubt::AtMostOnce)];
 
+/// What is done with a sender that, by the rules of the recipient's country, does not arrive as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SenderCheck {
+    /// It is counted, and sent.
+    Warn,
+    /// It is refused when it would not arrive at all.
+    Refuse,
+    /// Nobody looks.
+    Off,
+}
+const SENDER_CHECKS: &Choices<SenderCheck> = &[("warn", SenderCheck::Warn), ("refuse", SenderCheck::Refuse), ("off", SenderCheck::Off)];
+
 pub(super) fn read(r: &mut Reader<'_>) -> Account {
     Account {
         name: r.required_text("name", &NAME),
@@ -121,6 +137,8 @@ pub(super) fn read(r: &mut Reader<'_>) -> Account {
         requests_per_second: r.integer("requests_per_second", &limits::REQUESTS_PER_SECOND),
         messages_per_second: r.integer("messages_per_second", &limits::MESSAGES_PER_SECOND),
         senders: r.texts("senders", &SENDER, limits::SENDERS_MAX),
+        sender_check: r.choice("sender_check", SENDER_CHECKS),
+        default_region: r.optional_text("default_region", "optional", &COUNTRY),
         weight: r.integer("weight", &limits::WEIGHT),
         keys: r.list_of_tables("keys", limits::KEYS_MAX, key),
     }

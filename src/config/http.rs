@@ -36,6 +36,10 @@ pub struct Http {
     pub connections_max: u32,
     /// Accepted octets waiting for their commit, above which the answer is 503.
     pub journal_queue_bytes_max: u64,
+    /// Lines an explanation lists; its totals count all.
+    pub explain_lines_max: u32,
+    /// Messages one call looks at to cancel them.
+    pub cancel_messages_max: u32,
 }
 
 /// PEM files.
@@ -63,5 +67,7 @@ pub(super) fn read(r: &mut Reader<'_>) -> Http {
         keep_alive: r.span("keep_alive", &limits::KEEP_ALIVE),
         connections_max: r.integer("connections_max", &limits::HTTP_CONNECTIONS),
         journal_queue_bytes_max: r.bytes("journal_queue_bytes_max", &limits::JOURNAL_QUEUE),
+        explain_lines_max: r.integer("explain_lines_max", &limits::EXPLAIN_LINES),
+        cancel_messages_max: r.integer("cancel_messages_max", &limits::CANCEL_MESSAGES),
     }
 }

@@ -64,6 +64,11 @@ pub const HEADER_BYTES: Limit<u64> = limit(16 * KIB, 8 * KIB, 64 * KIB);
 pub const HTTP_CONNECTIONS: Limit<u32> = limit(1_024, 1, 65_536);
 /// Accepted octets that wait for a commit; above it the answer is 503. At 100 MB/s of disk this is under a second.
 pub const JOURNAL_QUEUE: Limit<u64> = limit(64 * MIB, MIB, 4 * GIB);
+/// An explained line is about 400 octets and is in memory until it is sent: half a megabyte by default. Whoever wants more
+/// asks for the lines he doubts.
+pub const EXPLAIN_LINES: Limit<u32> = limit(1_000, 0, 100_000);
+/// Cancelling by key looks each message up and waits for its carrier's shard; beyond, the answer says that there is more.
+pub const CANCEL_MESSAGES: Limit<u32> = limit(10_000, 1, 1_000_000);
 
 // Accounts.
 
@@ -190,6 +195,9 @@ pub const SENDERS_MAX: usize = 1_000;
 pub const PORTS_MAX: usize = 64;
 /// Status overrides of one carrier.
 pub const STATUS_MAX: usize = 1_024;
+/// How far ahead a message may be scheduled: two years, and a bit for those who plan after them. The rules of hours know
+/// holidays much further.
+pub const SCHEDULE_AHEAD_MAX: Span = d(800);
 /// The pepper: 128 bits at least.
 pub const PEPPER_BYTES_MIN: usize = 16;
 /// SMPP 3.4 clause 5.2.1: 16 octets with the NUL.

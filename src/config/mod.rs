@@ -35,7 +35,7 @@ mod file_test;
 #[cfg(test)]
 mod wrong_test;
 
-pub use account::{Account, ApiKey, Class, Concat, Doubt, Scope, Split};
+pub use account::{Account, ApiKey, Class, Concat, Doubt, Scope, SenderCheck, Split};
 pub use carrier::{Addresses, Alphabet, Bind, Carrier, CarrierTls, IdBase, ReceiptsWanted, StatusClass, Version};
 pub use engine::{Engine, Log, LogFormat, LogLevel};
 pub use file::{known_keys, load};
@@ -47,6 +47,6 @@ pub use model::{Config, Setting};
 pub use pass::Known;
 pub use quantity::{parse_bytes, parse_span, show_bytes, show_span};
 pub use route::Route;
-pub use rules::Address;
+pub use rules::{Address, COUNTRIES};
 pub use secrets::{MapSecrets, SecretFault, SecretSource};
 pub use webhook::{HookEvent, Webhook, WebhookRules};

@@ -6,6 +6,7 @@ use super::limits::{
     SYSTEM_ID_CHARS_MAX, SYSTEM_TYPE_CHARS_MAX, URL_CHARS_MAX,
 };
 use super::values::Wrong;
+use crate::base::Price;
 use base64::Engine as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -109,6 +110,29 @@ pub(super) const SENDER: Rule<String> = Rule::new("a sender: a number of 3 to 15
     let is_word = (1..=11).contains(&text.len()) && text.bytes().all(|c| (b' '..=b'~').contains(&c));
     if is_number || is_word { Ok(text.to_owned()) } else { Err(None) }
 });
+
+/// A country that has a numbering plan, as two letters.
+pub(super) const COUNTRY: Rule<String> = Rule::new("two letters of a country such as FR", |text| {
+    let meant = text.trim().to_ascii_uppercase();
+    match COUNTRIES.split(' ').any(|country| country == meant) {
+        true if meant == text => Ok(meant),
+        true => Err(Some(meant)),
+        false => Err(None),
+    }
+});
+
+/// The countries and territories with numbers of their own (ISO 3166-1; AC and TA are reserved there).
+pub const COUNTRIES: &str = "AC AD AE AF AG AI AL AM AO AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BW BY BZ CA \
+     CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR \
+     GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GT GU GW GY HK HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP \
+     KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR \
+     MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PR PS PT PW PY QA RE RO \
+     RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TA TC TD TG TH TJ TK TL TM TN TO TR TT \
+     TV TW TZ UA UG US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW";
+
+/// What a segment costs.
+pub(super) const PRICE: Rule<Price> =
+    Rule::new("an amount with at most six decimals and a currency such as 0.045 EUR", |text| Price::parse(text).ok_or(None));
 
 /// The keyed hash of an API key.
 pub(super) const HASH: Rule<KeyHash> =

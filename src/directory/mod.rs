@@ -2,6 +2,7 @@
 //! the configuration; numbers; public holidays and send windows; the words people write back. Nothing here reads a
 //! clock.
 
+pub mod atlas;
 pub mod calendar;
 pub mod hours;
 pub mod judge;
@@ -10,5 +11,6 @@ pub mod keywords;
 pub mod number;
 pub mod rate;
 
+pub use atlas::Atlas;
 pub use keys::{Grant, Keys};
 pub use rate::{Rate, Rates};

@@ -1,18 +1,18 @@
 //! From a draft to an accepted message: the recipient is a number, the sender has a form carriers take and belongs to
-//! the account, there is a text, the lifetime is allowed; what was not said comes from the account. The text itself
-//! (holes, encoding, segments) and the route are for later stages.
+//! the account, there is a text, schedule and lifetime are allowed; what was not said comes from the account. The text
+//! itself (holes, encoding, segments), the route and the law are for later stages.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::base::phone::NotANumber;
 use crate::base::{Msisdn, Span, Time};
+use crate::directory::Atlas;
 use crate::message::content::{Class, DoubtPolicy};
 use crate::pipeline::accept::draft::{Draft, Params};
 use crate::pipeline::accept::fault::{Code, Refusal};
-use crate::pipeline::accept::fields::{EXPIRES_IN_MAX, EncodingChoice, Expiry, Split};
-
-/// Longest way to write a number that is looked at, in octets: 15 digits with separators, in any script.
-const NUMBER_OCTETS_MAX: usize = 64;
+use crate::pipeline::accept::fields::{Country, EXPIRES_IN_MAX, EncodingChoice, Split};
+use crate::pipeline::accept::recipient::recipient;
+use crate::pipeline::accept::when::{When, when};
 
 /// Which senders an account may use.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -25,7 +25,7 @@ pub enum Senders {
 }
 
 /// What the operator allows an account, and what holds when a message says nothing.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct AccountRules {
     /// The sender when none is given.
     pub from: Option<Box<str>>,
@@ -45,6 +45,10 @@ pub struct AccountRules {
     pub encoding: EncodingChoice,
     /// How texts are cut when nothing is said.
     pub split: Split,
+    /// Whose national notation `to` may be in; `None`: numbers have their country code.
+    pub country: Option<Country>,
+    /// What national numbers and names of zones are read with; without it they are refused.
+    pub atlas: Option<Arc<Atlas>>,
 }
 
 impl Default for AccountRules {
@@ -61,6 +65,8 @@ impl Default for AccountRules {
             max_segments: 10,
             encoding: EncodingChoice::Auto,
             split: Split::Grapheme,
+            country: None,
+            atlas: None,
         }
     }
 }
@@ -128,8 +134,18 @@ pub struct Accepted<'a> {
     pub class: Class,
     /// What to do in doubt.
     pub doubt: DoubtPolicy,
+    /// The instant before which it is not to go.
+    pub not_before: Option<Time>,
     /// How long after `now` it may be sent; more than zero.
     pub lifetime: Span,
+    /// The key under which messages are cancelled together; empty when none.
+    pub cancel_key: &'a str,
+    /// The campaign; empty when none.
+    pub campaign: &'a str,
+    /// The customer's name of the consent; empty when none.
+    pub consent_ref: &'a str,
+    /// The recipient's own time zone; empty when the number must tell.
+    pub zone: &'a str,
     /// The most segments, 1 to 64.
     pub max_segments: u8,
     /// How to encode it.
@@ -148,18 +164,25 @@ impl fmt::Debug for Accepted<'_> {
 /// Believes a draft, or says why not. `now` is the instant of acceptance.
 ///
 /// # Errors
-/// The first of: `missing_to`, `invalid_number`, `missing_sender`, `invalid_sender`, `sender_not_allowed`,
-/// `missing_text`, `empty_text`, `lifetime_out_of_range`.
+/// The first of: `missing_to`, `invalid_value` (country), `invalid_number`, `missing_sender`, `invalid_sender`,
+/// `sender_not_allowed`, `missing_text`, `empty_text`, `unknown_time_zone`, `schedule_out_of_range`,
+/// `conflicting_fields`, `lifetime_out_of_range`.
 pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Result<Accepted<'a>, Refusal> {
-    let to = recipient(draft.to)?;
+    let atlas = rules.atlas.as_deref();
+    let to = recipient(draft.to, country(draft, rules)?)?;
     let from = sender(draft.from, rules)?;
     let text = draft.text.ok_or_else(|| Refusal::new(Code::MissingText, "/text", "expected a text"))?;
     if text.is_empty() {
         return Err(Refusal::new(Code::EmptyText, "/text", "expected a text"));
     }
-    let options = &draft.options;
+    let (options, words) = (&draft.options, &draft.words);
     let class = options.class.unwrap_or(rules.class);
     let index = usize::from(class.priority());
+    let zone = words.time_zone.unwrap_or_default();
+    if !zone.is_empty() && atlas.and_then(|atlas| atlas.hours.zone_by_name(zone)).is_none() {
+        return Err(Refusal::new(Code::UnknownTimeZone, "/time_zone", "expected a time zone such as Europe/Paris"));
+    }
+    let When { not_before, lifetime } = when(options.schedule, options.expiry, (rules.lifetime[index], rules.lifetime_max), now)?;
     Ok(Accepted {
         line: draft.line,
         to,
@@ -169,27 +192,26 @@ pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Resul
         client_ref: draft.client_ref.unwrap_or_default(),
         class,
         doubt: options.doubt.unwrap_or(rules.doubt[index]),
-        lifetime: lifetime(options.expiry, rules.lifetime[index], rules.lifetime_max, now)?,
+        not_before,
+        lifetime,
+        cancel_key: words.cancel_key.unwrap_or_default(),
+        campaign: words.campaign.unwrap_or_default(),
+        consent_ref: words.consent_ref.unwrap_or_default(),
+        zone,
         max_segments: options.max_segments.unwrap_or(rules.max_segments).min(rules.max_segments),
         encoding: options.encoding.unwrap_or(rules.encoding),
         split: options.split.unwrap_or(rules.split),
     })
 }
 
-fn recipient(to: Option<&str>) -> Result<Msisdn, Refusal> {
-    let invalid = |detail| Refusal::new(Code::InvalidNumber, "/to", detail);
-    match to {
-        None | Some("") => Err(Refusal::new(Code::MissingTo, "/to", "expected a number")),
-        Some(to) if to.len() > NUMBER_OCTETS_MAX => Err(invalid("too long for a number")),
-        Some(to) => Msisdn::parse(to).map_err(|why| {
-            invalid(match why {
-                NotANumber::Empty => "expected a number",
-                NotANumber::Character => "a character that numbers do not have",
-                NotANumber::NoCountryCode => "no country code",
-                NotANumber::Length => "expected 7 to 15 digits",
-            })
-        }),
+/// Whose national notation `to` may be in.
+fn country<'r>(draft: &'r Draft<'_>, rules: &'r AccountRules) -> Result<Option<(&'r str, &'r Atlas)>, Refusal> {
+    let Some(atlas) = rules.atlas.as_deref() else { return Ok(None) };
+    let given = draft.options.country.as_ref();
+    if given.is_some_and(|country| !atlas.numbers.is_region(country.as_str())) {
+        return Err(Refusal::new(Code::InvalidValue, "/country", "no such country"));
     }
+    Ok(given.or(rules.country.as_ref()).map(|country| (country.as_str(), atlas)))
 }
 
 fn sender<'a>(given: Option<&'a str>, rules: &'a AccountRules) -> Result<Sender<'a>, Refusal> {
@@ -202,21 +224,6 @@ fn sender<'a>(given: Option<&'a str>, rules: &'a AccountRules) -> Result<Sender<
         return Err(Refusal::new(Code::SenderNotAllowed, "/from", "not a sender of the account"));
     }
     Ok(sender)
-}
-
-fn lifetime(expiry: Option<Expiry>, usual: Span, longest: Span, now: Time) -> Result<Span, Refusal> {
-    let (lifetime, pointer) = match expiry {
-        None => return Ok(usual.min(longest)),
-        Some(Expiry::In(seconds)) => (Span::secs(u64::from(seconds)), "/expires_in"),
-        Some(Expiry::At(at)) => (at.since(now), "/expires_at"),
-    };
-    if lifetime == Span::ZERO {
-        return Err(Refusal::new(Code::LifetimeOutOfRange, pointer, "the instant is over"));
-    }
-    if lifetime > longest {
-        return Err(Refusal::new(Code::LifetimeOutOfRange, pointer, format!("at most {} seconds", longest.as_millis() / 1_000)));
-    }
-    Ok(lifetime)
 }
 
 #[cfg(test)]
@@ -296,6 +303,29 @@ mod tests {
         }
         let short = AccountRules { lifetime_max: Span::secs(60), ..rules() };
         refused(r#"{"to":"+33612345678","text":"hi","expires_in":61}"#, &short, Code::LifetimeOutOfRange, "/expires_in");
+    }
+
+    #[test]
+    fn what_most_do_without_is_carried_along() {
+        let rules = AccountRules { atlas: Some(Arc::new(Atlas::shipped())), ..rules() };
+        let defaults = Defaults::from_pairs([("campaign", "xmas"), ("cancel_key", "all"), ("country", "fr")]).expect("right");
+        let mut reader = MessageReader::default();
+        let body = br#"{"to":"06 12 34 56 78","text":"hi","send_after":"PT1H","cancel_key":"cart:8812","consent_ref":"c_77",
+            "time_zone":"Indian/Reunion"}"#;
+        let draft = reader.read(body, &defaults, 65_536).expect("a draft");
+        let accepted = check(&draft, &rules, NOW).expect("right");
+        assert_eq!((accepted.to.e164().as_str(), accepted.not_before), ("+33612345678", Some(NOW.after(Span::secs(3_600)))));
+        assert_eq!((accepted.cancel_key, accepted.campaign, accepted.consent_ref), ("cart:8812", "xmas", "c_77"));
+        assert_eq!((accepted.zone, accepted.lifetime), ("Indian/Reunion", Span::secs(90_000)));
+        for (body, code, pointer) in [
+            (r#"{"to":"+33612345678","text":"hi","time_zone":"Europe/Nowhere"}"#, Code::UnknownTimeZone, "/time_zone"),
+            (r#"{"to":"+33612345678","text":"hi","time_zone":"CEST+1"}"#, Code::UnknownTimeZone, "/time_zone"),
+            (r#"{"to":"+33612345678","text":"hi","country":"ZZ"}"#, Code::InvalidValue, "/country"),
+            (r#"{"to":"0612345678","text":"hi","country":"US"}"#, Code::InvalidNumber, "/to"),
+            (r#"{"to":"+33612345678","text":"hi","send_at":"2026-01-15T08:00:00Z"}"#, Code::ScheduleOutOfRange, "/send_at"),
+        ] {
+            refused(body, &rules, code, pointer);
+        }
     }
 
     #[test]

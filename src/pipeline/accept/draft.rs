@@ -23,8 +23,23 @@ pub struct Draft<'a> {
     pub client_ref: Option<&'a str>,
     /// The values for the holes.
     pub params: Params<'a>,
+    /// What most entries do without.
+    pub words: Words<'a>,
     /// The other fields.
     pub options: Options,
+}
+
+/// Texts that most entries do without, each at most 64 characters and without control characters.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Words<'a> {
+    /// The key under which messages are cancelled together.
+    pub cancel_key: Option<&'a str>,
+    /// The campaign.
+    pub campaign: Option<&'a str>,
+    /// The customer's name of the consent it goes by.
+    pub consent_ref: Option<&'a str>,
+    /// The recipient's own time zone.
+    pub time_zone: Option<&'a str>,
 }
 
 /// Debug shows no text and no number: they never reach a log (INV-36).
@@ -128,8 +143,23 @@ impl<'a> Params<'a> {
 pub struct Defaults {
     from: Option<Box<str>>,
     text: Option<Box<str>>,
+    words: [Option<Box<str>>; WORDS],
     options: Options,
     params: Vec<(Box<str>, Box<str>)>,
+}
+
+/// How many fields [`Words`] has, in its order.
+const WORDS: usize = 4;
+
+/// The place of a field in [`Words`].
+const fn word(field: Field) -> Option<usize> {
+    match field {
+        Field::CancelKey => Some(0),
+        Field::Campaign => Some(1),
+        Field::ConsentRef => Some(2),
+        Field::TimeZone => Some(3),
+        _ => None,
+    }
 }
 
 impl Defaults {
@@ -160,6 +190,9 @@ impl Defaults {
         let owned = |piece: Option<Piece>| piece.map(|piece| Box::from(stores.get(piece)));
         self.from = owned(values.from).or(self.from.take());
         self.text = owned(values.text).or(self.text.take());
+        for (mine, theirs) in self.words.iter_mut().zip(values.words) {
+            *mine = owned(theirs).or(mine.take());
+        }
         self.options = values.options.or(&self.options);
         for (name, value) in &values.params {
             let (name, value) = (stores.get(*name), stores.get(*value));
@@ -190,6 +223,7 @@ pub(super) struct Values {
     from: Option<Piece>,
     text: Option<Piece>,
     client_ref: Option<Piece>,
+    words: [Option<Piece>; WORDS],
     pub(super) options: Options,
     pub(super) params: Vec<(Piece, Piece)>,
     /// The fields met, `Field::bit`.
@@ -199,6 +233,7 @@ pub(super) struct Values {
 impl Values {
     pub(super) fn clear(&mut self) {
         (self.to, self.from, self.text, self.client_ref) = (None, None, None, None);
+        self.words = [None; WORDS];
         self.options = Options::default();
         self.params.clear();
         self.given = 0;
@@ -226,7 +261,10 @@ impl Values {
                 self.text = Some(piece);
                 return Ok(());
             }
-            _ => return self.options.set_word(field, value),
+            _ => match word(field) {
+                Some(place) => &mut self.words[place],
+                None => return self.options.set_word(field, value),
+            },
         };
         check_plain(field, value)?;
         *slot = Some(piece);
@@ -258,6 +296,12 @@ impl Values {
             text: text(self.text).or(defaults.text.as_deref()),
             client_ref: text(self.client_ref),
             params: Params { own: &self.params, stores, defaults: &defaults.params },
+            words: Words {
+                cancel_key: text(self.words[0]).or(defaults.words[0].as_deref()),
+                campaign: text(self.words[1]).or(defaults.words[1].as_deref()),
+                consent_ref: text(self.words[2]).or(defaults.words[2].as_deref()),
+                time_zone: text(self.words[3]).or(defaults.words[3].as_deref()),
+            },
             options: self.options.or(&defaults.options),
         }
     }
@@ -282,7 +326,13 @@ mod tests {
             (vec![("max_segments", "x")], Code::WrongType, "/max_segments"),
             (vec![("max_segments", "99999999999999999999999")], Code::OutOfRange, "/max_segments"),
             (vec![("expires_in", "0")], Code::LifetimeOutOfRange, "/expires_in"),
-            (vec![("send_at", "x")], Code::UnsupportedField, "/send_at"),
+            (vec![("template", "x")], Code::UnsupportedField, "/template"),
+            (vec![("send_at", "x")], Code::InvalidValue, "/send_at"),
+            (vec![("send_after", "PT1H"), ("send_at", "2026-12-01T09:00:00Z")], Code::ConflictingFields, "/send_at"),
+            (vec![("send_after", "P3Y")], Code::InvalidValue, "/send_after"),
+            (vec![("send_after", "P801D")], Code::ScheduleOutOfRange, "/send_after"),
+            (vec![("country", "France")], Code::InvalidValue, "/country"),
+            (vec![("campaign", "x\ny")], Code::ControlCharacter, "/campaign"),
             (vec![("frm", "x")], Code::UnknownField, "/frm"),
             (vec![("params", "x")], Code::UnsupportedField, "/params"),
             (vec![("from", "a\u{0}b")], Code::ControlCharacter, "/from"),

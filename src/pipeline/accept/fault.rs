@@ -92,11 +92,21 @@ codes! {
     InvalidSender "invalid_sender" 422 never "Use 3 to 15 digits, or 1 to 11 letters, digits and spaces with a letter among them."
     SenderNotAllowed "sender_not_allowed" 403 never "Use a sender that is registered for the account."
     LifetimeOutOfRange "lifetime_out_of_range" 422 never "Let the message live at least a second and at most as long as the account allows."
+    ScheduleOutOfRange "schedule_out_of_range" 422 never "Give an instant that is not over and at most 800 days ahead."
+    UnknownTimeZone "unknown_time_zone" 422 never "Use a name of the IANA database, such as Europe/Paris."
+    SenderNotAccepted "sender_not_accepted" 422 never "Use a sender that arrives in the recipient's country."
     MissingParam "missing_param" 422 never "Give a value for each parameter of the text."
     TemplateError "template_error" 422 never "Correct the holes of the text: `{{name}}`."
     TooManySegments "too_many_segments" 422 never "Shorten the text or raise `max_segments`."
     NotGsm7 "not_gsm7" 422 never "Remove the characters GSM-7 does not have, or use the encoding `auto`."
     NoRoute "no_route" 422 never "No carrier serves this number; ask the operator."
+
+    // What forbids sending.
+    OptedOut "opted_out" 422 never "The recipient has opted out; do not send."
+    NoOpening "no_opening" 422 later "Let the message live until its rules are open, or give the recipient's time zone."
+    FrequencyCap "frequency_cap" 422 later "The recipient has had as many as the account's cap allows; send later."
+    DuplicateContent "duplicate_content" 422 later "The recipient has had this very text; send another, or later."
+    NotNow "not_now" 422 later "It may not go within its lifetime; send later."
 
     // The request and its caller.
     Unauthorized "unauthorized" 401 never "Give a valid API key."

@@ -1,10 +1,12 @@
 //! The fields of a message: their names, types and ranges, whatever format they are written in.
 
-use crate::base::Time;
+use crate::base::{Span, Time};
+use crate::config::limits::SCHEDULE_AHEAD_MAX;
 use crate::message::content::{Class, DoubtPolicy};
+use crate::pipeline::accept::duration::duration;
 use crate::pipeline::accept::fault::{Code, Refusal};
 
-/// Longest `client_ref`, in characters.
+/// Longest `client_ref`, `cancel_key`, `campaign`, `consent_ref` and `time_zone`, in characters.
 pub const CLIENT_REF_CHARS_MAX: usize = 64;
 /// Most segments a customer may ask for.
 pub const MAX_SEGMENTS_MAX: u64 = 64;
@@ -31,10 +33,17 @@ pub(super) enum Field {
     Doubt,
     Channel,
     Split,
+    SendAt,
+    SendAfter,
+    CancelKey,
+    Campaign,
+    ConsentRef,
+    TimeZone,
+    Country,
 }
 
 impl Field {
-    const ALL: [Field; 13] = [
+    const ALL: [Field; 20] = [
         Field::To,
         Field::From,
         Field::Text,
@@ -48,6 +57,13 @@ impl Field {
         Field::Doubt,
         Field::Channel,
         Field::Split,
+        Field::SendAt,
+        Field::SendAfter,
+        Field::CancelKey,
+        Field::Campaign,
+        Field::ConsentRef,
+        Field::TimeZone,
+        Field::Country,
     ];
 
     /// From its name.
@@ -66,6 +82,13 @@ impl Field {
             "doubt" => Field::Doubt,
             "channel" => Field::Channel,
             "split" => Field::Split,
+            "send_at" => Field::SendAt,
+            "send_after" => Field::SendAfter,
+            "cancel_key" => Field::CancelKey,
+            "campaign" => Field::Campaign,
+            "consent_ref" => Field::ConsentRef,
+            "time_zone" => Field::TimeZone,
+            "country" => Field::Country,
             _ => return None,
         })
     }
@@ -86,6 +109,13 @@ impl Field {
             Field::Doubt => "/doubt",
             Field::Channel => "/channel",
             Field::Split => "/split",
+            Field::SendAt => "/send_at",
+            Field::SendAfter => "/send_after",
+            Field::CancelKey => "/cancel_key",
+            Field::Campaign => "/campaign",
+            Field::ConsentRef => "/consent_ref",
+            Field::TimeZone => "/time_zone",
+            Field::Country => "/country",
         }
     }
 
@@ -120,11 +150,8 @@ impl Field {
 }
 
 /// Names that later releases give a meaning; refused now, so that nobody believes they were heeded.
-const LATER: [&str; 34] = [
+const LATER: [&str; 29] = [
     "callback_url",
-    "campaign",
-    "cancel_key",
-    "consent_ref",
     "data_coding",
     "decide",
     "dedupe",
@@ -142,8 +169,6 @@ const LATER: [&str; 34] = [
     "redact",
     "route",
     "schedule",
-    "send_after",
-    "send_at",
     "shorten_links",
     "smpp",
     "subject",
@@ -187,10 +212,38 @@ pub enum Split {
 /// Until when a message may be sent, as the customer said it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expiry {
-    /// So many seconds after acceptance, 1 to 1,209,600.
+    /// So many seconds after the instant it was scheduled for, or after acceptance; 1 to 1,209,600.
     In(u32),
     /// At an instant.
     At(Time),
+}
+
+/// When a message is to go at the earliest, as the customer said it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Schedule {
+    /// At an instant.
+    At(Time),
+    /// So long after acceptance.
+    After(Span),
+}
+
+/// A country as two letters (ISO 3166-1 alpha-2), in capitals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Country([u8; 2]);
+
+impl Country {
+    /// From two letters in any case; whether there is such a country is not looked at.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Country> {
+        let letters: [u8; 2] = text.as_bytes().try_into().ok()?;
+        letters.iter().all(u8::is_ascii_alphabetic).then(|| Country(letters.map(|letter| letter.to_ascii_uppercase())))
+    }
+
+    /// The two letters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("letters are ASCII")
+    }
 }
 
 /// The fields whose values are few; the same in entries, defaults and rules. `None` = not said.
@@ -208,6 +261,10 @@ pub struct Options {
     pub expiry: Option<Expiry>,
     /// What to do in doubt.
     pub doubt: Option<DoubtPolicy>,
+    /// When it is to go at the earliest.
+    pub schedule: Option<Schedule>,
+    /// Whose national notation `to` may be in.
+    pub country: Option<Country>,
 }
 
 impl Options {
@@ -221,6 +278,8 @@ impl Options {
             max_segments: self.max_segments.or(those.max_segments),
             expiry: self.expiry.or(those.expiry),
             doubt: self.doubt.or(those.doubt),
+            schedule: self.schedule.or(those.schedule),
+            country: self.country.or(those.country),
         }
     }
 
@@ -255,9 +314,23 @@ impl Options {
                 return Err(Refusal::new(Code::UnsupportedChannel, "/channel", "expected sms"));
             }
             Field::ExpiresAt => {
-                let at = Time::parse_rfc3339(value)
-                    .ok_or_else(|| expected("expected an instant with offset, such as 2026-12-01T09:00:00+01:00"))?;
+                let at = Time::parse_rfc3339(value).ok_or_else(|| expected(AN_INSTANT))?;
                 self.set_expiry(field, Expiry::At(at))?;
+            }
+            Field::SendAt => {
+                let at = Time::parse_rfc3339(value).ok_or_else(|| expected(AN_INSTANT))?;
+                self.set_schedule(field, Schedule::At(at))?;
+            }
+            Field::SendAfter => {
+                let after = duration(value).ok_or_else(|| expected("expected a duration such as PT1H, P1D or P1DT12H"))?;
+                if after > SCHEDULE_AHEAD_MAX {
+                    return Err(Refusal::new(Code::ScheduleOutOfRange, field.pointer(), "at most P800D"));
+                }
+                self.set_schedule(field, Schedule::After(after))?;
+            }
+            Field::Country => {
+                let country = Country::parse(value).ok_or_else(|| expected("expected a country as two letters, such as FR"))?;
+                self.country = Some(country);
             }
             _ => {}
         }
@@ -279,6 +352,14 @@ impl Options {
         Ok(())
     }
 
+    fn set_schedule(&mut self, field: Field, schedule: Schedule) -> Result<(), Refusal> {
+        if self.schedule.is_some() {
+            return Err(Refusal::new(Code::ConflictingFields, field.pointer(), "send_at and send_after exclude each other"));
+        }
+        self.schedule = Some(schedule);
+        Ok(())
+    }
+
     fn set_expiry(&mut self, field: Field, expiry: Expiry) -> Result<(), Refusal> {
         if self.expiry.is_some() {
             return Err(Refusal::new(Code::ConflictingFields, field.pointer(), "expires_in and expires_at exclude each other"));
@@ -288,7 +369,10 @@ impl Options {
     }
 }
 
-/// Whether `value` may stand in `to`, `from`, `client_ref`: no control characters (C0, DEL, C1), and a length.
+/// What an instant looks like.
+const AN_INSTANT: &str = "expected an instant with offset, such as 2026-12-01T09:00:00+01:00";
+
+/// Whether `value` may stand in `to`, `from` and the references: no control characters (C0, DEL, C1), and a length.
 pub(super) fn check_plain(field: Field, value: &str) -> Result<(), Refusal> {
     let mut high = 0;
     for byte in value.bytes() {
@@ -300,7 +384,8 @@ pub(super) fn check_plain(field: Field, value: &str) -> Result<(), Refusal> {
     if high >= 0x80 && value.chars().any(char::is_control) {
         return Err(Refusal::new(Code::ControlCharacter, field.pointer(), "control characters are not allowed here"));
     }
-    if field == Field::ClientRef && value.len() > CLIENT_REF_CHARS_MAX && value.chars().count() > CLIENT_REF_CHARS_MAX {
+    let is_bounded = !matches!(field, Field::To | Field::From);
+    if is_bounded && value.len() > CLIENT_REF_CHARS_MAX && value.chars().count() > CLIENT_REF_CHARS_MAX {
         return Err(Refusal::new(Code::TooLong, field.pointer(), "at most 64 characters"));
     }
     Ok(())
@@ -382,7 +467,7 @@ mod tests {
     #[test]
     fn the_later_names_are_sorted_so_that_the_search_finds_them() {
         assert!(LATER.is_sorted());
-        assert!(is_later("send_at") && is_later("voice") && !is_later("to"));
+        assert!(is_later("template") && is_later("voice") && !is_later("to"));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 pub mod bulk;
 pub mod check;
 pub mod draft;
+pub mod duration;
 pub mod fault;
 pub mod fields;
 pub mod inflate;
@@ -22,7 +23,9 @@ mod desk;
 mod json_stream;
 mod lines;
 mod object;
+mod recipient;
 mod scan;
+mod when;
 
 #[cfg(test)]
 mod bad_input;
@@ -31,9 +34,9 @@ mod cuts;
 
 pub use bulk::{BulkLimits, BulkReader};
 pub use check::{Accepted, AccountRules, Sender, SenderForm, Senders, check};
-pub use draft::{Defaults, Draft, Item, Params};
+pub use draft::{Defaults, Draft, Item, Params, Words};
 pub use fault::{BodyFault, Code, Refusal, Source};
-pub use fields::{EncodingChoice, Expiry, Options, Split};
+pub use fields::{Country, EncodingChoice, Expiry, Options, Schedule, Split};
 pub use inflate::{Inflate, InflateLimits, Progress};
 pub use media::{Coding, Format};
 pub use single::MessageReader;

@@ -63,7 +63,14 @@ impl Composing {
             doubt: accepted.doubt,
             lifetime: accepted.lifetime,
             line: accepted.line,
-            extras: Extras::default(),
+            extras: Extras {
+                not_before: accepted.not_before,
+                cancel_key: accepted.cancel_key,
+                campaign: accepted.campaign,
+                consent_ref: accepted.consent_ref,
+                zone: accepted.zone,
+                ..Extras::default()
+            },
         })
     }
 

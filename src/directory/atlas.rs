@@ -1,0 +1,46 @@
+//! What is known of places, in one value shared by all: numbering plans, zones with their hours, and what senders look
+//! like in each country. Made once: it takes some milliseconds and some megabytes.
+
+use super::hours::Hours;
+use super::number::{Numbers, Senders};
+use std::fmt;
+
+/// See the module.
+pub struct Atlas {
+    /// Numbering plans.
+    pub numbers: Numbers,
+    /// Send windows and time zones.
+    pub hours: Hours,
+    /// What a sender may look like.
+    pub senders: Senders,
+}
+
+impl Atlas {
+    /// What this program knows by itself.
+    #[must_use]
+    pub fn shipped() -> Atlas {
+        Atlas { numbers: Numbers::new(), hours: Hours::shipped(), senders: Senders::new() }
+    }
+}
+
+/// Debug shows no tables.
+impl fmt::Debug for Atlas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Atlas").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::COUNTRIES;
+
+    #[test]
+    fn the_countries_of_the_configuration_are_those_with_a_numbering_plan() {
+        let atlas = Atlas::shipped();
+        let letters = || (b'A'..=b'Z').map(char::from);
+        let pairs = letters().flat_map(|first| letters().map(move |second| format!("{first}{second}")));
+        let known: Vec<String> = pairs.filter(|pair| atlas.numbers.is_region(pair)).collect();
+        assert_eq!(known.join(" "), COUNTRIES);
+    }
+}
