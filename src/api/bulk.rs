@@ -3,22 +3,24 @@
 //! nothing of it is ever sent (INV-7).
 
 use crate::api::caller::Caller;
+use crate::api::explain::{Wanted, dry_run, explain};
 use crate::api::once::{self, Given, Once};
 use crate::api::problem::Problem;
 use crate::api::query;
 use crate::api::replay;
 use crate::api::reply::{Reply, with};
 use crate::api::results::Results;
-use crate::api::single::{no_route, settled, unsettled};
-use crate::api::state::{Api, Customer};
+use crate::api::single::{settled, unsettled};
+use crate::api::state::Api;
 use crate::api::upload::{Upload, media};
+use crate::api::wait::Wait;
 use crate::base::{BatchId, MessageId, Mono, Time};
 use crate::config::Scope;
 use crate::engine::{Engine, Refused, Taken, WhenFull};
 use crate::pipeline::accept::inflate::After;
-use crate::pipeline::accept::{BulkReader, Coding, Defaults, Draft, Inflate, Item, Refusal, check};
-use crate::pipeline::compose::Composing;
-use crate::pipeline::journal::{Acceptance, Drafts, Slot, Start};
+use crate::pipeline::accept::{BulkReader, Coding, Defaults, Inflate, Item, Refusal, Source};
+use crate::pipeline::intake::{Admitted, Intake, Sink};
+use crate::pipeline::journal::{Acceptance, Drafts, Slot};
 use crate::storage::BatchRow;
 use axum::extract::Request;
 use hyper::StatusCode;
@@ -37,13 +39,16 @@ const TURN_BYTES: usize = 32 << 10;
 /// Accepts a list.
 pub(super) async fn post(api: Arc<Api>, request: Request) -> Result<Reply, Problem> {
     let caller = Caller::of(&api, request.headers(), Scope::Send)?;
-    bring(&api, &caller, request).await.map_err(|problem| caller.refused(problem))
+    let (is_dry, pairs) = dry_run(query::read(request.uri().query())?).map_err(|problem| caller.refused(problem))?;
+    if is_dry {
+        return explain(&api, &caller, request, Wanted::List, pairs).await;
+    }
+    bring(&api, &caller, request, pairs).await.map_err(|problem| caller.refused(problem))
 }
 
-async fn bring(api: &Arc<Api>, caller: &Caller, request: Request) -> Result<Reply, Problem> {
+async fn bring(api: &Arc<Api>, caller: &Caller, request: Request, pairs: Vec<(String, String)>) -> Result<Reply, Problem> {
     api.engine.readiness()?;
     let (format, coding) = media(request.headers())?;
-    let pairs = query::read(request.uri().query())?;
     let defaults = Defaults::from_pairs(pairs.iter().map(|(name, value)| (&**name, &**value)))?;
     let once = Once::begin(api, caller, request.headers()).await?;
     let hash = once.as_ref().map(|_| once::hash(&request));
@@ -115,7 +120,7 @@ impl<'c> Bulk<'c> {
             api,
             caller,
             reader,
-            sorter: Sorter { api, customer, composing: Composing::default(), drafts, results: Results::default(), now: Time(0) },
+            sorter: Sorter { intake: api.intake(customer), gathered: Gathered { drafts, results: Results::default() }, now: Time(0) },
             staged: Staged { engine: api.engine.clone(), batch, is_staged: false },
             flight: VecDeque::with_capacity(FLIGHT_MAX),
             places: Vec::new(),
@@ -134,8 +139,8 @@ impl<'c> Bulk<'c> {
         if let Some(inflate) = inflate {
             inflate.finish()?;
         }
-        let Bulk { reader, sorter, .. } = &mut self;
-        sorter.now = sorter.api.engine.world.now();
+        let Bulk { api, reader, sorter, .. } = &mut self;
+        sorter.now = api.engine.world.now();
         reader.finish(|item| sorter.sort(item))?;
         let hash = upload.hash();
         self.seal(hash, once).await
@@ -155,14 +160,14 @@ impl<'c> Bulk<'c> {
 
     /// Reads some octets and hands on what has gathered.
     async fn read(&mut self, data: &[u8]) -> Result<(), Problem> {
-        let Bulk { reader, sorter, .. } = self;
-        sorter.now = sorter.api.engine.world.now();
-        let before = sorter.results.received();
+        let Bulk { api, reader, sorter, .. } = self;
+        sorter.now = api.engine.world.now();
+        let before = sorter.gathered.results.received();
         let read = reader.feed(data, |item| sorter.sort(item));
-        sorter.api.engine.metrics.bulk_lines.inc_by(u64::from(sorter.results.received() - before));
+        api.engine.metrics.bulk_lines.inc_by(u64::from(sorter.gathered.results.received() - before));
         read?;
         self.turn += data.len();
-        let drafts = &self.sorter.drafts;
+        let drafts = &self.sorter.gathered.drafts;
         if drafts.messages() >= CHUNK_FRAMES * u32::from(self.api.config().journal.frame_messages_max) || drafts.bytes() >= CHUNK_BYTES {
             self.hand_on().await?;
         }
@@ -178,8 +183,8 @@ impl<'c> Bulk<'c> {
         while self.flight.len() >= FLIGHT_MAX {
             self.land().await?;
         }
-        let messages = self.sorter.drafts.messages();
-        let acceptance = Acceptance { frames: self.sorter.drafts.take(), ..Acceptance::default() };
+        let messages = self.sorter.gathered.drafts.messages();
+        let acceptance = Acceptance { frames: self.sorter.gathered.drafts.take(), ..Acceptance::default() };
         let since = self.api.engine.world.mono();
         let when_full = self.when_full();
         self.staged.is_staged = true;
@@ -209,7 +214,7 @@ impl<'c> Bulk<'c> {
             self.land().await?;
         }
         let (engine, batch) = (self.api.engine.clone(), self.staged.batch);
-        let results = &self.sorter.results;
+        let results = &self.sorter.gathered.results;
         let row = BatchRow {
             id: batch,
             account: self.caller.name().to_owned(),
@@ -218,9 +223,9 @@ impl<'c> Bulk<'c> {
             accepted: results.accepted(),
             detail: results.detail(),
         };
-        let messages = self.sorter.drafts.messages();
+        let messages = self.sorter.gathered.drafts.messages();
         let acceptance = Acceptance {
-            frames: self.sorter.drafts.take(),
+            frames: self.sorter.gathered.drafts.take(),
             seal: Some(row),
             answer: once.as_ref().map(|once| once.answer(self.api, hash, &Given::Batch { id: batch })),
             abort: None,
@@ -243,7 +248,7 @@ impl<'c> Bulk<'c> {
 
     fn answer(self, batch: BatchId) -> Reply {
         let customer = self.caller.customer();
-        let results = self.sorter.results;
+        let results = self.sorter.gathered.results;
         customer.rates.messages.count(self.api.engine.world.mono(), results.accepted());
         customer.metrics.accepted.inc_by(u64::from(results.accepted()));
         customer.metrics.segments.inc_by(results.segments());
@@ -256,31 +261,33 @@ impl<'c> Bulk<'c> {
 
 /// What becomes of each line; nothing here waits.
 struct Sorter<'c> {
-    api: &'c Api,
-    customer: &'c Customer,
-    composing: Composing,
-    drafts: Drafts,
-    results: Results,
+    intake: Intake<'c>,
+    gathered: Gathered,
     now: Time,
 }
 
 impl Sorter<'_> {
     fn sort(&mut self, item: Item<'_>) {
-        let (line, source, made) = match item {
-            Item::Refused { line, source, refusal } => (line, source, Err(refusal)),
-            Item::Draft(draft) => (draft.line, draft.source, self.make(&draft)),
-        };
-        if let Err(refusal) = made {
-            self.results.refuse(line, source, refusal);
+        self.intake.sort(item, self.now, &mut self.gathered);
+    }
+}
+
+/// What became of the lines so far.
+struct Gathered {
+    drafts: Drafts,
+    results: Results,
+}
+
+impl Sink for Gathered {
+    fn admitted(&mut self, line: u32, Admitted { composed, carrier, start, .. }: &Admitted<'_>) {
+        let Slot { draft, ordinal } = self.drafts.push(composed, *carrier, *start);
+        self.results.accept(line, draft, ordinal, composed.ends.len() as u8, composed.encoding);
+        if let Some(wait) = Wait::of(*start) {
+            self.results.wait(line, wait);
         }
     }
 
-    fn make(&mut self, draft: &Draft<'_>) -> Result<(), Refusal> {
-        let accepted = check(draft, &self.customer.rules, self.now)?;
-        let composed = self.composing.compose(&accepted, self.customer.concat)?;
-        let carrier = self.api.routes.carrier(composed.to).ok_or_else(no_route)?;
-        let Slot { draft: number, ordinal } = self.drafts.push(&composed, carrier, Start::NOW);
-        self.results.accept(draft.line, number, ordinal, composed.ends.len() as u8, composed.encoding);
-        Ok(())
+    fn refused(&mut self, line: u32, source: Source, refusal: Refusal) {
+        self.results.refuse(line, source, refusal);
     }
 }

@@ -115,12 +115,17 @@ impl Found {
             class: record.class_of().word(),
             segments: record.count(),
             encoding: record.encoded().word(),
-            client_ref: Some(record.reference().to_owned()).filter(|text| !text.is_empty()),
+            client_ref: some(record.reference()),
             batch: head.batch.map(|batch| batch.to_string()),
             line: head.batch.map(|_| record.line),
             carrier: head.lane.carrier.clone(),
             created_at: head.accepted.rfc3339(),
             expires_at: record.expires(head.accepted).rfc3339(),
+            send_at: record.not_before().map(Time::rfc3339),
+            cancel_key: some(record.cancel_key()),
+            campaign: some(record.campaign()),
+            consent_ref: some(record.consent_ref()),
+            time_zone: some(record.zone()),
             possible_duplicate: life.possible_duplicate,
             reason,
             parts,
@@ -199,6 +204,11 @@ impl Found {
     }
 }
 
+/// A text that is there.
+fn some(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
 /// The parts of a set, from 1.
 fn numbers(parts: u64) -> Vec<u8> {
     (0..64).filter(|part| parts & (1 << part) != 0).map(|part| part + 1).collect()
@@ -233,6 +243,16 @@ pub(super) struct View {
     carrier: String,
     created_at: String,
     expires_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    send_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancel_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    campaign: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consent_ref: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_zone: Option<String>,
     possible_duplicate: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Cause>,

@@ -4,13 +4,15 @@
 //! In reading order: `server` (connections) and `pace` (their time limits), `routes` (which handler serves what),
 //! `state` (what handlers share), `caller` (who is asking), `query`, `upload` (bodies as they arrive), `problem`
 //! (every refusal), `reply`; then what is served: `single`, `bulk` with `results`, `held` and `once` (idempotency), `replay`, `message`,
-//! `list`, `batch`, `cancel`, `service`.
+//! `list`, `batch`, `cancel`, `revoke`, `explain` with `explained`, `service`.
 
 mod advise;
 mod batch;
 mod bulk;
 mod caller;
 mod cancel;
+mod explain;
+mod explained;
 mod held;
 mod list;
 mod message;
@@ -21,11 +23,13 @@ mod query;
 mod replay;
 mod reply;
 mod results;
+mod revoke;
 mod routes;
 mod server;
 mod service;
 mod single;
 mod state;
 mod upload;
+mod wait;
 
 pub use server::serve;

@@ -7,8 +7,9 @@ use crate::api::held::{Held, NAME};
 use crate::api::problem::Problem;
 use crate::api::reply::Reply;
 use crate::api::state::Api;
-use crate::base::{BatchId, MessageId};
-use crate::message::Encoding;
+use crate::api::wait::Wait;
+use crate::base::{BatchId, MessageId, Time};
+use crate::message::{Encoding, Reason};
 use crate::pipeline::accept::Code;
 use crate::pipeline::journal::UNNAMED;
 use crate::storage::Answer;
@@ -20,6 +21,8 @@ use sha2::{Digest as _, Sha256};
 const KEY_MAX: usize = 255;
 const MESSAGE: u8 = 1;
 const BATCH: u8 = 2;
+/// A message that waits: reason and instant before the reference.
+const WAITING: u8 = 3;
 
 /// A request that is to be carried out once.
 pub(super) struct Once {
@@ -106,7 +109,7 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Given {
     /// To a single message. `id` is `None` until the journal has named it.
-    Message { id: Option<MessageId>, segments: u8, encoding: Encoding, client_ref: String },
+    Message { id: Option<MessageId>, segments: u8, encoding: Encoding, wait: Option<Wait>, client_ref: String },
     /// To a bulk: its results are found from its frames and its row.
     Batch { id: BatchId },
 }
@@ -114,9 +117,14 @@ pub(super) enum Given {
 impl Given {
     fn write(&self) -> Vec<u8> {
         match self {
-            Given::Message { id, segments, encoding, client_ref } => {
+            Given::Message { id, segments, encoding, wait, client_ref } => {
                 let mut out = id.map_or(UNNAMED, |id| id.0.to_le_bytes()).to_vec();
-                out.extend_from_slice(&[MESSAGE, *segments, u8::from(*encoding == Encoding::Ucs2)]);
+                let kind = if wait.is_some() { WAITING } else { MESSAGE };
+                out.extend_from_slice(&[kind, *segments, u8::from(*encoding == Encoding::Ucs2)]);
+                if let Some(Wait { why, until }) = wait {
+                    out.push(*why as u8);
+                    out.extend_from_slice(&until.0.to_le_bytes());
+                }
                 out.extend_from_slice(client_ref.as_bytes());
                 out
             }
@@ -128,12 +136,24 @@ impl Given {
         let (id, rest) = body.split_first_chunk::<8>()?;
         let id = u64::from_le_bytes(*id);
         match rest {
-            [MESSAGE, segments, encoding, client_ref @ ..] => Some(Given::Message {
-                id: Some(MessageId(id)),
-                segments: *segments,
-                encoding: if *encoding == 1 { Encoding::Ucs2 } else { Encoding::Gsm7 },
-                client_ref: std::str::from_utf8(client_ref).ok()?.to_owned(),
-            }),
+            [kind @ (MESSAGE | WAITING), segments, encoding, rest @ ..] => {
+                let (wait, client_ref) = match (*kind, rest) {
+                    (WAITING, [why, rest @ ..]) => {
+                        let (until, client_ref) = rest.split_first_chunk::<8>()?;
+                        let why = Reason::from_number(u32::from(*why))?;
+                        (Some(Wait { why, until: Time(i64::from_le_bytes(*until)) }), client_ref)
+                    }
+                    (MESSAGE, client_ref) => (None, client_ref),
+                    _ => return None,
+                };
+                Some(Given::Message {
+                    id: Some(MessageId(id)),
+                    segments: *segments,
+                    encoding: if *encoding == 1 { Encoding::Ucs2 } else { Encoding::Gsm7 },
+                    wait,
+                    client_ref: std::str::from_utf8(client_ref).ok()?.to_owned(),
+                })
+            }
             [BATCH, ..] => Some(Given::Batch { id: BatchId(id) }),
             _ => None,
         }
@@ -146,11 +166,14 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_as_it_was_written() {
-        let message = Given::Message { id: Some(MessageId(77)), segments: 3, encoding: Encoding::Ucs2, client_ref: "é-1".into() };
-        assert_eq!(Given::read(&message.write()), Some(message));
+        for wait in [None, Some(Wait { why: Reason::WindowClosed, until: Time(1_764_576_000_000) })] {
+            let message =
+                Given::Message { id: Some(MessageId(77)), segments: 3, encoding: Encoding::Ucs2, wait, client_ref: "é-1".into() };
+            assert_eq!(Given::read(&message.write()), Some(message));
+        }
         let batch = Given::Batch { id: BatchId(78) };
         assert_eq!(Given::read(&batch.write()), Some(batch));
-        let unnamed = Given::Message { id: None, segments: 1, encoding: Encoding::Gsm7, client_ref: String::new() };
+        let unnamed = Given::Message { id: None, segments: 1, encoding: Encoding::Gsm7, wait: None, client_ref: String::new() };
         assert_eq!(unnamed.write()[..8], UNNAMED);
         assert_eq!(Given::read(b"short"), None);
     }

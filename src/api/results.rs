@@ -1,25 +1,27 @@
 //! What became of each line of a bulk: 12 octets a line while it is read, a few octets a refused line in the journal,
 //! and the JSON made while it is sent. Reasons that repeat are kept once.
 
-use crate::base::{BatchId, MessageId};
-use crate::message::Encoding;
+use crate::api::wait::Wait;
+use crate::base::{BatchId, MessageId, Time};
+use crate::message::{Encoding, Reason};
 use crate::pipeline::accept::{Code, Refusal, Source};
 use axum::body::Body;
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
+use std::iter::Peekable;
 
 /// Different reasons that are kept with their pointer and detail; further ones keep their code.
 const REASONS_MAX: usize = 4_096;
 /// Octets of one piece of the answer.
 const PIECE: usize = 32 << 10;
-/// The form of a stored detail.
-const FORM: u8 = 1;
+/// The form of a stored detail: 1 knew no lines that wait.
+const FORM: u8 = 2;
 /// More than a detail of the longest bulk takes.
 const DETAIL_MAX: usize = 256 << 20;
 
-type Reason = (Code, Cow<'static, str>, Cow<'static, str>);
+type Cause = (Code, Cow<'static, str>, Cow<'static, str>);
 
 /// One line. An accepted one lies in a draft; a refused one has a reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,12 +40,21 @@ enum Kind {
     Refused,
 }
 
+/// A line that waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Waiting {
+    line: u32,
+    wait: Wait,
+}
+
 /// The results of a bulk.
 #[derive(Debug)]
 pub(super) struct Results {
     lines: Vec<Line>,
-    reasons: Vec<Reason>,
-    found: HashMap<Reason, u32>,
+    /// Lines that wait, in their order.
+    waiting: Vec<Waiting>,
+    reasons: Vec<Cause>,
+    found: HashMap<Cause, u32>,
     source: Source,
     refused: u32,
     segments: u64,
@@ -51,7 +62,15 @@ pub(super) struct Results {
 
 impl Default for Results {
     fn default() -> Results {
-        Results { lines: Vec::new(), reasons: Vec::new(), found: HashMap::new(), source: Source::Lines, refused: 0, segments: 0 }
+        Results {
+            lines: Vec::new(),
+            waiting: Vec::new(),
+            reasons: Vec::new(),
+            found: HashMap::new(),
+            source: Source::Lines,
+            refused: 0,
+            segments: 0,
+        }
     }
 }
 
@@ -62,6 +81,11 @@ impl Results {
         let ordinal = u16::try_from(ordinal).expect("a frame has at most 4,096 messages");
         self.segments += u64::from(segments);
         self.lines.push(Line { line, draft_or_reason: draft, ordinal, segments, kind });
+    }
+
+    /// The line accepted last waits.
+    pub(super) fn wait(&mut self, line: u32, wait: Wait) {
+        self.waiting.push(Waiting { line, wait });
     }
 
     /// A line was refused.
@@ -76,7 +100,7 @@ impl Results {
         self.lines.push(Line { line, draft_or_reason: reason, ordinal: 0, segments: 0, kind: Kind::Refused });
     }
 
-    fn reason(&mut self, mut reason: Reason) -> u32 {
+    fn reason(&mut self, mut reason: Cause) -> u32 {
         if let Some(index) = self.found.get(&reason) {
             return *index;
         }
@@ -127,11 +151,19 @@ impl Results {
         for (code, pointer, detail) in &self.reasons {
             [code.slug(), pointer, detail].iter().for_each(|text| put_text(text, &mut rest));
         }
+        put(u64::from(self.refused), &mut rest);
         let mut last = 0;
         for line in self.lines.iter().filter(|line| line.kind == Kind::Refused) {
             put(u64::from(line.line - last), &mut rest);
             put(u64::from(line.draft_or_reason), &mut rest);
             last = line.line;
+        }
+        let (mut last, mut until) = (0, 0);
+        for Waiting { line, wait } in &self.waiting {
+            put(u64::from(line - last), &mut rest);
+            put(u64::from(wait.why as u8), &mut rest);
+            put(zigzag(wait.until.0.wrapping_sub(until)), &mut rest);
+            (last, until) = (*line, wait.until.0);
         }
         put(rest.len() as u64, &mut out);
         out.extend(zstd::bulk::compress(&rest, 1).expect("memory takes everything"));
@@ -141,7 +173,7 @@ impl Results {
     /// The refusals of a stored detail; accepted lines are added with `accept`, then `sort` is called. `None` when it
     /// cannot be read.
     pub(super) fn from_detail(detail: &[u8]) -> Option<Results> {
-        let mut rest = after_counts(detail, |_, _| {})?;
+        let (form, mut rest) = after_counts(detail, |_, _| {})?;
         let length = usize::try_from(take(&mut rest)?).ok().filter(|length| *length <= DETAIL_MAX)?;
         let plain = zstd::bulk::decompress(rest, length).ok()?;
         let mut plain = &plain[..];
@@ -156,11 +188,19 @@ impl Results {
             let (pointer, detail) = (take_text(&mut plain)?.to_owned(), take_text(&mut plain)?.to_owned());
             results.reasons.push((code, pointer.into(), detail.into()));
         }
-        let mut last = 0u64;
-        while !plain.is_empty() {
-            last += take(&mut plain)?;
+        let (mut last, mut refused) = (0u64, if form == 1 { u64::MAX } else { take(&mut plain)? });
+        while refused > 0 && !(form == 1 && plain.is_empty()) {
+            last = last.checked_add(take(&mut plain)?)?;
             let reason = u32::try_from(take(&mut plain)?).ok().filter(|index| (*index as usize) < results.reasons.len())?;
             results.refuse_for(u32::try_from(last).ok()?, reason);
+            refused -= 1;
+        }
+        let (mut last, mut until) = (0u64, 0i64);
+        while !plain.is_empty() {
+            last = last.checked_add(take(&mut plain)?)?;
+            let why = Reason::from_number(u32::try_from(take(&mut plain)?).ok()?)?;
+            until = until.wrapping_add(unzigzag(take(&mut plain)?));
+            results.wait(u32::try_from(last).ok()?, Wait { why, until: Time(until) });
         }
         Some(results)
     }
@@ -180,6 +220,11 @@ impl Results {
                 .as_bytes(),
         );
         json_to(&self.refused_by(), &mut head);
+        let scheduled = self.waiting.iter().filter(|line| line.wait.why == Reason::Scheduled).count();
+        head.extend_from_slice(format!(",\"scheduled\":{scheduled},\"held\":{}", self.waiting.len() - scheduled).as_bytes());
+        if let Some(last) = self.waiting.iter().map(|line| line.wait.until).max() {
+            head.extend_from_slice(format!(",\"until\":\"{}\"", last.rfc3339()).as_bytes());
+        }
         head.extend_from_slice(b",\"results\":[");
         let quoted = |text: &str| serde_json::to_string(text).expect("texts are JSON");
         let unquoted = |text: String| text[1..text.len() - 1].to_owned();
@@ -188,8 +233,9 @@ impl Results {
             pointer: unquoted(quoted(pointer)),
             detail: quoted(if detail.is_empty() { code.advice() } else { detail }),
         });
-        let pages =
-            Pages { reasons: reasons.collect(), head, lines: self.lines, places, batch, source: self.source, next: 0, is_over: false };
+        let reasons = reasons.collect();
+        let waiting = self.waiting.into_iter().peekable();
+        let pages = Pages { reasons, head, lines: self.lines, waiting, places, batch, source: self.source, next: 0, is_over: false };
         Body::from_stream(futures_util::stream::iter(pages))
     }
 }
@@ -201,13 +247,14 @@ pub(super) fn refused_by(detail: &[u8]) -> BTreeMap<String, u64> {
     if read.is_some() { by } else { BTreeMap::new() }
 }
 
-fn after_counts(detail: &[u8], mut each: impl FnMut(&str, u64)) -> Option<&[u8]> {
-    let mut rest = detail.strip_prefix(&[FORM])?;
+/// The form, and what follows the counts.
+fn after_counts(detail: &[u8], mut each: impl FnMut(&str, u64)) -> Option<(u8, &[u8])> {
+    let (form, mut rest) = detail.split_first().filter(|(form, _)| (1..=FORM).contains(*form))?;
     for _ in 0..take(&mut rest)? {
         let slug = take_text(&mut rest)?;
         each(slug, take(&mut rest)?);
     }
-    Some(rest)
+    Some((*form, rest))
 }
 
 /// A reason, escaped for JSON.
@@ -222,6 +269,7 @@ struct Pages {
     head: Vec<u8>,
     lines: Vec<Line>,
     reasons: Vec<Words>,
+    waiting: Peekable<std::vec::IntoIter<Waiting>>,
     places: Vec<MessageId>,
     batch: BatchId,
     source: Source,
@@ -257,7 +305,7 @@ impl Iterator for Pages {
 }
 
 impl Pages {
-    fn line(&self, line: Line, out: &mut Vec<u8>) {
+    fn line(&mut self, line: Line, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"line\":");
         push_number(line.line, out);
         let encoding = match line.kind {
@@ -271,6 +319,16 @@ impl Pages {
         push_number(u32::from(line.segments), out);
         out.extend_from_slice(b",\"encoding\":\"");
         out.extend_from_slice(encoding.word().as_bytes());
+        if let Some(Waiting { wait, .. }) = self.waiting.next_if(|waiting| waiting.line == line.line) {
+            out.extend_from_slice(b"\",\"status\":\"");
+            out.extend_from_slice(wait.status().word().as_bytes());
+            if let Some(reason) = wait.reason() {
+                out.extend_from_slice(b"\",\"reason\":\"");
+                out.extend_from_slice(reason.as_bytes());
+            }
+            out.extend_from_slice(b"\",\"until\":\"");
+            out.extend_from_slice(wait.until.rfc3339().as_bytes());
+        }
         out.extend_from_slice(b"\"}");
     }
 
@@ -304,6 +362,15 @@ fn put(n: u64, out: &mut Vec<u8>) {
     prost::encoding::encode_varint(n, out);
 }
 
+/// Small numbers of either sign as small numbers.
+const fn zigzag(n: i64) -> u64 {
+    ((n << 1) ^ (n >> 63)) as u64
+}
+
+const fn unzigzag(n: u64) -> i64 {
+    ((n >> 1) as i64) ^ -((n & 1) as i64)
+}
+
 fn put_text(text: &str, out: &mut Vec<u8>) {
     put(text.len() as u64, out);
     out.extend_from_slice(text.as_bytes());
@@ -330,6 +397,9 @@ mod tests {
         results.accept(0, 0, 0, 1, Encoding::Gsm7);
         results.refuse(1, Source::Recipients, Refusal::new(Code::InvalidNumber, "/to", "no country code"));
         results.accept(2, 1, 7, 3, Encoding::Ucs2);
+        results.wait(2, Wait { why: Reason::WindowClosed, until: Time(1_764_576_000_000) });
+        results.accept(3, 1, 8, 1, Encoding::Gsm7);
+        results.wait(3, Wait { why: Reason::Scheduled, until: Time(1_764_500_000_000) });
         results.refuse(5, Source::Recipients, Refusal::new(Code::InvalidNumber, "/to", "no country code"));
         results.refuse(6, Source::Recipients, Refusal::new(Code::UnknownField, "/a\"", "say \"x\""));
         results
@@ -348,11 +418,15 @@ mod tests {
         assert_eq!(
             answer,
             serde_json::json!({
-                "batch": id, "received": 5, "accepted": 2, "refused": 3, "refused_by": {"invalid_number": 2, "unknown_field": 1},
+                "batch": id, "received": 6, "accepted": 3, "refused": 3, "refused_by": {"invalid_number": 2, "unknown_field": 1},
+                "scheduled": 1, "held": 1, "until": "2025-12-01T08:00:00.000Z",
                 "results": [
                     {"line": 0, "id": MessageId(32).to_string(), "segments": 1, "encoding": "GSM-7"},
                     {"line": 1, "error": {"code": "invalid_number", "pointer": "/recipients/1/to", "detail": "no country code"}},
-                    {"line": 2, "id": MessageId(71).to_string(), "segments": 3, "encoding": "UCS-2"},
+                    {"line": 2, "id": MessageId(71).to_string(), "segments": 3, "encoding": "UCS-2",
+                     "status": "held", "reason": "window_closed", "until": "2025-12-01T08:00:00.000Z"},
+                    {"line": 3, "id": MessageId(72).to_string(), "segments": 1, "encoding": "GSM-7",
+                     "status": "scheduled", "until": "2025-11-30T10:53:20.000Z"},
                     {"line": 5, "error": {"code": "invalid_number", "pointer": "/recipients/5/to", "detail": "no country code"}},
                     {"line": 6, "error": {"code": "unknown_field", "pointer": "/recipients/6/a\"", "detail": "say \"x\""}},
                 ],
@@ -367,6 +441,7 @@ mod tests {
         let detail = sample().detail();
         assert_eq!(refused_by(&detail), BTreeMap::from([("invalid_number".to_owned(), 2), ("unknown_field".to_owned(), 1)]));
         let mut again = Results::from_detail(&detail).expect("its own");
+        again.accept(3, 1, 8, 1, Encoding::Gsm7);
         again.accept(2, 1, 7, 3, Encoding::Ucs2);
         again.accept(0, 0, 0, 1, Encoding::Gsm7);
         again.sort();

@@ -3,7 +3,7 @@
 use crate::api::problem::Problem;
 use crate::api::reply::Reply;
 use crate::api::state::Api;
-use crate::api::{advise, batch, bulk, cancel, list, message, service, single};
+use crate::api::{advise, batch, bulk, cancel, explain, list, message, revoke, service, single};
 use crate::base::Mono;
 use crate::pipeline::accept::Code;
 use crate::telemetry::RouteMetrics;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 type Handler = fn(Arc<Api>, Request) -> BoxFuture<'static, Result<Reply, Problem>>;
 
 /// Method, pattern, handler.
-const ROUTES: [(&str, &str, Handler); 18] = [
+const ROUTES: [(&str, &str, Handler); 20] = [
     ("POST", "/v1/messages", |api, request| Box::pin(single::post(api, request))),
     ("GET", "/v1/messages", |api, request| Box::pin(list::get(api, request))),
     ("GET", "/v1/messages/{id}", |api, request| Box::pin(message::get(api, request))),
@@ -26,6 +26,8 @@ const ROUTES: [(&str, &str, Handler); 18] = [
     ("GET", "/v1/batches", |api, request| Box::pin(batch::list(api, request))),
     ("GET", "/v1/batches/{id}", |api, request| Box::pin(batch::get(api, request))),
     ("POST", "/v1/batches/{id}/cancel", |api, request| Box::pin(cancel::batch(api, request))),
+    ("POST", "/v1/cancel", |api, request| Box::pin(revoke::post(api, request))),
+    ("POST", "/v1/explain", |api, request| Box::pin(explain::post(api, request))),
     ("POST", "/v1/preview", |api, request| Box::pin(advise::preview(api, request))),
     ("GET", "/v1/lookup/{number}", |api, request| Box::pin(advise::lookup(api, request))),
     ("GET", "/v1/next-opening", |api, request| Box::pin(advise::next_opening(api, request))),

@@ -1,6 +1,7 @@
 //! `POST /v1/messages`: one message. Nothing of a 2xx is made before its commit has come back.
 
 use crate::api::caller::Caller;
+use crate::api::explain::{Wanted, dry_run, explain};
 use crate::api::held::Held;
 use crate::api::once::{self, Given, Once};
 use crate::api::problem::Problem;
@@ -8,13 +9,14 @@ use crate::api::query;
 use crate::api::reply::{Reply, json};
 use crate::api::state::Api;
 use crate::api::upload::{Upload, media};
+use crate::api::wait::Wait;
 use crate::base::MessageId;
 use crate::config::Scope;
 use crate::engine::{Refused, Taken, WhenFull};
-use crate::message::Encoding;
-use crate::pipeline::accept::{Code, Defaults, Format, MessageReader, Refusal, check};
-use crate::pipeline::compose::Composing;
-use crate::pipeline::journal::{Acceptance, Drafts, FrameDraft, Place, Start};
+use crate::message::{Encoding, Status};
+use crate::pipeline::accept::{Code, Defaults, Format, MessageReader};
+use crate::pipeline::intake::Admitted;
+use crate::pipeline::journal::{Acceptance, Drafts, FrameDraft, Place};
 use axum::extract::Request;
 use hyper::StatusCode;
 use serde::Serialize;
@@ -23,12 +25,18 @@ use std::sync::Arc;
 /// Accepts one message.
 pub(super) async fn post(api: Arc<Api>, request: Request) -> Result<Reply, Problem> {
     let caller = Caller::of(&api, request.headers(), Scope::Send)?;
+    let (is_dry, pairs) = dry_run(query::read(request.uri().query())?)?;
+    if !pairs.is_empty() {
+        return Err(caller.refused(Problem::query("", "expected dry_run alone")));
+    }
+    if is_dry {
+        return explain(&api, &caller, request, Wanted::One, pairs).await;
+    }
     bring(&api, &caller, request).await.map_err(|problem| caller.refused(problem))
 }
 
 async fn bring(api: &Api, caller: &Caller, request: Request) -> Result<Reply, Problem> {
     api.engine.readiness()?;
-    query::none(request.uri().query())?;
     let (format, coding) = media(request.headers())?;
     if format != Format::Json {
         return Err(Problem::header(
@@ -42,14 +50,14 @@ async fn bring(api: &Api, caller: &Caller, request: Request) -> Result<Reply, Pr
     let mut upload = Upload::new(api, request.into_body(), api.config().http.body_bytes_max, hash)?;
     let body = upload.whole(api, coding).await?;
     let hash = upload.hash();
-    if let Some(Given::Message { id: Some(id), segments, encoding, client_ref }) = answered(once.as_ref(), hash)? {
-        return Ok(once::replayed(accepted(id, segments, encoding, &client_ref)));
+    if let Some(Given::Message { id: Some(id), segments, encoding, wait, client_ref }) = answered(once.as_ref(), hash)? {
+        return Ok(once::replayed(accepted(id, segments, encoding, wait, &client_ref)));
     }
     let world = &api.engine.world;
     let began = world.mono();
     caller.may_bring(began)?;
-    let Made { frames, segments, encoding, client_ref } = make(api, caller, &body)?;
-    let given = Given::Message { id: None, segments, encoding, client_ref };
+    let Made { frames, segments, encoding, wait, client_ref } = make(api, caller, &body)?;
+    let given = Given::Message { id: None, segments, encoding, wait, client_ref };
     let answer = once.as_ref().map(|once| once.answer(api, hash, &given));
     let taken = api.engine.take(Acceptance { frames, answer, ..Acceptance::default() }, WhenFull::Refuse).await?;
     caller.customer().rates.messages.count(began, 1);
@@ -60,7 +68,7 @@ async fn bring(api: &Api, caller: &Caller, request: Request) -> Result<Reply, Pr
     metrics.segments.inc_by(u64::from(segments));
     let Given::Message { client_ref, .. } = given else { unreachable!("made above") };
     let id = places.first().copied().expect("one draft has one place");
-    Ok(accepted(id, segments, encoding, &client_ref))
+    Ok(accepted(id, segments, encoding, wait, &client_ref))
 }
 
 fn answered(once: Option<&Once>, hash: Option<[u8; 32]>) -> Result<Option<Given>, Problem> {
@@ -72,30 +80,26 @@ struct Made {
     frames: Vec<FrameDraft>,
     segments: u8,
     encoding: Encoding,
+    wait: Option<Wait>,
     client_ref: String,
 }
 
 fn make(api: &Api, caller: &Caller, body: &[u8]) -> Result<Made, Problem> {
-    let (mut reader, mut composing, defaults) = (MessageReader::default(), Composing::default(), Defaults::default());
+    let (mut reader, defaults) = (MessageReader::default(), Defaults::default());
     let customer = caller.customer();
     let bytes_max = usize::try_from(api.config().http.body_bytes_max).unwrap_or(usize::MAX);
     let draft = reader.read(body, &defaults, bytes_max)?;
-    let accepted = check(&draft, &customer.rules, api.engine.world.now())?;
-    let composed = composing.compose(&accepted, customer.concat)?;
-    let carrier = api.routes.carrier(composed.to).ok_or_else(no_route)?;
+    let mut intake = api.intake(customer);
+    let Admitted { composed, carrier, start, .. } = intake.admit(&draft, api.engine.world.now())?;
     let mut drafts = Drafts::new(&customer.name, None, &api.carriers, u32::from(api.config().journal.frame_messages_max));
-    drafts.push(&composed, carrier, Start::NOW);
+    drafts.push(&composed, carrier, start);
     Ok(Made {
         frames: drafts.take(),
         segments: composed.ends.len() as u8,
         encoding: composed.encoding,
+        wait: Wait::of(start),
         client_ref: composed.client_ref.to_owned(),
     })
-}
-
-/// No route fits.
-pub(super) fn no_route() -> Refusal {
-    Refusal::new(Code::NoRoute, "/to", "no route begins like this number")
 }
 
 /// Waits until what was taken is durable. The idempotency key is held until then, also when the caller has gone.
@@ -123,12 +127,25 @@ pub(super) fn unsettled(refused: Refused) -> Problem {
 struct Accepted<'a> {
     id: String,
     status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
     segments: u8,
     encoding: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     client_ref: &'a str,
 }
 
-fn accepted(id: MessageId, segments: u8, encoding: Encoding, client_ref: &str) -> Reply {
-    json(StatusCode::ACCEPTED, &Accepted { id: id.to_string(), status: "accepted", segments, encoding: encoding.word(), client_ref })
+fn accepted(id: MessageId, segments: u8, encoding: Encoding, wait: Option<Wait>, client_ref: &str) -> Reply {
+    let document = Accepted {
+        id: id.to_string(),
+        status: wait.map_or(Status::Accepted, Wait::status).word(),
+        reason: wait.and_then(Wait::reason),
+        until: wait.map(|wait| wait.until.rfc3339()),
+        segments,
+        encoding: encoding.word(),
+        client_ref,
+    };
+    json(StatusCode::ACCEPTED, &document)
 }

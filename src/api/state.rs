@@ -4,10 +4,12 @@ use crate::api::held::InProgress;
 use crate::api::problem::Problem;
 use crate::base::Span;
 use crate::config::{self, Config};
+use crate::directory::judge::{Judge, Law};
 use crate::directory::{Atlas, Keys, Rates};
 use crate::engine::Engine;
 use crate::message::{Class, DoubtPolicy};
 use crate::pipeline::accept::{AccountRules, BulkLimits, Coding, Country, Inflate, InflateLimits, Senders, Split};
+use crate::pipeline::intake::{Intake, Terms};
 use crate::pipeline::route::Routes;
 use crate::telemetry::AccountMetrics;
 use std::sync::Arc;
@@ -32,6 +34,8 @@ pub(super) struct Api {
     pub(super) carriers: Vec<String>,
     pub(super) routes: Routes,
     pub(super) atlas: Arc<Atlas>,
+    /// What says when messages may go.
+    pub(super) law: Arc<Law>,
     /// Requests with an idempotency key that are being served.
     pub(super) in_progress: Arc<InProgress>,
 }
@@ -54,12 +58,19 @@ impl Api {
             routes: Routes::new(&config.routes, &config.carriers),
             in_progress: Arc::default(),
             atlas,
+            law: Arc::default(),
             engine,
         }
     }
 
     pub(super) fn config(&self) -> &Config {
         &self.engine.config
+    }
+
+    /// An intake for one request of an account.
+    pub(super) fn intake<'a>(&'a self, customer: &'a Customer) -> Intake<'a> {
+        let terms = Terms { account: &customer.name, rules: &customer.rules, concat: customer.concat, routes: &self.routes };
+        Intake::new(terms, Judge::new(self.law.clone()))
     }
 
     /// A decoder for a body of at most `body_bytes_max` octets.

@@ -4,10 +4,10 @@ use crate::api::problem::Problem;
 use crate::api::state::Api;
 use crate::base::{Mono, Span};
 use crate::pipeline::accept::inflate::After;
-use crate::pipeline::accept::{Code, Coding, Format};
+use crate::pipeline::accept::{Code, Coding, Format, Inflate};
 use crate::world::World;
 use axum::body::{Body, HttpBody as _};
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http_body_util::BodyExt as _;
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -123,5 +123,53 @@ impl Upload {
 
     fn too_large(&self) -> Problem {
         Problem { detail: format!("at most {} octets", self.bytes_max).into(), ..Problem::new(Code::PayloadTooLarge, "") }
+    }
+}
+
+/// A body without its compression, piece by piece.
+pub(super) struct Plain {
+    upload: Upload,
+    inflate: Option<Inflate>,
+    /// What was not unpacked yet.
+    packed: Bytes,
+    /// Whether the decoder has more to give before it needs more.
+    is_full: bool,
+}
+
+impl Plain {
+    /// A list's body: at most as long as lists may be, packed and unpacked.
+    pub(super) fn new(api: &Api, body: Body, coding: Coding) -> Result<Plain, Problem> {
+        let bytes_max = api.config().http.bulk_bytes_max;
+        let upload = Upload::new(api, body, bytes_max, None)?;
+        let inflate = if coding == Coding::Identity { None } else { Some(api.inflate(coding, bytes_max)?) };
+        Ok(Plain { upload, inflate, packed: Bytes::new(), is_full: false })
+    }
+
+    /// Puts the next octets in the place of those in `piece`; `false` at the end.
+    ///
+    /// # Errors
+    /// As [`Upload::next`], and what is wrong with the compression.
+    pub(super) async fn next(&mut self, piece: &mut Vec<u8>) -> Result<bool, Problem> {
+        piece.clear();
+        while piece.is_empty() {
+            if !self.is_full {
+                let Some(data) = self.upload.next().await? else {
+                    if let Some(inflate) = self.inflate.take() {
+                        inflate.finish()?;
+                    }
+                    return Ok(false);
+                };
+                self.packed = data;
+            }
+            match &mut self.inflate {
+                None => piece.extend_from_slice(&self.packed),
+                Some(inflate) => {
+                    let progress = inflate.feed(&self.packed, piece, STEP)?;
+                    self.packed.advance(progress.taken);
+                    self.is_full = progress.after != After::Done;
+                }
+            }
+        }
+        Ok(true)
     }
 }

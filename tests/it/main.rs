@@ -6,6 +6,7 @@ mod bad_input;
 mod bulks;
 mod lists;
 mod once;
+mod plans;
 mod rig;
 mod simulated;
 mod singles;

@@ -214,6 +214,14 @@ fn country<'r>(draft: &'r Draft<'_>, rules: &'r AccountRules) -> Result<Option<(
     Ok(given.or(rules.country.as_ref()).map(|country| (country.as_str(), atlas)))
 }
 
+impl AccountRules {
+    /// Whose national notation numbers may be in when nothing is said, with what is needed to read it.
+    #[must_use]
+    pub fn country_of(&self) -> Option<(&str, &Atlas)> {
+        Some((self.country.as_ref()?.as_str(), self.atlas.as_deref()?))
+    }
+}
+
 fn sender<'a>(given: Option<&'a str>, rules: &'a AccountRules) -> Result<Sender<'a>, Refusal> {
     let text = given.or(rules.from.as_deref()).ok_or_else(|| Refusal::new(Code::MissingSender, "/from", "expected a sender"))?;
     let sender = Sender::parse(text)

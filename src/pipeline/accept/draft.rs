@@ -171,10 +171,13 @@ impl Defaults {
         let mut values = Values::default();
         let mut text = String::new();
         for (name, value) in pairs {
+            let field = Field::of(name).ok_or_else(|| BodyFault::at("", not_a_field(name)))?;
+            // In a query a plus that was not escaped has become a space; these values have plus signs, and no spaces.
+            let mended = matches!(field, Field::SendAt | Field::ExpiresAt | Field::TimeZone).then(|| value.replace(' ', "+"));
+            let value = mended.as_deref().unwrap_or(value);
             let start = text.len();
             text.push_str(value);
             let piece = Piece { store: Store::Line, start: start as u32, end: text.len() as u32 };
-            let field = Field::of(name).ok_or_else(|| BodyFault::at("", not_a_field(name)))?;
             values
                 .claim(field, Role::Defaults)
                 .and_then(|()| values.put_cell(field, piece, value))

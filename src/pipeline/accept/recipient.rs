@@ -14,7 +14,7 @@ const NUMBER_OCTETS_MAX: usize = 64;
 ///
 /// # Errors
 /// `missing_to`, `invalid_number`.
-pub(super) fn recipient(to: Option<&str>, country: Option<(&str, &Atlas)>) -> Result<Msisdn, Refusal> {
+pub fn recipient(to: Option<&str>, country: Option<(&str, &Atlas)>) -> Result<Msisdn, Refusal> {
     match to {
         None | Some("") => Err(Refusal::new(Code::MissingTo, "/to", "expected a number")),
         Some(to) if to.len() > NUMBER_OCTETS_MAX => Err(invalid("too long for a number")),

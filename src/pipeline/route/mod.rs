@@ -1,13 +1,22 @@
-//! Route: which carrier takes a number. Prefix to carrier, the first match in the configuration's order. Pure; the
-//! table is a snapshot.
+//! Route: which carrier takes a number, and what a segment costs there. Prefix to carrier, the first match in the
+//! configuration's order. Pure; the table is a snapshot.
 
-use crate::base::Msisdn;
+use crate::base::{Msisdn, Price};
 use crate::config;
 
 /// The routes, ready to be asked.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
-    rules: Vec<(Box<[u8]>, u16)>,
+    rules: Vec<(Box<[u8]>, Route)>,
+}
+
+/// Where a number leads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// The place of the carrier in the configuration.
+    pub carrier: u16,
+    /// What a segment costs.
+    pub price: Option<Price>,
 }
 
 impl Routes {
@@ -18,17 +27,17 @@ impl Routes {
         let index = |name: &str| carriers.iter().position(|carrier| carrier.name == name);
         let rules = routes.iter().filter_map(|route| {
             let carrier = u16::try_from(index(&route.carrier)?).ok()?;
-            Some((route.prefix.trim_start_matches('+').as_bytes().into(), carrier))
+            Some((route.prefix.trim_start_matches('+').as_bytes().into(), Route { carrier, price: route.price }))
         });
         Routes { rules: rules.collect() }
     }
 
-    /// The place of the carrier in the configuration; `None` when no route fits.
+    /// Where a number leads; `None` when no route fits.
     #[must_use]
-    pub fn carrier(&self, to: Msisdn) -> Option<u16> {
+    pub fn route(&self, to: Msisdn) -> Option<Route> {
         let mut buffer = [0; 15];
         let digits = to.digits(&mut buffer);
-        self.rules.iter().find(|(prefix, _)| digits.starts_with(prefix)).map(|(_, carrier)| *carrier)
+        self.rules.iter().find(|(prefix, _)| digits.starts_with(prefix)).map(|(_, route)| *route)
     }
 }
 
@@ -38,9 +47,11 @@ mod tests {
 
     #[test]
     fn the_first_route_whose_prefix_fits_is_taken() {
-        let routes = Routes { rules: vec![(b"336".as_slice().into(), 0), (b"33".as_slice().into(), 1), (b"".as_slice().into(), 2)] };
-        let carrier = |text| routes.carrier(Msisdn::parse(text).expect("a number"));
+        let to = |carrier| Route { carrier, price: None };
+        let routes =
+            Routes { rules: vec![(b"336".as_slice().into(), to(0)), (b"33".as_slice().into(), to(1)), (b"".as_slice().into(), to(2))] };
+        let carrier = |text| routes.route(Msisdn::parse(text).expect("a number")).map(|route| route.carrier);
         assert_eq!((carrier("+33612345678"), carrier("+33712345678"), carrier("+4915112345678")), (Some(0), Some(1), Some(2)));
-        assert_eq!(Routes::default().carrier(Msisdn::parse("+33612345678").expect("a number")), None);
+        assert_eq!(Routes::default().route(Msisdn::parse("+33612345678").expect("a number")), None);
     }
 }

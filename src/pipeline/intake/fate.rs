@@ -1,0 +1,80 @@
+//! When a message may go, if ever: the customer's schedule first, then the law at that instant, then the law again at each
+//! instant it names, until it lets the message go. What cannot go within its lifetime is refused now, not in a week.
+
+use crate::base::Time;
+use crate::directory::judge::{Judge, Question, Verdict};
+use crate::message::{Composed, Reason};
+use crate::pipeline::accept::{Code, Refusal};
+use crate::pipeline::journal::Start;
+
+/// How often the law is asked about one message. Each answer is a later instant; windows and caps that chase each other
+/// for longer are left to the instant itself: the law is asked again then.
+const ROUNDS_MAX: usize = 8;
+
+/// What becomes of a message accepted at `now`.
+///
+/// # Errors
+/// `opted_out`, `no_opening`, `frequency_cap`, `duplicate_content`, `not_now`.
+pub fn fate(judge: &mut Judge, question: &Question<'_>, message: &Composed<'_>, now: Time) -> Result<Start, Refusal> {
+    let at = message.extras.not_before.unwrap_or(now);
+    let start = if at > now { Start { due: at, why: Reason::Scheduled, ..Start::NOW } } else { Start::NOW };
+    opening(judge, question, start, at.max(now), now.after(message.lifetime))
+}
+
+/// The first instant from `at` on at which the law lets it go; `start` when that is `at` itself.
+///
+/// # Errors
+/// As [`fate`]; `expires` is the first instant at which it is too late.
+pub fn opening(judge: &mut Judge, question: &Question<'_>, mut start: Start, at: Time, expires: Time) -> Result<Start, Refusal> {
+    let mut at = at;
+    for _ in 0..ROUNDS_MAX {
+        match judge.judge(question, at) {
+            Verdict::Go { .. } => break,
+            Verdict::Refuse { why } => return Err(forbidden(why)),
+            Verdict::Hold { until, why } if until >= expires => return Err(too_late(why, until)),
+            Verdict::Hold { until, why } => {
+                start = Start { due: until, why, ..start };
+                // An instant that does not lie ahead would be asked about for ever.
+                if until <= at {
+                    break;
+                }
+                at = until;
+            }
+        }
+    }
+    Ok(start)
+}
+
+/// The law will never let it go.
+#[cold]
+fn forbidden(why: Reason) -> Refusal {
+    let (pointer, detail) = match why {
+        Reason::OptedOut => ("/to", "the recipient has opted out"),
+        Reason::FrequencyCap => ("/to", "the recipient has had as many as the cap allows"),
+        Reason::DuplicateContent => ("/text", "the recipient has had this very text"),
+        Reason::NoOpening => ("/to", "the rules of hours never agree for this recipient"),
+        _ => ("", "it may not go"),
+    };
+    Refusal::new(code(why), pointer, detail)
+}
+
+/// The law would let it go, but too late.
+#[cold]
+fn too_late(why: Reason, until: Time) -> Refusal {
+    let what = match why {
+        Reason::WindowClosed => "its hours open",
+        Reason::FrequencyCap => "the cap allows another",
+        _ => "it may go",
+    };
+    Refusal::new(code(why), "", format!("{what} at {}, after its lifetime", until.rfc3339()))
+}
+
+const fn code(why: Reason) -> Code {
+    match why {
+        Reason::OptedOut => Code::OptedOut,
+        Reason::FrequencyCap => Code::FrequencyCap,
+        Reason::DuplicateContent => Code::DuplicateContent,
+        Reason::NoOpening | Reason::WindowClosed => Code::NoOpening,
+        _ => Code::NotNow,
+    }
+}

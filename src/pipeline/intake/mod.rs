@@ -1,0 +1,123 @@
+//! Intake: everything that is decided about a message before it is durable, in one path. A draft is believed or not
+//! (`accept`), composed, routed, and the law is asked. In: drafts and `now`. Out: a message with its carrier and its
+//! start, or a refusal. Who sends puts them into frames, who explains counts them: neither decides anything of his own,
+//! so an explanation is what would happen.
+//!
+//! One `Intake` belongs to one request; nothing in it is locked.
+
+pub mod fate;
+
+use crate::base::{Price, Time};
+use crate::config;
+use crate::directory::judge::{Judge, Question};
+use crate::message::Composed;
+use crate::pipeline::accept::{AccountRules, Code, Draft, Item, Refusal, SenderForm, Source, check};
+use crate::pipeline::compose::Composing;
+use crate::pipeline::journal::Start;
+use crate::pipeline::route::Routes;
+use fate::fate;
+
+/// What holds for all messages of an account.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// The account's name.
+    pub account: &'a str,
+    /// What it may do, and what holds when a message says nothing.
+    pub rules: &'a AccountRules,
+    /// How segments are joined.
+    pub concat: config::Concat,
+    /// Which carrier takes which number.
+    pub routes: &'a Routes,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Intake<'a> {
+    terms: Terms<'a>,
+    judge: Judge,
+    composing: Composing,
+}
+
+/// A message that will be sent, borrowed from its request and the intake's buffers.
+#[derive(Clone, Copy, Debug)]
+pub struct Admitted<'m> {
+    /// The message.
+    pub composed: Composed<'m>,
+    /// What its sender is.
+    pub form: SenderForm,
+    /// The place of its carrier in the configuration.
+    pub carrier: u16,
+    /// What a segment costs there.
+    pub price: Option<Price>,
+    /// When it may go.
+    pub start: Start,
+}
+
+/// Where decided lines go.
+pub trait Sink {
+    /// It will be sent.
+    fn admitted(&mut self, line: u32, admitted: &Admitted<'_>);
+    /// It will not.
+    fn refused(&mut self, line: u32, source: Source, refusal: Refusal);
+}
+
+impl<'a> Intake<'a> {
+    /// An intake for one request.
+    #[must_use]
+    pub fn new(terms: Terms<'a>, judge: Judge) -> Intake<'a> {
+        Intake { terms, judge, composing: Composing::default() }
+    }
+
+    /// Decides about one draft at `now`.
+    ///
+    /// # Errors
+    /// What [`check`] and [`Composing::compose`] refuse, `no_route`, and what the law forbids: `opted_out`, `no_opening`,
+    /// `frequency_cap`, `duplicate_content`, `not_now`.
+    pub fn admit<'m>(&'m mut self, draft: &Draft<'m>, now: Time) -> Result<Admitted<'m>, Refusal>
+    where
+        'a: 'm,
+    {
+        let Intake { terms, judge, composing } = self;
+        let accepted = check(draft, terms.rules, now)?;
+        let composed = composing.compose(&accepted, terms.concat)?;
+        let route = terms.routes.route(composed.to).ok_or_else(no_route)?;
+        let start = fate(judge, &question(terms.account, &composed), &composed, now)?;
+        Ok(Admitted { composed, form: accepted.from.form, carrier: route.carrier, price: route.price, start })
+    }
+
+    /// Decides about one entry of a bulk at `now`, and tells the sink.
+    pub fn sort(&mut self, item: Item<'_>, now: Time, sink: &mut impl Sink) {
+        match item {
+            Item::Refused { line, source, refusal } => sink.refused(line, source, refusal),
+            Item::Draft(draft) => match self.admit(&draft, now) {
+                Ok(admitted) => sink.admitted(draft.line, &admitted),
+                Err(refusal) => sink.refused(draft.line, draft.source, refusal),
+            },
+        }
+    }
+
+    /// The judge, for those who want to know more.
+    pub const fn judge(&mut self) -> &mut Judge {
+        &mut self.judge
+    }
+}
+
+/// What the law is asked about a message.
+#[must_use]
+pub fn question<'m>(account: &'m str, message: &Composed<'m>) -> Question<'m> {
+    Question {
+        account,
+        to: message.to,
+        from: message.from,
+        class: message.class,
+        channel: message.encoding.channel(),
+        campaign: message.extras.campaign,
+        zone: message.extras.zone,
+        content: message.extras.content,
+    }
+}
+
+#[cold]
+fn no_route() -> Refusal {
+    Refusal::new(Code::NoRoute, "/to", "no route begins like this number")
+}
