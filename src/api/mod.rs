@@ -4,7 +4,7 @@
 //! In reading order: `server` (connections) and `pace` (their time limits), `routes` (which handler serves what),
 //! `state` (what handlers share), `caller` (who is asking), `query`, `upload` (bodies as they arrive), `problem`
 //! (every refusal), `reply`; then what is served: `single`, `bulk` with `results`, `held` and `once` (idempotency), `replay`, `message`,
-//! `list`, `batch`, `cancel`, `revoke`, `explain` with `explained`, `service`.
+//! `list`, `batch`, `cancel`, `revoke`, `reschedule`, `explain` with `explained`, `service`.
 
 mod advise;
 mod batch;
@@ -22,6 +22,7 @@ mod problem;
 mod query;
 mod replay;
 mod reply;
+mod reschedule;
 mod results;
 mod revoke;
 mod routes;

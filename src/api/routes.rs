@@ -3,7 +3,7 @@
 use crate::api::problem::Problem;
 use crate::api::reply::Reply;
 use crate::api::state::Api;
-use crate::api::{advise, batch, bulk, cancel, explain, list, message, revoke, service, single};
+use crate::api::{advise, batch, bulk, cancel, explain, list, message, reschedule, revoke, service, single};
 use crate::base::Mono;
 use crate::pipeline::accept::Code;
 use crate::telemetry::RouteMetrics;
@@ -17,10 +17,11 @@ use std::sync::Arc;
 type Handler = fn(Arc<Api>, Request) -> BoxFuture<'static, Result<Reply, Problem>>;
 
 /// Method, pattern, handler.
-const ROUTES: [(&str, &str, Handler); 20] = [
+const ROUTES: [(&str, &str, Handler); 21] = [
     ("POST", "/v1/messages", |api, request| Box::pin(single::post(api, request))),
     ("GET", "/v1/messages", |api, request| Box::pin(list::get(api, request))),
     ("GET", "/v1/messages/{id}", |api, request| Box::pin(message::get(api, request))),
+    ("PATCH", "/v1/messages/{id}", |api, request| Box::pin(reschedule::patch(api, request))),
     ("POST", "/v1/messages/{id}/cancel", |api, request| Box::pin(cancel::message(api, request))),
     ("POST", "/v1/batches", |api, request| Box::pin(bulk::post(api, request))),
     ("GET", "/v1/batches", |api, request| Box::pin(batch::list(api, request))),
@@ -44,7 +45,11 @@ const ROUTES: [(&str, &str, Handler); 20] = [
 pub(super) fn router(api: &Arc<Api>) -> Router {
     let mut router = Router::new();
     for (method, pattern, handler) in ROUTES {
-        let filter = if method == "POST" { MethodFilter::POST } else { MethodFilter::GET };
+        let filter = match method {
+            "POST" => MethodFilter::POST,
+            "PATCH" => MethodFilter::PATCH,
+            _ => MethodFilter::GET,
+        };
         let (api, metrics) = (api.clone(), api.engine.metrics.route(&format!("{method} {pattern}")));
         let serve = move |request: Request| {
             let (api, metrics) = (api.clone(), metrics.clone());

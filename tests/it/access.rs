@@ -3,7 +3,8 @@
 use crate::rig::{Answer, JSON, KEY, OTHER, READER, Rig, SENDER, Setup, auth};
 use serde_json::json;
 
-const SEND: [(&str, &str); 5] = [
+const SEND: [(&str, &str); 6] = [
+    ("PATCH", "/v1/messages/msg_0000000000001"),
     ("POST", "/v1/cancel"),
     ("POST", "/v1/messages"),
     ("POST", "/v1/batches"),

@@ -302,7 +302,7 @@ fn requests() -> Vec<Bad> {
             "bad_idempotency_key",
             "Idempotency-Key",
         ),
-        bad("a parameter where there is none", post("/v1/messages?dry_run=true", JSON, &[], right.as_bytes()), 400, "bad_query", "?"),
+        bad("a parameter where there is none", post("/v1/messages?from=SHOP", JSON, &[], right.as_bytes()), 400, "bad_query", "?"),
         bad("an unknown address", get("/v2/messages"), 404, "not_found", ""),
         bad("an address with a slash too much", get("/v1/messages/"), 404, "not_found", ""),
         bad("an escaped address", get("/v1%2Fmessages"), 404, "not_found", ""),

@@ -1,6 +1,6 @@
 //! Schedules, chains, national numbers; what explains them, and what calls them back.
 
-use crate::rig::{JSON, KEY, READER, Rig, Setup, auth};
+use crate::rig::{JSON, KEY, READER, Rig, Setup, auth, until};
 use serde_json::{Value, json};
 
 /// Milliseconds that an instant of an answer lies after another.
@@ -188,4 +188,37 @@ async fn a_chain_is_called_back_by_its_key_and_the_counts_are_exact() {
     assert_eq!(rig.post(path, "text/csv", format!("to\n{rows}").as_bytes()).await.json()["scheduled"], 150);
     let bounded = cancel(r#"{"cancel_key":"many"}"#).await.json();
     assert_eq!((&bounded["found"], &bounded["canceled"], &bounded["more"]), (&json!(100), &json!(100), &json!(true)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_is_moved_until_it_leaves_and_within_its_lifetime() {
+    let rig = Rig::start(Setup::default()).await;
+    let body = r##"{"to":"+33612345678","from":"SHOP","text":"#m#","send_after":"P3D","expires_in":86400}"##;
+    let id = rig.send(body).await.json()["id"].as_str().expect("an id").to_owned();
+    let patch = async |body: &str| {
+        let headers = [auth(KEY), ("content-type", JSON)];
+        rig.call("PATCH", &format!("/v1/messages/{id}"), &headers, body.as_bytes()).await
+    };
+    let now = rig.world.now().0;
+    let moved = patch(r#"{"send_after":"P1D"}"#).await;
+    assert_eq!((moved.status, &moved.json()["status"]), (200, &json!("scheduled")), "{moved:?}");
+    assert!((86_400_000..86_460_000).contains(&after(&moved.json()["until"], now)));
+    let view = rig.get(&format!("/v1/messages/{id}")).await.json();
+    assert_eq!((&view["status"], &view["send_at"]), (&json!("scheduled"), &moved.json()["until"]));
+    assert_eq!(rig.record.unique(), 0);
+    for (body, code) in [
+        (r#"{"send_after":"P5D"}"#, "lifetime_out_of_range"),
+        (r#"{"send_after":"P801D"}"#, "schedule_out_of_range"),
+        (r#"{"text":"x"}"#, "unsupported_field"),
+        ("{}", "missing_schedule"),
+    ] {
+        assert_eq!(patch(body).await.code(), code, "{body}");
+    }
+    // At once.
+    let moved = patch(r#"{"send_after":"PT0S"}"#).await;
+    assert_eq!((moved.status, &moved.json()["status"]), (200, &json!("accepted")), "{moved:?}");
+    until("sent", async || (rig.record.times("m") == 1).then_some(())).await;
+    assert_eq!(patch(r#"{"send_after":"PT1H"}"#).await.code(), "too_late");
+    let gone = rig.call("PATCH", "/v1/messages/msg_0000000000001", &[auth(KEY), ("content-type", JSON)], br#"{"send_after":"PT1H"}"#).await;
+    assert_eq!(gone.code(), "not_found");
 }

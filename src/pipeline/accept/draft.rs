@@ -254,6 +254,11 @@ impl Values {
         Ok(())
     }
 
+    /// A field that was met and is none of these.
+    pub(super) fn given_beside(&self, fields: &[Field]) -> Option<Field> {
+        Field::ALL.into_iter().find(|field| self.given & field.bit() != 0 && !fields.contains(field))
+    }
+
     /// Takes a string for any field but whole numbers and `params`.
     pub(super) fn put_text(&mut self, field: Field, piece: Piece, value: &str) -> Result<(), Refusal> {
         let slot = match field {

@@ -101,6 +101,8 @@ codes! {
     NotGsm7 "not_gsm7" 422 never "Remove the characters GSM-7 does not have, or use the encoding `auto`."
     NoRoute "no_route" 422 never "No carrier serves this number; ask the operator."
 
+    MissingSchedule "missing_schedule" 422 never "Give `send_at` or `send_after`."
+
     // What forbids sending.
     OptedOut "opted_out" 422 never "The recipient has opted out; do not send."
     NoOpening "no_opening" 422 later "Let the message live until its rules are open, or give the recipient's time zone."

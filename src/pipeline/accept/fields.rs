@@ -43,7 +43,7 @@ pub(super) enum Field {
 }
 
 impl Field {
-    const ALL: [Field; 20] = [
+    pub(super) const ALL: [Field; 20] = [
         Field::To,
         Field::From,
         Field::Text,

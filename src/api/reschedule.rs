@@ -1,0 +1,96 @@
+//! `PATCH /v1/messages/{id}`: another instant for a message that has not left. It must lie within the message's lifetime,
+//! which was fixed when it was accepted: whoever wants it later cancels it and sends another.
+
+use crate::api::caller::Caller;
+use crate::api::message::{events_of, find, id_in};
+use crate::api::problem::Problem;
+use crate::api::query;
+use crate::api::reply::{Reply, json};
+use crate::api::state::Api;
+use crate::api::upload::{Upload, media};
+use crate::api::wait::Wait;
+use crate::base::Time;
+use crate::config::Scope;
+use crate::directory::judge::{Judge, Question};
+use crate::message::record::MessageRecord;
+use crate::message::{Reason, Status};
+use crate::pipeline::accept::{Code, Format, Refusal, moved};
+use crate::pipeline::intake::fate::opening;
+use crate::pipeline::journal::Start;
+use crate::storage::{Archive, StoreFault};
+use axum::extract::Request;
+use hyper::StatusCode;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Moves one message.
+pub(super) async fn patch(api: Arc<Api>, request: Request) -> Result<Reply, Problem> {
+    let caller = Caller::of(&api, request.headers(), Scope::Send)?;
+    query::none(request.uri().query())?;
+    let id = id_in(request.uri().path()).ok_or(Problem::not_found())?;
+    let (format, coding) = media(request.headers())?;
+    if format != Format::Json {
+        return Err(Problem::header(Code::UnsupportedMediaType, "Content-Type", "expected application/json"));
+    }
+    let mut upload = Upload::new(&api, request.into_body(), api.config().http.line_bytes_max, None)?;
+    let body = upload.whole(&api, coding).await?;
+    let now = api.engine.world.now();
+    let due = moved(&body, now)?;
+    let account = caller.name().to_owned();
+    let look = move |archive: &dyn Archive| {
+        let Some(found) = find(archive, id, &account)? else { return Ok::<_, StoreFault>(None) };
+        let status = found.life(&events_of(archive, found.at.frame)?).status;
+        Ok(Some((found, status)))
+    };
+    let (found, status) = api.engine.reader.call(look).await?.ok_or(Problem::not_found())?;
+    if !matches!(status, Status::Accepted | Status::Scheduled | Status::Held) {
+        return Err(too_late());
+    }
+    let expires = found.record.expires(found.frame.head.accepted);
+    if due >= expires {
+        let detail = format!("it lives until {}; cancel it and send another", expires.rfc3339());
+        return Err(Refusal::new(Code::LifetimeOutOfRange, "", detail).into());
+    }
+    let start = Start { due: if due > now { due } else { Time(0) }, why: Reason::Scheduled, ..Start::NOW };
+    let mut judge = Judge::new(api.law.clone());
+    let start = opening(&mut judge, &question(caller.name(), &found.record), start, due.max(now), expires)?;
+    if !api.engine.reschedule(&found.frame.head.lane.carrier, found.at, due.max(now)).await? {
+        return Err(too_late());
+    }
+    let wait = Wait::of(start);
+    let moved = Moved {
+        id: id.to_string(),
+        status: wait.map_or(Status::Accepted, Wait::status).word(),
+        reason: wait.and_then(Wait::reason),
+        until: wait.map(|wait| wait.until.rfc3339()),
+    };
+    Ok(json(StatusCode::OK, &moved))
+}
+
+fn too_late() -> Problem {
+    Problem::new(Code::TooLate, "the message has left, or has ended")
+}
+
+/// What the law is asked about a message in the journal.
+fn question<'m>(account: &'m str, record: &'m MessageRecord) -> Question<'m> {
+    Question {
+        account,
+        to: record.recipient(),
+        from: record.sender(),
+        class: record.class_of(),
+        channel: record.channel(),
+        campaign: record.campaign(),
+        zone: record.zone(),
+        content: record.content,
+    }
+}
+
+#[derive(Serialize)]
+struct Moved {
+    id: String,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+}
