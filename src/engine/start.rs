@@ -2,6 +2,7 @@
 
 use crate::base::{MessageId, Span, Time};
 use crate::config::{self, Config};
+use crate::directory::judge::{Judge, Jury, Law};
 use crate::engine::batches::Batches;
 use crate::engine::courier::Courier;
 use crate::engine::driver::{self, Endpoint};
@@ -15,7 +16,6 @@ use crate::engine::shard::{self, Core, Line, Slot, Surroundings, ToShard};
 use crate::engine::slot::{Slot0, slot};
 use crate::engine::tail::Tail;
 use crate::engine::writer::{ToWriter, Writer, WriterState};
-use crate::directory::judge::{Judge, Jury, Law};
 use crate::message::Class;
 use crate::pipeline::desk::Revival;
 use crate::pipeline::journal::Grouping;
@@ -187,8 +187,7 @@ pub async fn start_under(
     };
     for (index, slots) in by_shard.into_iter().enumerate() {
         let name = format!("shard-{index}");
-        let part =
-            shard_part(world.clone(), index, slots, around(&boxes[index]), reader.clone());
+        let part = shard_part(world.clone(), index, slots, around(&boxes[index]), reader.clone());
         parts.push((name.clone(), world.start.start(&name, part)));
     }
     let stop_couriers = CancellationToken::new();
