@@ -165,8 +165,15 @@ pub const DRAIN: Limit<Span> = limit(s(30), ms(0), s(600));
 pub const AWAITING: Limit<u32> = limit(20_000_000, 1_000, 200_000_000);
 /// Receipts that matched nothing and are kept; about 300 octets each.
 pub const ORPHANS: Limit<u32> = limit(100_000, 0, 10_000_000);
+/// How long the wall clock must have been steady after a jump: a time service that steps does so once or twice.
+pub const CLOCK_SETTLE: Limit<Span> = limit(s(10), s(1), s(3_600));
+/// The age of the journal's last record at the start from which advertising waits for a person; 0 = it never does.
+pub const REVIVAL_HOLD: Limit<Span> = limit(h(6), ms(0), h(8_760));
 
 // What cannot be set.
+
+/// Messages whose instant a customer has set anew and that have not gone: some 60 octets each, beside their frames.
+pub const RESCHEDULED_MAX: usize = 200_000;
 
 /// The file itself: a thousand carriers and ten thousand routes fit.
 pub const FILE_BYTES_MAX: usize = 4 << 20;

@@ -57,6 +57,28 @@ pub enum Verdict {
 #[derive(Debug, Default)]
 pub struct Law {}
 
+/// What asks a judge: a desk. Tests give it a law of their own.
+pub trait Jury: std::fmt::Debug + Send {
+    /// Whether it may go at `now`; counts nothing.
+    fn judge(&mut self, question: &Question<'_>, now: Time) -> Verdict;
+    /// As `judge`, and if it may go it counts as sent to the recipient.
+    fn spend(&mut self, question: &Question<'_>, now: Time) -> Verdict;
+    /// A number that is another one whenever an earlier verdict may not hold any more for other reasons than time.
+    fn version(&self) -> u64;
+}
+
+impl Jury for Judge {
+    fn judge(&mut self, question: &Question<'_>, now: Time) -> Verdict {
+        Judge::judge(self, question, now)
+    }
+    fn spend(&mut self, question: &Question<'_>, now: Time) -> Verdict {
+        Judge::spend(self, question, now)
+    }
+    fn version(&self) -> u64 {
+        Judge::version(self)
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Judge {
