@@ -3,7 +3,7 @@
 
 use super::limits;
 use super::reader::Reader;
-use super::rules::{CALENDAR_NAME, NOTE, PATH, QUIET, RULE_ID};
+use super::rules::{CALENDAR_NAME, NOTE, PATH, QUIET, QuietHours, RULE_ID};
 use crate::base::{Span, Time};
 use std::path::PathBuf;
 
@@ -36,15 +36,6 @@ impl Default for AccountHours {
     fn default() -> AccountHours {
         AccountHours { rules: Vec::new(), quiet: None, calendars: Vec::new(), margin: limits::MARGIN.default, overrides: Vec::new() }
     }
-}
-
-/// Minutes of the day in which nothing is sent: from the first to the second, over midnight when that is less.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct QuietHours {
-    /// 0 to 1439.
-    pub from: u16,
-    /// 0 to 1439, another one.
-    pub to: u16,
 }
 
 /// A rule that does not hold as it is, and who answers for it.

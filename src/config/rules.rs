@@ -1,7 +1,6 @@
 //! The forms of texts: names, hosts, numbers, codes. A rule says its form in words, which is also the error.
 
 use super::key::KeyHash;
-use super::law::QuietHours;
 use super::limits::{
     ADDRESS_RANGE_CHARS_MAX, NAME_CHARS_MAX, PASSWORD_CHARS_MAX, PEPPER_BYTES_MIN, SIGNING_BYTES_MAX, SIGNING_BYTES_MIN,
     SYSTEM_ID_CHARS_MAX, SYSTEM_TYPE_CHARS_MAX, URL_CHARS_MAX,
@@ -127,6 +126,15 @@ pub(super) const NOTE: Rule<String> = Rule::new("a text of 1 to 500 characters",
     let right = !text.trim().is_empty() && text.chars().count() <= 500 && !text.chars().any(char::is_control);
     if right { Ok(text.to_owned()) } else { Err(None) }
 });
+
+/// Minutes of the day in which nothing is sent: from the first to the second, over midnight when that is less.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct QuietHours {
+    /// 0 to 1439.
+    pub from: u16,
+    /// 0 to 1439, another one.
+    pub to: u16,
+}
 
 /// Hours of the day, over midnight or not.
 pub(super) const QUIET: Rule<QuietHours> = Rule::new("two different times of the day such as 20:00-09:00", |text| {
