@@ -15,7 +15,7 @@ use relais::message::log;
 use relais::pipeline::accept::{AccountRules, BulkLimits, BulkReader, Defaults, Format, Item, check};
 use relais::pipeline::compose::Composing;
 use relais::pipeline::desk::{After, Desk, Now, Receipts, Rules, reference_of};
-use relais::pipeline::journal::{Acceptance, Drafts, Grouping, Turn};
+use relais::pipeline::journal::{Acceptance, Drafts, Grouping, Start, Turn};
 use relais::pipeline::submit::settle::Limits;
 use relais::storage::memory::Memory;
 use relais::storage::{BatchRow, Journal};
@@ -172,7 +172,7 @@ impl House {
         let mut each = |item: Item<'_>| {
             let Item::Draft(draft) = item else { panic!("all are right") };
             let accepted = check(&draft, account, NOW.wall).expect("right");
-            drafts.push(&composing.compose(&accepted, config::Concat::EightBit).expect("right"), 0);
+            drafts.push(&composing.compose(&accepted, config::Concat::EightBit).expect("right"), 0, Start::NOW);
             count += 1;
         };
         for slice in body.chunks(SLICE) {

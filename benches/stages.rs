@@ -14,7 +14,7 @@ use relais::message::record::MessageRecord;
 use relais::pipeline::accept::{AccountRules, BulkLimits, BulkReader, Defaults, Format, Item, check};
 use relais::pipeline::compose::Composing;
 use relais::pipeline::desk::{After, Desk, Now, Receipts, Rules};
-use relais::pipeline::journal::{Acceptance, Drafts, Grouping};
+use relais::pipeline::journal::{Acceptance, Drafts, Grouping, Start};
 use relais::pipeline::submit::settle::Limits;
 use relais::pipeline::webhook::body::{End, Scribe, array};
 use relais::pipeline::webhook::{sign, signature};
@@ -44,7 +44,7 @@ fn lines(workload: &Workload, mut each: impl FnMut(&relais::pipeline::accept::Ac
 fn frame() -> Arc<Frame> {
     let (mut drafts, mut composing) = (Drafts::new("shop", None, &["one".to_owned()], 2_048), Composing::default());
     lines(&Workload::full(1), |accepted| {
-        drafts.push(&composing.compose(accepted, config::Concat::EightBit).expect("right"), 0);
+        drafts.push(&composing.compose(accepted, config::Concat::EightBit).expect("right"), 0, Start::NOW);
     });
     let acceptance = Acceptance { frames: drafts.take(), ..Acceptance::default() };
     let prepared = Grouping::new(0, 0, None, 2_048).prepare(vec![acceptance], Vec::new(), Vec::new(), NOW.wall);

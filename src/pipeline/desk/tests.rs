@@ -67,7 +67,8 @@ fn frame(count: u32, parts: u32, mixed: bool) -> Arc<Frame> {
         );
     }
     let lane = Lane { carrier: "one".into(), account: "a".into(), priority: 1 };
-    let head = FrameHead { first: FIRST, count, seq: 1, lane, batch: None, accepted: Time(0), expires: Time(86_400_000) };
+    let head =
+        FrameHead { first: FIRST, count, seq: 1, lane, batch: None, accepted: Time(0), expires: Time(86_400_000), due: Time(0), why: 0 };
     Arc::new(Frame::new(head, body.into()).expect("a sound frame"))
 }
 

@@ -222,7 +222,17 @@ mod tests {
 
     fn head(first: u64, count: u32, expires: i64) -> FrameHead {
         let lane = Lane { carrier: "c".into(), account: "a".into(), priority: 1 };
-        FrameHead { first: MessageId(first), count, seq: 1, lane, batch: None, accepted: Time(0), expires: Time(expires) }
+        FrameHead {
+            first: MessageId(first),
+            count,
+            seq: 1,
+            lane,
+            batch: None,
+            accepted: Time(0),
+            expires: Time(expires),
+            due: Time(0),
+            why: 0,
+        }
     }
 
     #[test]

@@ -141,7 +141,17 @@ mod tests {
 
     fn frame(first: u64, count: u32, in_memory: bool) -> OpenFrame {
         let lane = LaneName { carrier: "c".into(), account: "a".into(), priority: 1 };
-        let head = FrameHead { first: MessageId(first), count, seq: 1, lane, batch: None, accepted: Time(0), expires: Time(1) };
+        let head = FrameHead {
+            first: MessageId(first),
+            count,
+            seq: 1,
+            lane,
+            batch: None,
+            accepted: Time(0),
+            expires: Time(1),
+            due: Time(0),
+            why: 0,
+        };
         let body = in_memory.then(|| Arc::new(Frame::new(head.clone(), vec![0u8; count as usize].into()).expect("empty records")));
         OpenFrame::new(head, body)
     }
