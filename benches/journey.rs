@@ -10,6 +10,7 @@ use relais::base::{BatchId, Mono, Span, Time};
 use relais::channel::session::Heard;
 use relais::channel::sms::{Profile, Session};
 use relais::config::{self, Config, MapSecrets};
+use relais::directory::judge::Judge;
 use relais::lab::Workload;
 use relais::message::log;
 use relais::pipeline::accept::{AccountRules, BulkLimits, BulkReader, Defaults, Format, Item, check};
@@ -86,7 +87,7 @@ impl House {
         let mut house = House {
             grouping: Grouping::new(0, 0, None, 2_048),
             journal: Memory::new(),
-            desk: Desk::new(rules(), 1, 1),
+            desk: Desk::new(rules(), 1, 1, Box::new(Judge::new(Arc::default()))),
             session: Session::new(profile, BindKind::Transceiver, NOW.mono),
             out: Vec::new(),
             back: Vec::new(),

@@ -7,6 +7,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use relais::base::{MessageId, MessageRef, Mono, Msisdn, Secret, Span, Time};
 use relais::channel::session::{Answer, Keys, Receipt};
 use relais::config;
+use relais::directory::judge::Judge;
 use relais::lab::Workload;
 use relais::message::event::PartState;
 use relais::message::outcome::{Reason, Status};
@@ -110,7 +111,7 @@ fn desk(c: &mut Criterion) {
     group.throughput(Throughput::Elements(COUNT));
     group.bench_function("scheduler and maps, a thousand", |b| {
         b.iter(|| {
-            let mut desk = Desk::new(rules(), 1, 1);
+            let mut desk = Desk::new(rules(), 1, 1, Box::new(Judge::new(Arc::default())));
             desk.link_up(0);
             desk.load(frame.head.clone(), Some(frame.clone()), 1);
             let mut sequence = 0;

@@ -19,6 +19,7 @@ use crate::config::Scope;
 use crate::engine::{Engine, Refused, Taken, WhenFull};
 use crate::pipeline::accept::inflate::After;
 use crate::pipeline::accept::{BulkReader, Coding, Defaults, Inflate, Item, Refusal, Source};
+use crate::pipeline::intake::sender::Arrival;
 use crate::pipeline::intake::{Admitted, Intake, Sink};
 use crate::pipeline::journal::{Acceptance, Drafts, Slot};
 use crate::storage::BatchRow;
@@ -120,7 +121,11 @@ impl<'c> Bulk<'c> {
             api,
             caller,
             reader,
-            sorter: Sorter { intake: api.intake(customer), gathered: Gathered { drafts, results: Results::default() }, now: Time(0) },
+            sorter: Sorter {
+                intake: api.intake(customer),
+                gathered: Gathered { drafts, results: Results::default(), warned: [0; Arrival::WORDS.len()] },
+                now: Time(0),
+            },
             staged: Staged { engine: api.engine.clone(), batch, is_staged: false },
             flight: VecDeque::with_capacity(FLIGHT_MAX),
             places: Vec::new(),
@@ -248,7 +253,10 @@ impl<'c> Bulk<'c> {
 
     fn answer(self, batch: BatchId) -> Reply {
         let customer = self.caller.customer();
-        let results = self.sorter.gathered.results;
+        let Gathered { results, warned, .. } = self.sorter.gathered;
+        for (word, count) in Arrival::WORDS.into_iter().zip(warned).filter(|(_, count)| *count > 0) {
+            customer.metrics.sender_warned(word, count);
+        }
         customer.rates.messages.count(self.api.engine.world.mono(), results.accepted());
         customer.metrics.accepted.inc_by(u64::from(results.accepted()));
         customer.metrics.segments.inc_by(results.segments());
@@ -276,10 +284,15 @@ impl Sorter<'_> {
 struct Gathered {
     drafts: Drafts,
     results: Results,
+    /// Messages by what becomes of their sender.
+    warned: [u64; Arrival::WORDS.len()],
 }
 
 impl Sink for Gathered {
-    fn admitted(&mut self, line: u32, Admitted { composed, carrier, start, .. }: &Admitted<'_>) {
+    fn admitted(&mut self, line: u32, Admitted { composed, carrier, start, arrival, .. }: &Admitted<'_>) {
+        if let Some(place) = arrival.place() {
+            self.warned[place] += 1;
+        }
         let Slot { draft, ordinal } = self.drafts.push(composed, *carrier, *start);
         self.results.accept(line, draft, ordinal, composed.ends.len() as u8, composed.encoding);
         if let Some(wait) = Wait::of(*start) {

@@ -91,12 +91,12 @@ async fn message(api: &Arc<Api>, caller: &Caller, mut plain: Plain, mut body: Ve
     let mut intake = api.intake(caller.customer());
     let now = api.engine.world.now();
     let admitted = intake.admit(&draft, now)?;
-    Ok(json(StatusCode::OK, &LineView::admitted(api, 0, &admitted, now)))
+    Ok(json(StatusCode::OK, &LineView::admitted(api, caller.name(), 0, &admitted, now)))
 }
 
 async fn list(api: &Arc<Api>, caller: &Caller, mut plain: Plain, head: Vec<u8>, mut reader: BulkReader) -> Result<Reply, Problem> {
     let mut intake = api.intake(caller.customer());
-    let mut explained = Explained::new(api);
+    let mut explained = Explained::new(api, caller.name());
     let mut piece = head;
     loop {
         let now = api.engine.world.now();

@@ -6,13 +6,15 @@ use crate::base::{Price, Time};
 use crate::channel::sms::profile::sender_address;
 use crate::message::{Encoding, Reason};
 use crate::pipeline::accept::{Code, Refusal, SenderForm, Source};
-use crate::pipeline::intake::{Admitted, Sink};
+use crate::pipeline::intake::sender::Arrival;
+use crate::pipeline::intake::{Admitted, Sink, question};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// What would become of the lines so far.
 pub(super) struct Explained<'a> {
     api: &'a Api,
+    account: &'a str,
     /// The instant of acceptance of the lines that come next.
     pub(super) now: Time,
     lines: Vec<LineView>,
@@ -39,9 +41,9 @@ struct Totals {
 }
 
 impl<'a> Explained<'a> {
-    pub(super) fn new(api: &'a Api) -> Explained<'a> {
+    pub(super) fn new(api: &'a Api, account: &'a str) -> Explained<'a> {
         let lines_max = api.config().http.explain_lines_max as usize;
-        Explained { api, now: Time(0), lines: Vec::new(), lines_max, totals: Totals::default() }
+        Explained { api, account, now: Time(0), lines: Vec::new(), lines_max, totals: Totals::default() }
     }
 
     /// The answer.
@@ -100,7 +102,7 @@ impl Sink for Explained<'_> {
         let at = admitted.start.due.max(self.now);
         totals.span = Some(totals.span.map_or((at, at), |(earliest, latest)| (earliest.min(at), latest.max(at))));
         if self.lines.len() < self.lines_max {
-            self.lines.push(LineView::admitted(self.api, line, admitted, self.now));
+            self.lines.push(LineView::admitted(self.api, self.account, line, admitted, self.now));
         }
     }
 
@@ -165,6 +167,8 @@ pub(super) struct Sent {
     at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hours: Option<Hours>,
     expires_at: String,
     to: String,
     class: &'static str,
@@ -177,6 +181,15 @@ pub(super) struct Sent {
     price: Option<String>,
 }
 
+/// What closed the hours at the instant asked about.
+#[derive(Serialize)]
+struct Hours {
+    reason: &'static str,
+    rules: Vec<String>,
+    zones: Vec<String>,
+    version: String,
+}
+
 /// A sender as the carrier is given it.
 #[derive(Serialize)]
 struct SenderView {
@@ -184,6 +197,9 @@ struct SenderView {
     form: &'static str,
     ton: u8,
     npi: u8,
+    arrives: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
 }
 
 /// Why a line would not be sent.
@@ -196,8 +212,13 @@ pub(super) struct Error {
 
 impl LineView {
     /// A line that would be sent, if it were accepted at `now`.
-    pub(super) fn admitted(api: &Api, line: u32, admitted: &Admitted<'_>, now: Time) -> LineView {
-        let Admitted { composed, form, carrier, price, start, .. } = admitted;
+    pub(super) fn admitted(api: &Api, account: &str, line: u32, admitted: &Admitted<'_>, now: Time) -> LineView {
+        let Admitted { composed, form, arrival, carrier, price, start } = admitted;
+        let hours = (start.due > Time(0) && start.why == Reason::WindowClosed).then(|| {
+            let asked = composed.extras.not_before.unwrap_or(now).max(now);
+            let advice = api.engine.law.hours.advise(&question(account, composed), asked);
+            Hours { reason: advice.reason, rules: advice.rules, zones: advice.zones, version: advice.version }
+        });
         let wait = Wait::of(*start);
         let addresses = &api.config().carriers[usize::from(*carrier)].addresses;
         let address = sender_address(addresses, composed.from);
@@ -207,6 +228,7 @@ impl LineView {
             verdict: wait.map_or("send", |wait| wait.status().word()),
             at: start.due.max(now).rfc3339(),
             reason: wait.and_then(Wait::reason),
+            hours,
             expires_at: now.after(composed.lifetime).rfc3339(),
             to: composed.to.e164(),
             class: composed.class.word(),
@@ -220,6 +242,8 @@ impl LineView {
                 },
                 ton: address.ton,
                 npi: address.npi,
+                arrives: arrival.word(),
+                why: if let Arrival::Refused(fault) = arrival { Some(fault.to_string()) } else { None },
             },
             encoding: composed.encoding.word(),
             units: composed.octets.len() / if composed.encoding == Encoding::Ucs2 { 2 } else { 1 },

@@ -52,8 +52,9 @@ pub(super) async fn patch(api: Arc<Api>, request: Request) -> Result<Reply, Prob
         return Err(Refusal::new(Code::LifetimeOutOfRange, "", detail).into());
     }
     let start = Start { due: if due > now { due } else { Time(0) }, why: Reason::Scheduled, ..Start::NOW };
-    let mut judge = Judge::new(api.law.clone());
-    let start = opening(&mut judge, &question(caller.name(), &found.record), start, due.max(now), expires)?;
+    let law = &api.engine.law;
+    let mut judge = Judge::new(law.clone());
+    let start = opening(&mut judge, &law.hours, &question(caller.name(), &found.record), start, due.max(now), expires)?;
     if !api.engine.reschedule(&found.frame.head.lane.carrier, found.at, due.max(now)).await? {
         return Err(too_late());
     }

@@ -16,6 +16,7 @@ use crate::engine::{Refused, Taken, WhenFull};
 use crate::message::{Encoding, Status};
 use crate::pipeline::accept::{Code, Defaults, Format, MessageReader};
 use crate::pipeline::intake::Admitted;
+use crate::pipeline::intake::sender::Arrival;
 use crate::pipeline::journal::{Acceptance, Drafts, FrameDraft, Place};
 use axum::extract::Request;
 use hyper::StatusCode;
@@ -56,7 +57,7 @@ async fn bring(api: &Api, caller: &Caller, request: Request) -> Result<Reply, Pr
     let world = &api.engine.world;
     let began = world.mono();
     caller.may_bring(began)?;
-    let Made { frames, segments, encoding, wait, client_ref } = make(api, caller, &body)?;
+    let Made { frames, segments, encoding, wait, client_ref, arrival } = make(api, caller, &body)?;
     let given = Given::Message { id: None, segments, encoding, wait, client_ref };
     let answer = once.as_ref().map(|once| once.answer(api, hash, &given));
     let taken = api.engine.take(Acceptance { frames, answer, ..Acceptance::default() }, WhenFull::Refuse).await?;
@@ -65,6 +66,9 @@ async fn bring(api: &Api, caller: &Caller, request: Request) -> Result<Reply, Pr
     api.engine.metrics.journal.accept_to_commit.observe(world.mono().since(began));
     let metrics = &caller.customer().metrics;
     metrics.accepted.inc();
+    if arrival.place().is_some() {
+        metrics.sender_warned(arrival.word(), 1);
+    }
     metrics.segments.inc_by(u64::from(segments));
     let Given::Message { client_ref, .. } = given else { unreachable!("made above") };
     let id = places.first().copied().expect("one draft has one place");
@@ -82,6 +86,7 @@ struct Made {
     encoding: Encoding,
     wait: Option<Wait>,
     client_ref: String,
+    arrival: Arrival,
 }
 
 fn make(api: &Api, caller: &Caller, body: &[u8]) -> Result<Made, Problem> {
@@ -90,7 +95,7 @@ fn make(api: &Api, caller: &Caller, body: &[u8]) -> Result<Made, Problem> {
     let bytes_max = usize::try_from(api.config().http.body_bytes_max).unwrap_or(usize::MAX);
     let draft = reader.read(body, &defaults, bytes_max)?;
     let mut intake = api.intake(customer);
-    let Admitted { composed, carrier, start, .. } = intake.admit(&draft, api.engine.world.now())?;
+    let Admitted { composed, carrier, start, arrival, .. } = intake.admit(&draft, api.engine.world.now())?;
     let mut drafts = Drafts::new(&customer.name, None, &api.carriers, u32::from(api.config().journal.frame_messages_max));
     drafts.push(&composed, carrier, start);
     Ok(Made {
@@ -99,6 +104,7 @@ fn make(api: &Api, caller: &Caller, body: &[u8]) -> Result<Made, Problem> {
         encoding: composed.encoding,
         wait: Wait::of(start),
         client_ref: composed.client_ref.to_owned(),
+        arrival,
     })
 }
 

@@ -4,7 +4,6 @@ use crate::api::held::InProgress;
 use crate::api::problem::Problem;
 use crate::base::Span;
 use crate::config::{self, Config};
-use crate::directory::judge::{Judge, Law};
 use crate::directory::{Atlas, Keys, Rates};
 use crate::engine::Engine;
 use crate::message::{Class, DoubtPolicy};
@@ -20,6 +19,7 @@ pub(super) struct Customer {
     pub(super) name: String,
     pub(super) rules: AccountRules,
     pub(super) concat: config::Concat,
+    pub(super) sender_check: config::SenderCheck,
     pub(super) rates: Rates,
     pub(super) metrics: Arc<AccountMetrics>,
 }
@@ -34,8 +34,6 @@ pub(super) struct Api {
     pub(super) carriers: Vec<String>,
     pub(super) routes: Routes,
     pub(super) atlas: Arc<Atlas>,
-    /// What says when messages may go.
-    pub(super) law: Arc<Law>,
     /// Requests with an idempotency key that are being served.
     pub(super) in_progress: Arc<InProgress>,
 }
@@ -48,6 +46,7 @@ impl Api {
             name: account.name.clone(),
             rules: rules(account, &atlas),
             concat: account.concat,
+            sender_check: account.sender_check,
             rates: Rates::new(account),
             metrics: engine.metrics.account(&account.name),
         };
@@ -58,7 +57,6 @@ impl Api {
             routes: Routes::new(&config.routes, &config.carriers),
             in_progress: Arc::default(),
             atlas,
-            law: Arc::default(),
             engine,
         }
     }
@@ -69,8 +67,9 @@ impl Api {
 
     /// An intake for one request of an account.
     pub(super) fn intake<'a>(&'a self, customer: &'a Customer) -> Intake<'a> {
-        let terms = Terms { account: &customer.name, rules: &customer.rules, concat: customer.concat, routes: &self.routes };
-        Intake::new(terms, Judge::new(self.law.clone()))
+        let Customer { name, rules, concat, sender_check, .. } = customer;
+        let terms = Terms { account: name, rules, concat: *concat, sender_check: *sender_check, routes: &self.routes };
+        Intake::new(terms, self.engine.law.clone())
     }
 
     /// A decoder for a body of at most `body_bytes_max` octets.

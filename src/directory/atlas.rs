@@ -2,13 +2,15 @@
 //! like in each country. Made once: it takes some milliseconds and some megabytes.
 
 use super::hours::Hours;
-use super::number::{Numbers, Senders};
+use super::number::{Numbers, Places, Senders};
 use std::fmt;
 
 /// See the module.
 pub struct Atlas {
     /// Numbering plans.
     pub numbers: Numbers,
+    /// Where numbers were given out, by their beginnings.
+    pub places: Places,
     /// Send windows and time zones.
     pub hours: Hours,
     /// What a sender may look like.
@@ -19,7 +21,7 @@ impl Atlas {
     /// What this program knows by itself.
     #[must_use]
     pub fn shipped() -> Atlas {
-        Atlas { numbers: Numbers::new(), hours: Hours::shipped(), senders: Senders::new() }
+        Atlas { numbers: Numbers::new(), places: Places::new(), hours: Hours::shipped(), senders: Senders::new() }
     }
 }
 

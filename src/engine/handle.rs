@@ -3,6 +3,7 @@
 
 use crate::base::{BatchId, MessageId, MessageRef, Time};
 use crate::config::Config;
+use crate::directory::judge::Law;
 use crate::engine::batches::Batches;
 use crate::engine::courier::Notes;
 use crate::engine::hook::CourierStats;
@@ -59,6 +60,8 @@ pub struct Engine {
     pub world: World,
     /// The configuration it runs with.
     pub config: Arc<Config>,
+    /// What says when messages may go.
+    pub law: Arc<Law>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// Ids of bulks.

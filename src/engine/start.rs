@@ -2,6 +2,7 @@
 
 use crate::base::{MessageId, Span, Time};
 use crate::config::{self, Config};
+use crate::directory::judge::{Judge, Jury, Law};
 use crate::engine::batches::Batches;
 use crate::engine::courier::Courier;
 use crate::engine::driver::{self, Endpoint};
@@ -15,7 +16,6 @@ use crate::engine::shard::{self, Core, Line, Slot, Surroundings, ToShard};
 use crate::engine::slot::{Slot0, slot};
 use crate::engine::tail::Tail;
 use crate::engine::writer::{ToWriter, Writer, WriterState};
-use crate::directory::judge::{Judge, Jury, Law};
 use crate::message::Class;
 use crate::pipeline::desk::Revival;
 use crate::pipeline::journal::Grouping;
@@ -77,7 +77,15 @@ pub type ReadFile<'a> = &'a dyn Fn(&std::path::Path) -> std::io::Result<Vec<u8>>
 /// Makes the judge of a carrier's desk.
 pub type MakeJury<'a> = &'a dyn Fn() -> Box<dyn Jury>;
 
-/// Starts everything but the HTTP interface, under a law that allows everything.
+/// Under which law messages go, and who asks it for a desk: the law's own judges, or those of a test.
+pub struct Court<'a> {
+    /// What requests are judged by.
+    pub law: Arc<Law>,
+    /// What desks are judged by.
+    pub jury: MakeJury<'a>,
+}
+
+/// Starts everything but the HTTP interface, under the law of the configuration.
 ///
 /// # Errors
 /// When the journal cannot be opened or a file of the configuration cannot be used.
@@ -89,8 +97,9 @@ pub async fn start(
     calls: Calls,
     read_file: ReadFile<'_>,
 ) -> Result<Running, StartFault> {
-    let law = Arc::new(Law::default());
-    start_under(world, config, journal, metrics, calls, read_file, &|| Box::new(Judge::new(law.clone()))).await
+    let law = Arc::new(Law::new(&config));
+    let court = Court { law: law.clone(), jury: &|| Box::new(Judge::new(law.clone())) };
+    start_under(world, config, journal, metrics, calls, read_file, court).await
 }
 
 /// The same under this law.
@@ -104,7 +113,7 @@ pub async fn start_under(
     metrics: Arc<Metrics>,
     calls: Calls,
     read_file: ReadFile<'_>,
-    jury: MakeJury<'_>,
+    court: Court<'_>,
 ) -> Result<Running, StartFault> {
     let recovered = journal.recover()?;
     let archive = journal.archive();
@@ -124,7 +133,7 @@ pub async fn start_under(
     let seed = world.entropy.next_u64();
     let mut slots = Vec::new();
     for carrier in &config.carriers {
-        slots.push(slot(carrier, &config, &metrics, seed, jury()));
+        slots.push(slot(carrier, &config, &metrics, seed, (court.jury)()));
     }
     let revival = revival(&world, &config, &recovered, archive.as_ref())?;
     if revival == Revival::Held {
@@ -136,6 +145,7 @@ pub async fn start_under(
 
     let queue_pieces = u32::try_from(config.http.journal_queue_bytes_max / 1_024).unwrap_or(u32::MAX >> 3).clamp(16, u32::MAX >> 3);
     let mut engine = Engine {
+        law: court.law,
         world: world.clone(),
         config: config.clone(),
         metrics: metrics.clone(),
@@ -187,8 +197,7 @@ pub async fn start_under(
     };
     for (index, slots) in by_shard.into_iter().enumerate() {
         let name = format!("shard-{index}");
-        let part =
-            shard_part(world.clone(), index, slots, around(&boxes[index]), reader.clone());
+        let part = shard_part(world.clone(), index, slots, around(&boxes[index]), reader.clone());
         parts.push((name.clone(), world.start.start(&name, part)));
     }
     let stop_couriers = CancellationToken::new();

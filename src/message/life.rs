@@ -1,8 +1,8 @@
 //! The fold: what is true of a message after its events. Small enough to keep for each message between lease
 //! and outcome.
 
-use crate::message::event::{Event, LeasedMessage, PartState, Parts, all_parts};
 use crate::base::Time;
+use crate::message::event::{Event, LeasedMessage, PartState, Parts, all_parts};
 use crate::message::outcome::{Reason, Status};
 
 /// Where a message stands. A message without events is `Life::new`.

@@ -151,12 +151,7 @@ record!(Held {
     why: uint32 = "4" as u32,
     when: int64 = "5" as i64
 });
-record!(Rescheduled {
-    frame: uint64 = "1" as u64,
-    ordinal: uint32 = "2" as u32,
-    due: int64 = "3" as i64,
-    when: int64 = "4" as i64
-});
+record!(Rescheduled { frame: uint64 = "1" as u64, ordinal: uint32 = "2" as u32, due: int64 = "3" as i64, when: int64 = "4" as i64 });
 
 fn to_entry(event: &Event) -> entry::Event {
     match event {
@@ -316,13 +311,9 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
             when: Time(e.when),
         },
         entry::Event::OrphanGone(e) => Event::OrphanGone { carrier: e.carrier.into(), carrier_id: e.carrier_id.into(), when: Time(e.when) },
-        entry::Event::Parked(e) => Event::Parked {
-            frame: MessageId(e.frame),
-            until: Time(e.until),
-            why: reason(e.why)?,
-            held: e.held,
-            when: Time(e.when),
-        },
+        entry::Event::Parked(e) => {
+            Event::Parked { frame: MessageId(e.frame), until: Time(e.until), why: reason(e.why)?, held: e.held, when: Time(e.when) }
+        }
         entry::Event::Held(e) => {
             Event::Held { at: place(e.frame, e.ordinal), until: Time(e.until), why: reason(e.why)?, when: Time(e.when) }
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::base::{Msisdn, Span, Time};
 use crate::directory::Atlas;
 use crate::message::content::{Class, DoubtPolicy};
-use crate::pipeline::accept::draft::{Draft, Params};
+use crate::pipeline::accept::draft::{Draft, Params, Words};
 use crate::pipeline::accept::fault::{Code, Refusal};
 use crate::pipeline::accept::fields::{Country, EXPIRES_IN_MAX, EncodingChoice, Split};
 use crate::pipeline::accept::recipient::recipient;
@@ -124,8 +124,8 @@ pub struct Accepted<'a> {
     pub to: Msisdn,
     /// The sender.
     pub from: Sender<'a>,
-    /// The text, not empty, perhaps with holes.
-    pub text: &'a str,
+    /// The texts, at least one, perhaps with holes.
+    pub words: Words<'a>,
     /// The values for the holes.
     pub params: Params<'a>,
     /// The customer's reference; empty when none.
@@ -171,14 +171,19 @@ pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Resul
     let atlas = rules.atlas.as_deref();
     let to = recipient(draft.to, country(draft, rules)?)?;
     let from = sender(draft.from, rules)?;
-    let text = draft.text.ok_or_else(|| Refusal::new(Code::MissingText, "/text", "expected a text"))?;
-    if text.is_empty() {
+    if !draft.words.has_text() {
+        return Err(Refusal::new(Code::MissingText, "/text", "expected a text"));
+    }
+    if draft.words.text == Some("") {
         return Err(Refusal::new(Code::EmptyText, "/text", "expected a text"));
     }
-    let (options, words) = (&draft.options, &draft.words);
+    if draft.words.text.is_some() && draft.words.variants.is_some() {
+        return Err(Refusal::new(Code::ConflictingFields, "/variants", "text and variants exclude each other"));
+    }
+    let (options, labels) = (&draft.options, &draft.labels);
     let class = options.class.unwrap_or(rules.class);
     let index = usize::from(class.priority());
-    let zone = words.time_zone.unwrap_or_default();
+    let zone = labels.time_zone.unwrap_or_default();
     if !zone.is_empty() && atlas.and_then(|atlas| atlas.hours.zone_by_name(zone)).is_none() {
         return Err(Refusal::new(Code::UnknownTimeZone, "/time_zone", "expected a time zone such as Europe/Paris"));
     }
@@ -187,16 +192,16 @@ pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Resul
         line: draft.line,
         to,
         from,
-        text,
+        words: draft.words,
         params: draft.params,
         client_ref: draft.client_ref.unwrap_or_default(),
         class,
         doubt: options.doubt.unwrap_or(rules.doubt[index]),
         not_before,
         lifetime,
-        cancel_key: words.cancel_key.unwrap_or_default(),
-        campaign: words.campaign.unwrap_or_default(),
-        consent_ref: words.consent_ref.unwrap_or_default(),
+        cancel_key: labels.cancel_key.unwrap_or_default(),
+        campaign: labels.campaign.unwrap_or_default(),
+        consent_ref: labels.consent_ref.unwrap_or_default(),
         zone,
         max_segments: options.max_segments.unwrap_or(rules.max_segments).min(rules.max_segments),
         encoding: options.encoding.unwrap_or(rules.encoding),
@@ -262,7 +267,7 @@ mod tests {
         let accepted = check(&draft, &rules, NOW).expect("right");
         assert_eq!((accepted.to.e164().as_str(), accepted.from.text, accepted.from.form), ("+33612345678", "SHOP", SenderForm::Name));
         assert_eq!((accepted.class, accepted.doubt, accepted.lifetime), (Class::Otp, DoubtPolicy::ResendOnce, Span::secs(600)));
-        assert_eq!((accepted.max_segments, accepted.client_ref, accepted.text), (10, "", "hi"));
+        assert_eq!((accepted.max_segments, accepted.client_ref, accepted.words.text), (10, "", Some("hi")));
     }
 
     #[test]

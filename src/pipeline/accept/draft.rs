@@ -17,21 +17,21 @@ pub struct Draft<'a> {
     pub to: Option<&'a str>,
     /// The sender, without control characters.
     pub from: Option<&'a str>,
-    /// The text, perhaps with holes.
-    pub text: Option<&'a str>,
+    /// The texts, perhaps with holes.
+    pub words: Words<'a>,
     /// The customer's reference, at most 64 characters, none of them control characters.
     pub client_ref: Option<&'a str>,
     /// The values for the holes.
     pub params: Params<'a>,
     /// What most entries do without.
-    pub words: Words<'a>,
+    pub labels: Labels<'a>,
     /// The other fields.
     pub options: Options,
 }
 
 /// Texts that most entries do without, each at most 64 characters and without control characters.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Words<'a> {
+pub struct Labels<'a> {
     /// The key under which messages are cancelled together.
     pub cancel_key: Option<&'a str>,
     /// The campaign.
@@ -40,6 +40,27 @@ pub struct Words<'a> {
     pub consent_ref: Option<&'a str>,
     /// The recipient's own time zone.
     pub time_zone: Option<&'a str>,
+}
+
+/// The texts of a message, as they were written.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Words<'a> {
+    /// The text for all.
+    pub text: Option<&'a str>,
+    /// JSON: a list of texts for all, of which the first that fits is taken.
+    pub variants: Option<&'a str>,
+    /// JSON: a text, or a list of them, by locale.
+    pub texts: Option<&'a str>,
+    /// The recipient's locale.
+    pub locale: Option<&'a str>,
+}
+
+impl Words<'_> {
+    /// Whether there is any text.
+    #[must_use]
+    pub const fn has_text(&self) -> bool {
+        self.text.is_some() || self.variants.is_some() || self.texts.is_some()
+    }
 }
 
 /// Debug shows no text and no number: they never reach a log (INV-36).
@@ -143,16 +164,19 @@ impl<'a> Params<'a> {
 pub struct Defaults {
     from: Option<Box<str>>,
     text: Option<Box<str>>,
-    words: [Option<Box<str>>; WORDS],
+    labels: [Option<Box<str>>; LABELS],
+    variants: Option<Box<str>>,
+    texts: Option<Box<str>>,
+    locale: Option<Box<str>>,
     options: Options,
     params: Vec<(Box<str>, Box<str>)>,
 }
 
-/// How many fields [`Words`] has, in its order.
-const WORDS: usize = 4;
+/// How many fields [`Labels`] has, in its order.
+const LABELS: usize = 4;
 
-/// The place of a field in [`Words`].
-const fn word(field: Field) -> Option<usize> {
+/// The place of a field in [`Labels`].
+const fn label(field: Field) -> Option<usize> {
     match field {
         Field::CancelKey => Some(0),
         Field::Campaign => Some(1),
@@ -193,9 +217,12 @@ impl Defaults {
         let owned = |piece: Option<Piece>| piece.map(|piece| Box::from(stores.get(piece)));
         self.from = owned(values.from).or(self.from.take());
         self.text = owned(values.text).or(self.text.take());
-        for (mine, theirs) in self.words.iter_mut().zip(values.words) {
+        for (mine, theirs) in self.labels.iter_mut().zip(values.labels) {
             *mine = owned(theirs).or(mine.take());
         }
+        self.variants = owned(values.variants).or(self.variants.take());
+        self.texts = owned(values.texts).or(self.texts.take());
+        self.locale = owned(values.locale).or(self.locale.take());
         self.options = values.options.or(&self.options);
         for (name, value) in &values.params {
             let (name, value) = (stores.get(*name), stores.get(*value));
@@ -225,18 +252,22 @@ pub(super) struct Values {
     to: Option<Piece>,
     from: Option<Piece>,
     text: Option<Piece>,
+    variants: Option<Piece>,
+    texts: Option<Piece>,
+    locale: Option<Piece>,
     client_ref: Option<Piece>,
-    words: [Option<Piece>; WORDS],
+    labels: [Option<Piece>; LABELS],
     pub(super) options: Options,
     pub(super) params: Vec<(Piece, Piece)>,
     /// The fields met, `Field::bit`.
-    given: u32,
+    given: u64,
 }
 
 impl Values {
     pub(super) fn clear(&mut self) {
         (self.to, self.from, self.text, self.client_ref) = (None, None, None, None);
-        self.words = [None; WORDS];
+        self.labels = [None; LABELS];
+        (self.variants, self.texts, self.locale) = (None, None, None);
         self.options = Options::default();
         self.params.clear();
         self.given = 0;
@@ -265,12 +296,17 @@ impl Values {
             Field::To => &mut self.to,
             Field::From => &mut self.from,
             Field::ClientRef => &mut self.client_ref,
+            Field::Locale => &mut self.locale,
+            Field::Variants | Field::Texts => {
+                *(if field == Field::Texts { &mut self.texts } else { &mut self.variants }) = Some(piece);
+                return Ok(());
+            }
             Field::Text => {
                 self.text = Some(piece);
                 return Ok(());
             }
-            _ => match word(field) {
-                Some(place) => &mut self.words[place],
+            _ => match label(field) {
+                Some(place) => &mut self.labels[place],
                 None => return self.options.set_word(field, value),
             },
         };
@@ -296,19 +332,28 @@ impl Values {
     /// The draft: these values over the defaults.
     pub(super) fn draft<'a>(&'a self, line: u32, source: Source, stores: Stores<'a>, defaults: &'a Defaults) -> Draft<'a> {
         let text = |piece: Option<Piece>| piece.map(|piece| stores.get(piece));
+        let own = Words { text: text(self.text), variants: text(self.variants), texts: text(self.texts), locale: text(self.locale) };
+        let locale = own.locale.or(defaults.locale.as_deref());
+        // An entry's own texts take the place of all of the defaults' texts.
+        let words = if own.has_text() {
+            Words { locale, ..own }
+        } else {
+            let (text, variants, texts) = (defaults.text.as_deref(), defaults.variants.as_deref(), defaults.texts.as_deref());
+            Words { text, variants, texts, locale }
+        };
         Draft {
             line,
             source,
             to: text(self.to),
             from: text(self.from).or(defaults.from.as_deref()),
-            text: text(self.text).or(defaults.text.as_deref()),
+            words,
             client_ref: text(self.client_ref),
             params: Params { own: &self.params, stores, defaults: &defaults.params },
-            words: Words {
-                cancel_key: text(self.words[0]).or(defaults.words[0].as_deref()),
-                campaign: text(self.words[1]).or(defaults.words[1].as_deref()),
-                consent_ref: text(self.words[2]).or(defaults.words[2].as_deref()),
-                time_zone: text(self.words[3]).or(defaults.words[3].as_deref()),
+            labels: Labels {
+                cancel_key: text(self.labels[0]).or(defaults.labels[0].as_deref()),
+                campaign: text(self.labels[1]).or(defaults.labels[1].as_deref()),
+                consent_ref: text(self.labels[2]).or(defaults.labels[2].as_deref()),
+                time_zone: text(self.labels[3]).or(defaults.labels[3].as_deref()),
             },
             options: self.options.or(&defaults.options),
         }

@@ -40,10 +40,13 @@ pub(super) enum Field {
     ConsentRef,
     TimeZone,
     Country,
+    Variants,
+    Texts,
+    Locale,
 }
 
 impl Field {
-    pub(super) const ALL: [Field; 20] = [
+    pub(super) const ALL: [Field; 23] = [
         Field::To,
         Field::From,
         Field::Text,
@@ -64,6 +67,9 @@ impl Field {
         Field::ConsentRef,
         Field::TimeZone,
         Field::Country,
+        Field::Variants,
+        Field::Texts,
+        Field::Locale,
     ];
 
     /// From its name.
@@ -89,6 +95,9 @@ impl Field {
             "consent_ref" => Field::ConsentRef,
             "time_zone" => Field::TimeZone,
             "country" => Field::Country,
+            "variants" => Field::Variants,
+            "texts" => Field::Texts,
+            "locale" => Field::Locale,
             _ => return None,
         })
     }
@@ -116,6 +125,9 @@ impl Field {
             Field::ConsentRef => "/consent_ref",
             Field::TimeZone => "/time_zone",
             Field::Country => "/country",
+            Field::Variants => "/variants",
+            Field::Texts => "/texts",
+            Field::Locale => "/locale",
         }
     }
 
@@ -129,6 +141,8 @@ impl Field {
         match self {
             Field::MaxSegments | Field::ExpiresIn => "expected a whole number",
             Field::Params => "expected an object of strings, numbers and booleans",
+            Field::Variants => "expected a list of texts, the one liked best first",
+            Field::Texts => "expected an object of locales, each a text or a list of texts",
             _ => "expected a string",
         }
     }
@@ -138,19 +152,24 @@ impl Field {
         matches!(self, Field::MaxSegments | Field::ExpiresIn)
     }
 
+    /// Whether its value is a list or an object of texts, read by the compose stage.
+    pub(super) const fn is_wording(self) -> bool {
+        matches!(self, Field::Variants | Field::Texts)
+    }
+
     /// Whether one value of it can serve many messages.
     pub(super) const fn is_default(self) -> bool {
         !matches!(self, Field::To | Field::ClientRef)
     }
 
     /// Its place in a set of fields.
-    pub(super) const fn bit(self) -> u32 {
+    pub(super) const fn bit(self) -> u64 {
         1 << self as u32
     }
 }
 
 /// Names that later releases give a meaning; refused now, so that nobody believes they were heeded.
-const LATER: [&str; 29] = [
+const LATER: [&str; 27] = [
     "callback_url",
     "data_coding",
     "decide",
@@ -160,7 +179,6 @@ const LATER: [&str; 29] = [
     "fallback",
     "flash",
     "in_reply_to",
-    "locale",
     "max_price",
     "media",
     "metadata",
@@ -176,7 +194,6 @@ const LATER: [&str; 29] = [
     "template",
     "transliterate",
     "udh",
-    "variants",
     "voice",
     "webhook",
     "window",

@@ -35,7 +35,7 @@ mod cuts;
 
 pub use bulk::{BulkLimits, BulkReader};
 pub use check::{Accepted, AccountRules, Sender, SenderForm, Senders, check};
-pub use draft::{Defaults, Draft, Item, Params, Words};
+pub use draft::{Defaults, Draft, Item, Labels, Params, Words};
 pub use fault::{BodyFault, Code, Refusal, Source};
 pub use fields::is_param_name;
 pub use fields::{Country, EncodingChoice, Expiry, Options, Schedule, Split};

@@ -47,7 +47,7 @@ mod tests {
         assert_eq!(read(r#"{"send_after":"PT0S"}"#), Ok(NOW));
         for (body, code, pointer) in [
             ("{}", Code::MissingSchedule, ""),
-            (r#"{"send_at":null}"#, Code::WrongType, "/send_at"),
+            (r#"{"send_at":null}"#, Code::MissingSchedule, ""),
             (r#"{"send_at":"2027-01-15T10:00:00Z","send_after":"PT1H"}"#, Code::ConflictingFields, "/send_after"),
             (r#"{"send_after":"PT1H","text":"hi"}"#, Code::UnsupportedField, "/text"),
             (r#"{"send_after":"PT1H","class":"otp"}"#, Code::UnsupportedField, "/class"),

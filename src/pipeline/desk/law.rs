@@ -94,7 +94,9 @@ impl Law {
                 _ => unsure,
             },
             Verdict::Go { closes } => Ruling::Go { closes },
-            Verdict::Hold { until, why } if until < expires || !is_sure => Ruling::Hold { until: until.max(now.after(Span::millis(1))), why },
+            Verdict::Hold { until, why } if until < expires || !is_sure => {
+                Ruling::Hold { until: until.max(now.after(Span::millis(1))), why }
+            }
             Verdict::Hold { until: UNKNOWN, why } => Ruling::Hold { until: UNKNOWN, why },
             Verdict::Hold { why, .. } if asked == Asked::Begun => Ruling::Hold { until: expires, why },
             Verdict::Hold { why, .. } => self.closed_for_good(&question, why, head.accepted),

@@ -21,8 +21,8 @@ pub use law::Revival;
 pub use receipt::reference_of;
 pub use restore::{Recovering, Replay, Touched};
 
-use crate::directory::judge::Jury;
 use crate::base::{Bucket, MessageRef, Mono, Span, Time};
+use crate::directory::judge::Jury;
 use crate::message::outcome::{Reason, Status};
 use crate::message::{DoubtPolicy, Event, Life};
 use crate::pipeline::schedule::{Again, Frames, Lanes, OpenFrame, Retries};
@@ -379,5 +379,9 @@ impl Desk {
     }
 }
 
+#[cfg(test)]
+mod hold_tests;
+#[cfg(test)]
+mod life_tests;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 //! instant it names, until it lets the message go. What cannot go within its lifetime is refused now, not in a week.
 
 use crate::base::Time;
-use crate::directory::judge::{Judge, Question, Verdict};
+use crate::directory::judge::{Judge, Office, Question, Verdict};
 use crate::message::{Composed, Reason};
 use crate::pipeline::accept::{Code, Refusal};
 use crate::pipeline::journal::Start;
@@ -15,23 +15,30 @@ const ROUNDS_MAX: usize = 8;
 ///
 /// # Errors
 /// `opted_out`, `no_opening`, `frequency_cap`, `duplicate_content`, `not_now`.
-pub fn fate(judge: &mut Judge, question: &Question<'_>, message: &Composed<'_>, now: Time) -> Result<Start, Refusal> {
+pub fn fate(judge: &mut Judge, office: &Office, question: &Question<'_>, message: &Composed<'_>, now: Time) -> Result<Start, Refusal> {
     let at = message.extras.not_before.unwrap_or(now);
-    let start = if at > now { Start { due: at, why: Reason::Scheduled, ..Start::NOW } } else { Start::NOW };
-    opening(judge, question, start, at.max(now), now.after(message.lifetime))
+    let due = if at > now { at } else { Time(0) };
+    let start = Start { due, why: Reason::Scheduled, group: judge.group(question) };
+    opening(judge, office, question, start, at.max(now), now.after(message.lifetime))
 }
 
 /// The first instant from `at` on at which the law lets it go; `start` when that is `at` itself.
 ///
 /// # Errors
 /// As [`fate`]; `expires` is the first instant at which it is too late.
-pub fn opening(judge: &mut Judge, question: &Question<'_>, mut start: Start, at: Time, expires: Time) -> Result<Start, Refusal> {
-    let mut at = at;
+pub fn opening(
+    judge: &mut Judge,
+    office: &Office,
+    question: &Question<'_>,
+    mut start: Start,
+    mut at: Time,
+    expires: Time,
+) -> Result<Start, Refusal> {
     for _ in 0..ROUNDS_MAX {
         match judge.judge(question, at) {
             Verdict::Go { .. } => break,
-            Verdict::Refuse { why } => return Err(forbidden(why)),
-            Verdict::Hold { until, why } if until >= expires => return Err(too_late(why, until)),
+            Verdict::Refuse { why } => return Err(forbidden(why, office, question, at)),
+            Verdict::Hold { until, why } if until >= expires => return Err(too_late(why, until, office, question, at)),
             Verdict::Hold { until, why } => {
                 start = Start { due: until, why, ..start };
                 // An instant that does not lie ahead would be asked about for ever.
@@ -47,12 +54,16 @@ pub fn opening(judge: &mut Judge, question: &Question<'_>, mut start: Start, at:
 
 /// The law will never let it go.
 #[cold]
-fn forbidden(why: Reason) -> Refusal {
+fn forbidden(why: Reason, office: &Office, question: &Question<'_>, at: Time) -> Refusal {
     let (pointer, detail) = match why {
         Reason::OptedOut => ("/to", "the recipient has opted out"),
         Reason::FrequencyCap => ("/to", "the recipient has had as many as the cap allows"),
         Reason::DuplicateContent => ("/text", "the recipient has had this very text"),
-        Reason::NoOpening => ("/to", "the rules of hours never agree for this recipient"),
+        Reason::NoOpening => {
+            let advice = office.advise(question, at);
+            let detail = format!("no instant is open under {} in {}", advice.rules.join(", "), advice.zones.join(", "));
+            return Refusal::new(Code::NoOpening, "/to", detail);
+        }
         _ => ("", "it may not go"),
     };
     Refusal::new(code(why), pointer, detail)
@@ -60,11 +71,11 @@ fn forbidden(why: Reason) -> Refusal {
 
 /// The law would let it go, but too late.
 #[cold]
-fn too_late(why: Reason, until: Time) -> Refusal {
+fn too_late(why: Reason, until: Time, office: &Office, question: &Question<'_>, at: Time) -> Refusal {
     let what = match why {
-        Reason::WindowClosed => "its hours open",
-        Reason::FrequencyCap => "the cap allows another",
-        _ => "it may go",
+        Reason::WindowClosed => format!("the hours of {} open", office.advise(question, at).rules.join(", ")),
+        Reason::FrequencyCap => "the cap allows another".to_owned(),
+        _ => "it may go".to_owned(),
     };
     Refusal::new(code(why), "", format!("{what} at {}, after its lifetime", until.rfc3339()))
 }

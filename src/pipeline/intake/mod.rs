@@ -6,16 +6,19 @@
 //! One `Intake` belongs to one request; nothing in it is locked.
 
 pub mod fate;
+pub mod sender;
 
 use crate::base::{Price, Time};
 use crate::config;
-use crate::directory::judge::{Judge, Question};
+use crate::directory::judge::{Judge, Law, Question};
 use crate::message::Composed;
 use crate::pipeline::accept::{AccountRules, Code, Draft, Item, Refusal, SenderForm, Source, check};
 use crate::pipeline::compose::Composing;
 use crate::pipeline::journal::Start;
 use crate::pipeline::route::Routes;
 use fate::fate;
+use sender::{Arrival, Arrivals};
+use std::sync::Arc;
 
 /// What holds for all messages of an account.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +29,8 @@ pub struct Terms<'a> {
     pub rules: &'a AccountRules,
     /// How segments are joined.
     pub concat: config::Concat,
+    /// What a sender that does not arrive is worth.
+    pub sender_check: config::SenderCheck,
     /// Which carrier takes which number.
     pub routes: &'a Routes,
 }
@@ -34,7 +39,9 @@ pub struct Terms<'a> {
 #[derive(Debug)]
 pub struct Intake<'a> {
     terms: Terms<'a>,
+    law: Arc<Law>,
     judge: Judge,
+    arrivals: Arrivals,
     composing: Composing,
 }
 
@@ -45,6 +52,8 @@ pub struct Admitted<'m> {
     pub composed: Composed<'m>,
     /// What its sender is.
     pub form: SenderForm,
+    /// How its sender fares where the recipient is.
+    pub arrival: Arrival,
     /// The place of its carrier in the configuration.
     pub carrier: u16,
     /// What a segment costs there.
@@ -64,25 +73,27 @@ pub trait Sink {
 impl<'a> Intake<'a> {
     /// An intake for one request.
     #[must_use]
-    pub fn new(terms: Terms<'a>, judge: Judge) -> Intake<'a> {
-        Intake { terms, judge, composing: Composing::default() }
+    pub fn new(terms: Terms<'a>, law: Arc<Law>) -> Intake<'a> {
+        let arrivals = Arrivals::new(terms.sender_check);
+        Intake { terms, judge: Judge::new(law.clone()), law, arrivals, composing: Composing::default() }
     }
 
     /// Decides about one draft at `now`.
     ///
     /// # Errors
-    /// What [`check`] and [`Composing::compose`] refuse, `no_route`, and what the law forbids: `opted_out`, `no_opening`,
+    /// `sender_not_accepted`, what [`check`] and [`Composing::compose`] refuse, `no_route`, and what the law forbids: `opted_out`, `no_opening`,
     /// `frequency_cap`, `duplicate_content`, `not_now`.
     pub fn admit<'m>(&'m mut self, draft: &Draft<'m>, now: Time) -> Result<Admitted<'m>, Refusal>
     where
         'a: 'm,
     {
-        let Intake { terms, judge, composing } = self;
+        let Intake { terms, law, judge, arrivals, composing } = self;
         let accepted = check(draft, terms.rules, now)?;
+        let arrival = arrivals.of(terms.rules, accepted.from.text, accepted.to)?;
         let composed = composing.compose(&accepted, terms.concat)?;
         let route = terms.routes.route(composed.to).ok_or_else(no_route)?;
-        let start = fate(judge, &question(terms.account, &composed), &composed, now)?;
-        Ok(Admitted { composed, form: accepted.from.form, carrier: route.carrier, price: route.price, start })
+        let start = fate(judge, &law.hours, &question(terms.account, &composed), &composed, now)?;
+        Ok(Admitted { composed, form: accepted.from.form, arrival, carrier: route.carrier, price: route.price, start })
     }
 
     /// Decides about one entry of a bulk at `now`, and tells the sink.
@@ -94,11 +105,6 @@ impl<'a> Intake<'a> {
                 Err(refusal) => sink.refused(draft.line, draft.source, refusal),
             },
         }
-    }
-
-    /// The judge, for those who want to know more.
-    pub const fn judge(&mut self) -> &mut Judge {
-        &mut self.judge
     }
 }
 
