@@ -10,7 +10,8 @@ use crate::directory::Atlas;
 use crate::message::content::{Class, DoubtPolicy};
 use crate::pipeline::accept::draft::{Draft, Params, Words};
 use crate::pipeline::accept::fault::{Code, Refusal};
-use crate::pipeline::accept::fields::{Country, EXPIRES_IN_MAX, EncodingChoice, Split};
+use crate::pipeline::accept::country::Country;
+use crate::pipeline::accept::fields::{EXPIRES_IN_MAX, EncodingChoice, Split};
 use crate::pipeline::accept::recipient::recipient;
 use crate::pipeline::accept::when::{When, when};
 

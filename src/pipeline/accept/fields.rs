@@ -3,6 +3,7 @@
 use crate::base::{Span, Time};
 use crate::config::limits::SCHEDULE_AHEAD_MAX;
 use crate::message::content::{Class, DoubtPolicy};
+use crate::pipeline::accept::country::Country;
 use crate::pipeline::accept::duration::duration;
 use crate::pipeline::accept::fault::{Code, Refusal};
 
@@ -242,25 +243,6 @@ pub enum Schedule {
     At(Time),
     /// So long after acceptance.
     After(Span),
-}
-
-/// A country as two letters (ISO 3166-1 alpha-2), in capitals.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Country([u8; 2]);
-
-impl Country {
-    /// From two letters in any case; whether there is such a country is not looked at.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Country> {
-        let letters: [u8; 2] = text.as_bytes().try_into().ok()?;
-        letters.iter().all(u8::is_ascii_alphabetic).then(|| Country(letters.map(|letter| letter.to_ascii_uppercase())))
-    }
-
-    /// The two letters.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("letters are ASCII")
-    }
 }
 
 /// The fields whose values are few; the same in entries, defaults and rules. `None` = not said.

@@ -18,6 +18,7 @@ pub mod inflate;
 pub mod media;
 pub mod single;
 
+mod country;
 mod csv;
 mod desk;
 mod json_stream;
@@ -38,7 +39,8 @@ pub use check::{Accepted, AccountRules, Sender, SenderForm, Senders, check};
 pub use draft::{Defaults, Draft, Item, Labels, Params, Words};
 pub use fault::{BodyFault, Code, Refusal, Source};
 pub use fields::is_param_name;
-pub use fields::{Country, EncodingChoice, Expiry, Options, Schedule, Split};
+pub use country::Country;
+pub use fields::{EncodingChoice, Expiry, Options, Schedule, Split};
 pub use inflate::{Inflate, InflateLimits, Progress};
 pub use media::{Coding, Format};
 pub use moved::moved;
