@@ -11,6 +11,7 @@ use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::reader::{Calls, Reader, Shelf};
 use crate::engine::recover::{Found, restore};
+use crate::engine::rules::Rules;
 use crate::engine::shard::{self, Core, Line, Slot, ToShard};
 use crate::engine::slot::{Slot0, slot};
 use crate::engine::tail::Tail;
@@ -110,6 +111,7 @@ pub async fn start(
         world: world.clone(),
         config: config.clone(),
         metrics: metrics.clone(),
+        rules: Rules::new(&config, metrics.ending_tables.clone()),
         ids: ids.clone(),
         batches: batches.clone(),
         reader: reader.clone(),

@@ -38,6 +38,8 @@ pub struct Metrics {
     pub http_connections: Gauge,
     /// Panics; any is a bug.
     pub panics: Counter,
+    /// Holiday tables in their last year or past it.
+    pub ending_tables: Gauge,
 }
 
 impl Metrics {
@@ -50,6 +52,7 @@ impl Metrics {
         Arc::new(Metrics {
             start_time: to.any_gauge("process_start_time_seconds", "When the process started, in seconds since 1970", Seconds::default()),
             panics: to.counter("relais_panics_total", "Panics; any is a bug"),
+            ending_tables: to.gauge("relais_ending_tables", "Holiday tables in their last year or past it"),
             http: Http::declare(&mut to),
             http_connections: to.gauge("relais_http_connections", "Connections of the HTTP interface that are open"),
             bulk_lines: to.counter("relais_bulk_lines_total", "Lines of bulk requests read, believed or not"),
