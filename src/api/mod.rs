@@ -22,6 +22,7 @@ mod query;
 mod replay;
 mod reply;
 mod results;
+mod rules;
 mod routes;
 mod server;
 mod service;

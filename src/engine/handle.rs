@@ -9,6 +9,7 @@ use crate::engine::hook::CourierStats;
 use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::reader::Reader;
+use crate::engine::rules::Rules;
 use crate::engine::shard::{CarrierView, ToShard};
 use crate::engine::tail::Tail;
 use crate::engine::writer::{NotDurable, ToWriter, WriterState};
@@ -61,6 +62,8 @@ pub struct Engine {
     pub config: Arc<Config>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// The send windows.
+    pub rules: Rules,
     /// Ids of bulks.
     pub ids: Arc<Ids>,
     /// Counters of live bulks.

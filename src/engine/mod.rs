@@ -13,6 +13,7 @@ pub mod post;
 pub mod reader;
 pub mod recover;
 mod report;
+pub mod rules;
 pub mod shard;
 mod slot;
 pub mod start;

@@ -2,7 +2,7 @@
 
 use crate::base::{MessageId, Span, Time};
 use crate::config::{self, Config};
-use crate::directory::judge::{Judge, Jury, Law};
+use crate::directory::judge::{Judge, Jury};
 use crate::engine::batches::Batches;
 use crate::engine::courier::Courier;
 use crate::engine::driver::{self, Endpoint};
@@ -12,6 +12,7 @@ use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::reader::{Calls, Reader, Shelf};
 use crate::engine::recover::{Found, restore};
+use crate::engine::rules::Rules;
 use crate::engine::shard::{self, Core, Line, Slot, Surroundings, ToShard};
 use crate::engine::slot::{Slot0, slot};
 use crate::engine::tail::Tail;
@@ -77,7 +78,7 @@ pub type ReadFile<'a> = &'a dyn Fn(&std::path::Path) -> std::io::Result<Vec<u8>>
 /// Makes the judge of a carrier's desk.
 pub type MakeJury<'a> = &'a dyn Fn() -> Box<dyn Jury>;
 
-/// Starts everything but the HTTP interface, under a law that allows everything.
+/// Starts everything but the HTTP interface, under the law of the configuration.
 ///
 /// # Errors
 /// When the journal cannot be opened or a file of the configuration cannot be used.
@@ -89,14 +90,16 @@ pub async fn start(
     calls: Calls,
     read_file: ReadFile<'_>,
 ) -> Result<Running, StartFault> {
-    let law = Arc::new(Law::default());
-    start_under(world, config, journal, metrics, calls, read_file, &|| Box::new(Judge::new(law.clone()))).await
+    let rules = Rules::new(&config, metrics.ending_tables.clone());
+    let law = rules.law.clone();
+    start_under(world, config, journal, metrics, calls, read_file, rules, &|| Box::new(Judge::new(law.clone()))).await
 }
 
-/// The same under this law.
+/// The same, each carrier's desk with a judge of this making.
 ///
 /// # Errors
 /// As `start`.
+#[allow(clippy::too_many_arguments)]
 pub async fn start_under(
     world: World,
     config: Arc<Config>,
@@ -104,6 +107,7 @@ pub async fn start_under(
     metrics: Arc<Metrics>,
     calls: Calls,
     read_file: ReadFile<'_>,
+    rules: Rules,
     jury: MakeJury<'_>,
 ) -> Result<Running, StartFault> {
     let recovered = journal.recover()?;
@@ -139,6 +143,7 @@ pub async fn start_under(
         world: world.clone(),
         config: config.clone(),
         metrics: metrics.clone(),
+        rules,
         ids: ids.clone(),
         batches: batches.clone(),
         reader: reader.clone(),
