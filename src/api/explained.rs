@@ -216,7 +216,7 @@ impl LineView {
         let Admitted { composed, form, arrival, carrier, price, start } = admitted;
         let hours = (start.due > Time(0) && start.why == Reason::WindowClosed).then(|| {
             let asked = composed.extras.not_before.unwrap_or(now).max(now);
-            let advice = api.engine.law.hours.advise(&question(account, composed), asked);
+            let advice = api.engine.rules.law.hours.advise(&question(account, composed), asked);
             Hours { reason: advice.reason, rules: advice.rules, zones: advice.zones, version: advice.version }
         });
         let wait = Wait::of(*start);

@@ -26,6 +26,7 @@ mod reschedule;
 mod results;
 mod revoke;
 mod routes;
+mod rules;
 mod server;
 mod service;
 mod single;

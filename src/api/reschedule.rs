@@ -52,7 +52,7 @@ pub(super) async fn patch(api: Arc<Api>, request: Request) -> Result<Reply, Prob
         return Err(Refusal::new(Code::LifetimeOutOfRange, "", detail).into());
     }
     let start = Start { due: if due > now { due } else { Time(0) }, why: Reason::Scheduled, ..Start::NOW };
-    let law = &api.engine.law;
+    let law = &api.engine.rules.law;
     let mut judge = Judge::new(law.clone());
     let start = opening(&mut judge, &law.hours, &question(caller.name(), &found.record), start, due.max(now), expires)?;
     if !api.engine.reschedule(&found.frame.head.lane.carrier, found.at, due.max(now)).await? {

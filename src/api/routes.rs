@@ -3,7 +3,7 @@
 use crate::api::problem::Problem;
 use crate::api::reply::Reply;
 use crate::api::state::Api;
-use crate::api::{advise, batch, bulk, cancel, explain, list, message, reschedule, revoke, service, single};
+use crate::api::{advise, batch, bulk, cancel, explain, list, message, reschedule, revoke, rules, service, single};
 use crate::base::Mono;
 use crate::pipeline::accept::Code;
 use crate::telemetry::RouteMetrics;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 type Handler = fn(Arc<Api>, Request) -> BoxFuture<'static, Result<Reply, Problem>>;
 
 /// Method, pattern, handler.
-const ROUTES: [(&str, &str, Handler); 21] = [
+const ROUTES: [(&str, &str, Handler); 23] = [
     ("POST", "/v1/messages", |api, request| Box::pin(single::post(api, request))),
     ("GET", "/v1/messages", |api, request| Box::pin(list::get(api, request))),
     ("GET", "/v1/messages/{id}", |api, request| Box::pin(message::get(api, request))),
@@ -33,6 +33,8 @@ const ROUTES: [(&str, &str, Handler); 21] = [
     ("GET", "/v1/lookup/{number}", |api, request| Box::pin(advise::lookup(api, request))),
     ("GET", "/v1/next-opening", |api, request| Box::pin(advise::next_opening(api, request))),
     ("GET", "/v1/keywords/classify", |api, request| Box::pin(advise::classify(api, request))),
+    ("GET", "/v1/rules", |api, request| Box::pin(rules::get(api, request))),
+    ("POST", "/v1/rules/reload", |api, request| Box::pin(rules::reload(api, request))),
     ("GET", "/v1/carriers", |api, request| Box::pin(service::carriers(api, request))),
     ("GET", "/v1/webhooks/dead", |api, request| Box::pin(service::dead(api, request))),
     ("GET", "/livez", |api, request| Box::pin(service::live(api, request))),

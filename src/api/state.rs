@@ -69,7 +69,7 @@ impl Api {
     pub(super) fn intake<'a>(&'a self, customer: &'a Customer) -> Intake<'a> {
         let Customer { name, rules, concat, sender_check, .. } = customer;
         let terms = Terms { account: name, rules, concat: *concat, sender_check: *sender_check, routes: &self.routes };
-        Intake::new(terms, self.engine.law.clone())
+        Intake::new(terms, self.engine.rules.law.clone())
     }
 
     /// A decoder for a body of at most `body_bytes_max` octets.

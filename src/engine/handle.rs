@@ -3,13 +3,13 @@
 
 use crate::base::{BatchId, MessageId, MessageRef, Time};
 use crate::config::Config;
-use crate::directory::judge::Law;
 use crate::engine::batches::Batches;
 use crate::engine::courier::Notes;
 use crate::engine::hook::CourierStats;
 use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::reader::Reader;
+use crate::engine::rules::Rules;
 use crate::engine::shard::{CarrierView, ToShard};
 use crate::engine::tail::Tail;
 use crate::engine::writer::{NotDurable, ToWriter, WriterState};
@@ -60,10 +60,10 @@ pub struct Engine {
     pub world: World,
     /// The configuration it runs with.
     pub config: Arc<Config>,
-    /// What says when messages may go.
-    pub law: Arc<Law>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// The send windows.
+    pub rules: Rules,
     /// Ids of bulks.
     pub ids: Arc<Ids>,
     /// Counters of live bulks.

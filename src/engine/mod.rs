@@ -13,6 +13,7 @@ pub mod post;
 pub mod reader;
 pub mod recover;
 mod report;
+pub mod rules;
 pub mod shard;
 mod slot;
 pub mod start;
@@ -20,4 +21,4 @@ pub mod tail;
 pub mod writer;
 
 pub use handle::{Engine, Refused, Taken, WhenFull};
-pub use start::{Court, Running, StartFault, start, start_under};
+pub use start::{Running, StartFault, start, start_under};

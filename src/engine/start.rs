@@ -2,7 +2,7 @@
 
 use crate::base::{MessageId, Span, Time};
 use crate::config::{self, Config};
-use crate::directory::judge::{Judge, Jury, Law};
+use crate::directory::judge::{Judge, Jury};
 use crate::engine::batches::Batches;
 use crate::engine::courier::Courier;
 use crate::engine::driver::{self, Endpoint};
@@ -12,6 +12,7 @@ use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::reader::{Calls, Reader, Shelf};
 use crate::engine::recover::{Found, restore};
+use crate::engine::rules::Rules;
 use crate::engine::shard::{self, Core, Line, Slot, Surroundings, ToShard};
 use crate::engine::slot::{Slot0, slot};
 use crate::engine::tail::Tail;
@@ -77,14 +78,6 @@ pub type ReadFile<'a> = &'a dyn Fn(&std::path::Path) -> std::io::Result<Vec<u8>>
 /// Makes the judge of a carrier's desk.
 pub type MakeJury<'a> = &'a dyn Fn() -> Box<dyn Jury>;
 
-/// Under which law messages go, and who asks it for a desk: the law's own judges, or those of a test.
-pub struct Court<'a> {
-    /// What requests are judged by.
-    pub law: Arc<Law>,
-    /// What desks are judged by.
-    pub jury: MakeJury<'a>,
-}
-
 /// Starts everything but the HTTP interface, under the law of the configuration.
 ///
 /// # Errors
@@ -97,15 +90,16 @@ pub async fn start(
     calls: Calls,
     read_file: ReadFile<'_>,
 ) -> Result<Running, StartFault> {
-    let law = Arc::new(Law::new(&config));
-    let court = Court { law: law.clone(), jury: &|| Box::new(Judge::new(law.clone())) };
-    start_under(world, config, journal, metrics, calls, read_file, court).await
+    let rules = Rules::new(&config, metrics.ending_tables.clone());
+    let law = rules.law.clone();
+    start_under(world, config, journal, metrics, calls, read_file, rules, &|| Box::new(Judge::new(law.clone()))).await
 }
 
-/// The same under this law.
+/// The same, each carrier's desk with a judge of this making.
 ///
 /// # Errors
 /// As `start`.
+#[allow(clippy::too_many_arguments)]
 pub async fn start_under(
     world: World,
     config: Arc<Config>,
@@ -113,7 +107,8 @@ pub async fn start_under(
     metrics: Arc<Metrics>,
     calls: Calls,
     read_file: ReadFile<'_>,
-    court: Court<'_>,
+    rules: Rules,
+    jury: MakeJury<'_>,
 ) -> Result<Running, StartFault> {
     let recovered = journal.recover()?;
     let archive = journal.archive();
@@ -133,7 +128,7 @@ pub async fn start_under(
     let seed = world.entropy.next_u64();
     let mut slots = Vec::new();
     for carrier in &config.carriers {
-        slots.push(slot(carrier, &config, &metrics, seed, (court.jury)()));
+        slots.push(slot(carrier, &config, &metrics, seed, jury()));
     }
     let revival = revival(&world, &config, &recovered, archive.as_ref())?;
     if revival == Revival::Held {
@@ -145,10 +140,10 @@ pub async fn start_under(
 
     let queue_pieces = u32::try_from(config.http.journal_queue_bytes_max / 1_024).unwrap_or(u32::MAX >> 3).clamp(16, u32::MAX >> 3);
     let mut engine = Engine {
-        law: court.law,
         world: world.clone(),
         config: config.clone(),
         metrics: metrics.clone(),
+        rules,
         ids: ids.clone(),
         batches: batches.clone(),
         reader: reader.clone(),

@@ -40,6 +40,8 @@ pub struct Metrics {
     pub clock_events: Counter,
     /// Panics; any is a bug.
     pub panics: Counter,
+    /// Holiday tables in their last year or past it.
+    pub ending_tables: Gauge,
 }
 
 impl Metrics {
@@ -53,6 +55,7 @@ impl Metrics {
             start_time: to.any_gauge("process_start_time_seconds", "When the process started, in seconds since 1970", Seconds::default()),
             panics: to.counter("relais_panics_total", "Panics; any is a bug"),
             clock_events: to.counter("relais_clock_events_total", "Jumps of the wall clock by more than 2 s"),
+            ending_tables: to.gauge("relais_ending_tables", "Holiday tables in their last year or past it"),
             http: Http::declare(&mut to),
             http_connections: to.gauge("relais_http_connections", "Connections of the HTTP interface that are open"),
             bulk_lines: to.counter("relais_bulk_lines_total", "Lines of bulk requests read, believed or not"),

@@ -80,17 +80,11 @@ impl House {
         let config = Arc::new(bench::config(AT.parse().expect("an address"), &self.carrier, ""));
         let read = |path: &std::path::Path| std::fs::read(path);
         let jury = || Box::new(self.place.clone()) as Box<dyn Jury>;
-        relais::engine::start_under(
-            self.world.clone(),
-            config,
-            journal,
-            Metrics::new(),
-            Calls::Direct,
-            &read,
-            relais::engine::Court { law: Default::default(), jury: &jury },
-        )
-        .await
-        .expect("it starts")
+        let metrics = Metrics::new();
+        let rules = relais::engine::rules::Rules::new(&config, metrics.ending_tables.clone());
+        relais::engine::start_under(self.world.clone(), config, journal, metrics, Calls::Direct, &read, rules, &jury)
+            .await
+            .expect("it starts")
     }
 
     /// When submits came, ascending.

@@ -120,6 +120,7 @@ codes! {
     IdempotencyInProgress "idempotency_in_progress" 409 later "The first request with this key is still running; ask again."
     BatchClosed "batch_closed" 409 never "The batch is finished; open another."
     TooLate "too_late" 409 never "The message is on its way; it cannot be called back."
+    RulesRefused "rules_refused" 422 never "Correct the file or the key that is named; the rules in use stay."
     IdempotencyMismatch "idempotency_mismatch" 422 never "Use a new Idempotency-Key for another body."
     TooManyRequests "too_many_requests" 429 later "Wait as long as Retry-After says."
     Internal "internal" 500 later "This is our mistake; try again and tell the operator."

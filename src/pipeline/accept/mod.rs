@@ -36,10 +36,10 @@ mod cuts;
 
 pub use bulk::{BulkLimits, BulkReader};
 pub use check::{Accepted, AccountRules, Sender, SenderForm, Senders, check};
+pub use country::Country;
 pub use draft::{Defaults, Draft, Item, Labels, Params, Words};
 pub use fault::{BodyFault, Code, Refusal, Source};
 pub use fields::is_param_name;
-pub use country::Country;
 pub use fields::{EncodingChoice, Expiry, Options, Schedule, Split};
 pub use inflate::{Inflate, InflateLimits, Progress};
 pub use media::{Coding, Format};
