@@ -24,7 +24,7 @@ async fn pages(rig: &Rig, path: &str, limit: usize) -> Vec<String> {
 
 async fn bulk(rig: &Rig, lines: u32, reference: &str) -> (String, Vec<String>) {
     let rows: String =
-        (0..lines).map(|n| format!("+336{n:08},SHOP,x,{reference},{}\n", if n % 3 == 0 { "otp" } else { "marketing" })).collect();
+        (0..lines).map(|n| format!("+336{n:08},SHOP,x,{reference},{}\n", if n % 3 == 0 { "otp" } else { "transactional" })).collect();
     let answer = rig.post("/v1/batches", "text/csv", format!("to,from,text,client_ref,class\n{rows}").as_bytes()).await.json();
     let ids = answer["results"].as_array().expect("results").iter().filter_map(|result| result["id"].as_str()).map(str::to_owned);
     (answer["batch"].as_str().expect("an id").to_owned(), ids.collect())
