@@ -7,6 +7,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use relais::base::{BatchId, Mono, Span, Time};
+use relais::channel::RouteText;
 use relais::channel::session::Heard;
 use relais::channel::sms::{Profile, Session};
 use relais::config::{self, Config, MapSecrets};
@@ -172,7 +173,7 @@ impl House {
         let mut each = |item: Item<'_>| {
             let Item::Draft(draft) = item else { panic!("all are right") };
             let accepted = check(&draft, account, NOW.wall).expect("right");
-            drafts.push(&composing.compose(&accepted, config::Concat::EightBit).expect("right"), 0);
+            drafts.push(&composing.compose(&accepted, config::Concat::EightBit, &RouteText::default()).expect("right"), 0);
             count += 1;
         };
         for slice in body.chunks(SLICE) {
@@ -193,8 +194,7 @@ impl House {
         self.commit();
         let House { desk, session, .. } = self;
         desk.write(NOW, |_, ready, part| {
-            let id = ready.at.id().0;
-            session.submit(&ready.record, part, (id ^ (id >> 8)) as u16, reference_of(ready.at, part), ready.expires, NOW.mono)
+            session.submit(&ready.record, part, ready.reference as u16, reference_of(ready.at, part), ready.expires, NOW.mono)
         });
         self.carrier();
         self.hear();

@@ -18,6 +18,12 @@ pub struct Engine {
     pub awaiting_max: u32,
     /// Receipts kept that matched nothing.
     pub orphans_max: u32,
+    /// How long the parts of a text from a handset wait for the others.
+    pub inbound_wait: Span,
+    /// Texts from handsets that wait for parts, each carrier.
+    pub inbound_texts_max: u32,
+    /// Octets of those parts, each carrier.
+    pub inbound_bytes_max: u64,
 }
 
 /// The log, on standard error.
@@ -82,6 +88,9 @@ pub(super) fn read(r: &mut Reader<'_>) -> Engine {
         drain_timeout: r.span("drain_timeout", &limits::DRAIN),
         awaiting_max: r.integer("awaiting_max", &limits::AWAITING),
         orphans_max: r.integer("orphans_max", &limits::ORPHANS),
+        inbound_wait: r.span("inbound_wait", &limits::INBOUND_WAIT),
+        inbound_texts_max: r.integer("inbound_texts_max", &limits::INBOUND_TEXTS),
+        inbound_bytes_max: r.bytes("inbound_bytes_max", &limits::INBOUND_BYTES),
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Life {
     pub failed: Parts,
     /// What the first failed part said.
     pub failure: Option<PartState>,
+    /// Which long text to its recipient it is; 0 until leased, and for one part. A resend has the same.
+    pub reference: u32,
 }
 
 impl Life {
@@ -47,6 +49,7 @@ impl Life {
             delivered: 0,
             failed: 0,
             failure: None,
+            reference: 0,
         }
     }
 
@@ -57,6 +60,7 @@ impl Life {
         }
         self.count = lease.count;
         self.attempt = lease.attempt;
+        self.reference = lease.reference;
         self.leased |= lease.parts;
         if self.doubted & lease.parts != 0 {
             self.possible_duplicate = true;
@@ -97,7 +101,7 @@ impl Life {
                     self.doubted = 0;
                 }
             }
-            Event::Leased { .. } | Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } => {}
+            Event::Leased { .. } | Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } | Event::InboundPart(_) => {}
         }
     }
 
@@ -149,7 +153,7 @@ mod tests {
     const AT: MessageRef = MessageRef { frame: MessageId(64), ordinal: 3 };
 
     fn lease(attempt: u8, count: u8, parts: Parts) -> LeasedMessage {
-        LeasedMessage { at: AT, attempt, count, parts }
+        LeasedMessage { at: AT, attempt, count, parts, reference: 0 }
     }
     fn submitted(part: u8) -> Event {
         Event::Submitted { at: AT, part, carrier_id: "x".into(), when: Time(0) }

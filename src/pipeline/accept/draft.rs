@@ -19,6 +19,10 @@ pub struct Draft<'a> {
     pub from: Option<&'a str>,
     /// The text, perhaps with holes.
     pub text: Option<&'a str>,
+    /// Octets in place of a text, as they were written.
+    pub data: Option<&'a str>,
+    /// A user data header, as it was written.
+    pub udh: Option<&'a str>,
     /// The customer's reference, at most 64 characters, none of them control characters.
     pub client_ref: Option<&'a str>,
     /// The values for the holes.
@@ -128,6 +132,8 @@ impl<'a> Params<'a> {
 pub struct Defaults {
     from: Option<Box<str>>,
     text: Option<Box<str>>,
+    data: Option<Box<str>>,
+    udh: Option<Box<str>>,
     options: Options,
     params: Vec<(Box<str>, Box<str>)>,
 }
@@ -160,6 +166,8 @@ impl Defaults {
         let owned = |piece: Option<Piece>| piece.map(|piece| Box::from(stores.get(piece)));
         self.from = owned(values.from).or(self.from.take());
         self.text = owned(values.text).or(self.text.take());
+        self.data = owned(values.data).or(self.data.take());
+        self.udh = owned(values.udh).or(self.udh.take());
         self.options = values.options.or(&self.options);
         for (name, value) in &values.params {
             let (name, value) = (stores.get(*name), stores.get(*value));
@@ -189,16 +197,19 @@ pub(super) struct Values {
     to: Option<Piece>,
     from: Option<Piece>,
     text: Option<Piece>,
+    data: Option<Piece>,
+    udh: Option<Piece>,
     client_ref: Option<Piece>,
     pub(super) options: Options,
     pub(super) params: Vec<(Piece, Piece)>,
     /// The fields met, `Field::bit`.
-    given: u32,
+    given: u64,
 }
 
 impl Values {
     pub(super) fn clear(&mut self) {
         (self.to, self.from, self.text, self.client_ref) = (None, None, None, None);
+        (self.data, self.udh) = (None, None);
         self.options = Options::default();
         self.params.clear();
         self.given = 0;
@@ -222,6 +233,8 @@ impl Values {
             Field::To => &mut self.to,
             Field::From => &mut self.from,
             Field::ClientRef => &mut self.client_ref,
+            Field::Data => &mut self.data,
+            Field::Udh => &mut self.udh,
             Field::Text => {
                 self.text = Some(piece);
                 return Ok(());
@@ -256,6 +269,8 @@ impl Values {
             to: text(self.to),
             from: text(self.from).or(defaults.from.as_deref()),
             text: text(self.text).or(defaults.text.as_deref()),
+            data: text(self.data).or(defaults.data.as_deref()),
+            udh: text(self.udh).or(defaults.udh.as_deref()),
             client_ref: text(self.client_ref),
             params: Params { own: &self.params, stores, defaults: &defaults.params },
             options: self.options.or(&defaults.options),

@@ -28,6 +28,8 @@ pub struct Ready {
     pub record: MessageRecord,
     /// The last instant at which it may be sent.
     pub expires: Time,
+    /// What joins its parts on the handset; 0 with one part.
+    pub reference: u32,
 }
 
 /// What waits for the commit.

@@ -9,11 +9,13 @@
 mod answer;
 pub mod effects;
 mod lease;
+mod parts;
 mod receipt;
 mod restore;
 mod timers;
 
 pub use effects::{After, Counts, Effects, Now, Ready};
+pub use parts::LostPart;
 pub use receipt::reference_of;
 pub use restore::{Recovering, Replay};
 
@@ -22,7 +24,7 @@ use crate::message::outcome::{Reason, Status};
 use crate::message::{DoubtPolicy, Event, Life};
 use crate::pipeline::schedule::{Again, Frames, Lanes, OpenFrame, Retries};
 use crate::pipeline::submit::settle::Limits;
-use crate::pipeline::submit::{Doubts, Window};
+use crate::pipeline::submit::{Doubts, References, Window};
 use crate::pipeline::track::{Awaiting, Orphans};
 use crate::storage::{Frame, FrameHead};
 use hashbrown::HashMap;
@@ -118,6 +120,7 @@ pub struct Desk {
     doubts: Doubts,
     awaiting: Awaiting,
     orphans: Orphans,
+    references: References,
     /// Messages all sent, in the order in which their wait for receipts ends.
     unreceipted: VecDeque<(Mono, MessageRef)>,
     next_link: usize,
@@ -143,6 +146,7 @@ impl Desk {
             doubts: Doubts::default(),
             awaiting: Awaiting::new(rules.form, rules.retired_max),
             orphans: Orphans::new(rules.orphans_max, rules.orphan_ttl),
+            references: References::default(),
             unreceipted: VecDeque::new(),
             next_link: 0,
             is_draining: false,
