@@ -39,7 +39,9 @@ pub(crate) fn restore(
     batches: &Batches,
     ids: &Ids,
 ) -> Result<Found, StoreFault> {
-    let marks = handsets::marks(archive)?;
+    let mut marks = handsets::marks(archive)?;
+    // What came from a carrier that is not configured any more would have every start read the log from there.
+    marks.retain(|(carrier, _)| slots.iter().any(|slot| slot.desk.carrier() == carrier));
     let parts_from = marks.iter().map(|(_, seq)| *seq).min().unwrap_or(u64::MAX);
     let (mut replay, damage) = replay(recovered, parts_from, archive)?;
     let now = Now { wall: world.now(), mono: world.mono() };

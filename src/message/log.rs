@@ -225,10 +225,6 @@ fn to_entry(event: &Event) -> entry::Event {
             entry::Event::OrphanGone(OrphanGone { carrier: carrier.to_string(), carrier_id: carrier_id.to_string(), when: when.0 })
         }
         Event::Inbound { id, carrier, account, from, to, text, when, parts, is_incomplete, port, of } => entry::Event::Inbound(Inbound {
-            parts: u32::from(*parts),
-            is_incomplete: *is_incomplete,
-            port: u32::from(*port),
-            of: of.to_vec(),
             id: *id,
             carrier: carrier.to_string(),
             account: account.to_string(),
@@ -236,20 +232,12 @@ fn to_entry(event: &Event) -> entry::Event {
             to: to.to_string(),
             text: text.to_string(),
             when: when.0,
+            parts: u32::from(*parts),
+            is_incomplete: *is_incomplete,
+            port: u32::from(*port),
+            of: of.to_vec(),
         }),
-        Event::InboundPart(part) => entry::Event::InboundPart(InboundPartRecord {
-            id: part.id,
-            carrier: part.carrier.to_string(),
-            from: part.from.to_string(),
-            to: part.to.to_string(),
-            wide: part.is_wide,
-            reference: u32::from(part.reference),
-            total: u32::from(part.total),
-            place: u32::from(part.place),
-            coding: part.coding,
-            octets: part.octets.to_vec(),
-            when: part.when.0,
-        }),
+        Event::InboundPart(part) => entry::Event::InboundPart(part_record(part)),
     }
 }
 
@@ -325,32 +313,56 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
             when: Time(e.when),
         },
         entry::Event::OrphanGone(e) => Event::OrphanGone { carrier: e.carrier.into(), carrier_id: e.carrier_id.into(), when: Time(e.when) },
-        entry::Event::Inbound(e) => Event::Inbound {
-            id: e.id,
-            carrier: e.carrier.into(),
-            account: e.account.into(),
-            from: e.from.into(),
-            to: e.to.into(),
-            text: e.text.into(),
-            when: Time(e.when),
-            parts: u8::try_from(e.parts.max(1)).map_err(|_| Unreadable)?,
-            is_incomplete: e.is_incomplete,
-            port: u16::try_from(e.port).map_err(|_| Unreadable)?,
-            of: e.of.into(),
-        },
-        entry::Event::InboundPart(e) => Event::InboundPart(Box::new(InboundPart {
-            id: e.id,
-            carrier: e.carrier.into(),
-            from: e.from.into(),
-            to: e.to.into(),
-            is_wide: e.wide,
-            reference: u16::try_from(e.reference).map_err(|_| Unreadable)?,
-            total: u8::try_from(e.total).map_err(|_| Unreadable)?,
-            place: u8::try_from(e.place).map_err(|_| Unreadable)?,
-            coding: e.coding,
-            octets: e.octets.into(),
-            when: Time(e.when),
-        })),
+        entry::Event::Inbound(e) => inbound(e)?,
+        entry::Event::InboundPart(e) => Event::InboundPart(Box::new(inbound_part(e)?)),
+    })
+}
+
+fn inbound(e: Inbound) -> Result<Event, Unreadable> {
+    Ok(Event::Inbound {
+        id: e.id,
+        carrier: e.carrier.into(),
+        account: e.account.into(),
+        from: e.from.into(),
+        to: e.to.into(),
+        text: e.text.into(),
+        when: Time(e.when),
+        parts: u8::try_from(e.parts.max(1)).map_err(|_| Unreadable)?,
+        is_incomplete: e.is_incomplete,
+        port: u16::try_from(e.port).map_err(|_| Unreadable)?,
+        of: e.of.into(),
+    })
+}
+
+fn part_record(part: &InboundPart) -> InboundPartRecord {
+    InboundPartRecord {
+        id: part.id,
+        carrier: part.carrier.to_string(),
+        from: part.from.to_string(),
+        to: part.to.to_string(),
+        wide: part.is_wide,
+        reference: u32::from(part.reference),
+        total: u32::from(part.total),
+        place: u32::from(part.place),
+        coding: part.coding,
+        octets: part.octets.to_vec(),
+        when: part.when.0,
+    }
+}
+
+fn inbound_part(e: InboundPartRecord) -> Result<InboundPart, Unreadable> {
+    Ok(InboundPart {
+        id: e.id,
+        carrier: e.carrier.into(),
+        from: e.from.into(),
+        to: e.to.into(),
+        is_wide: e.wide,
+        reference: u16::try_from(e.reference).map_err(|_| Unreadable)?,
+        total: u8::try_from(e.total).map_err(|_| Unreadable)?,
+        place: u8::try_from(e.place).map_err(|_| Unreadable)?,
+        coding: e.coding,
+        octets: e.octets.into(),
+        when: Time(e.when),
     })
 }
 

@@ -3,4 +3,5 @@
 
 mod bench;
 mod journeys;
+mod parts;
 mod simulated;
