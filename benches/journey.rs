@@ -135,7 +135,7 @@ impl House {
                 Heard::Up => desk.link_up(0),
                 Heard::Answer { sequence, answer, keys } => drop(desk.answered(0, sequence, answer, &keys, NOW)),
                 Heard::Receipt { sequence, receipt } => desk.receipt(0, 0, sequence, &receipt, NOW),
-                Heard::Inbound { .. } | Heard::Note(_) => {}
+                Heard::Inbound { .. } | Heard::InboundPart { .. } | Heard::Note(_) => {}
             })
             .expect("the carrier speaks SMPP");
         back.clear();

@@ -29,8 +29,8 @@ pub(super) struct LostParts {
 
 impl LostParts {
     /// A part was journaled.
-    pub(super) fn came(&mut self, part: Box<InboundPart>) {
-        self.parts.insert(part.id, LostPart { part: *part, is_told: false });
+    pub(super) fn came(&mut self, part: InboundPart) {
+        self.parts.insert(part.id, LostPart { part, is_told: false });
     }
 
     /// A message was told with these parts.
@@ -62,8 +62,8 @@ impl LostParts {
 mod tests {
     use super::*;
 
-    fn part(id: u64) -> Box<InboundPart> {
-        Box::new(InboundPart {
+    fn part(id: u64) -> InboundPart {
+        InboundPart {
             id,
             carrier: "one".into(),
             from: "33612345678".into(),
@@ -75,7 +75,7 @@ mod tests {
             coding: 0,
             octets: [id as u8].into(),
             when: Time(id as i64),
-        })
+        }
     }
 
     fn left(parts: &LostParts) -> Vec<(u64, bool)> {

@@ -81,7 +81,7 @@ impl Replay {
                 self.orphans.remove(&(carrier, carrier_id));
             }
             Event::Inbound { of, when, is_incomplete, .. } => self.parts.told(of, is_incomplete, when),
-            Event::InboundPart(part) => self.parts.came(part),
+            Event::InboundPart(part) => self.parts.came(*part),
             event => {
                 let Some(message) = event.at().and_then(|at| self.message(at)) else { return };
                 message.life.apply(&event);
