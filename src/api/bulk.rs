@@ -277,8 +277,8 @@ impl Sorter<'_> {
 
     fn make(&mut self, draft: &Draft<'_>) -> Result<(), Refusal> {
         let accepted = check(draft, &self.customer.rules, self.now)?;
-        let composed = self.composing.compose(&accepted, self.customer.concat)?;
-        let carrier = self.api.routes.carrier(composed.to).ok_or_else(no_route)?;
+        let (carrier, route) = self.api.routes.find(accepted.to).ok_or_else(no_route)?;
+        let composed = self.composing.compose(&accepted, self.customer.concat, route)?;
         let Slot { draft: number, ordinal } = self.drafts.push(&composed, carrier, Start::NOW);
         self.results.accept(draft.line, number, ordinal, composed.ends.len() as u8, composed.encoding);
         Ok(())

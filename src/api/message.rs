@@ -122,7 +122,7 @@ impl Found {
             from: record.sender().to_owned(),
             channel: record.channel().word(),
             class: record.class_of().word(),
-            segments: record.count(),
+            segments: record.segments(),
             encoding: record.encoded().word(),
             client_ref: Some(record.reference().to_owned()).filter(|text| !text.is_empty()),
             batch: head.batch.map(|batch| batch.to_string()),
@@ -224,7 +224,7 @@ impl Found {
                     let carrier_code = Some(*command_status).filter(|code| *code != 0);
                     entries.push(Entry { status: Some(status.word()), reason: Some(reason.word()), carrier_code, ..entry("ended") });
                 }
-                Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } => {}
+                Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } | Event::InboundPart(_) => {}
             }
         }
         entries

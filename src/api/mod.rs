@@ -17,6 +17,7 @@ mod list;
 mod message;
 mod once;
 mod pace;
+mod preview;
 mod problem;
 mod query;
 mod replay;

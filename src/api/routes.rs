@@ -3,7 +3,7 @@
 use crate::api::problem::Problem;
 use crate::api::reply::Reply;
 use crate::api::state::Api;
-use crate::api::{advise, batch, bulk, cancel, list, message, rules, service, single};
+use crate::api::{advise, batch, bulk, cancel, list, message, preview, rules, service, single};
 use crate::base::Mono;
 use crate::pipeline::accept::Code;
 use crate::telemetry::RouteMetrics;
@@ -26,7 +26,7 @@ const ROUTES: [(&str, &str, Handler); 20] = [
     ("GET", "/v1/batches", |api, request| Box::pin(batch::list(api, request))),
     ("GET", "/v1/batches/{id}", |api, request| Box::pin(batch::get(api, request))),
     ("POST", "/v1/batches/{id}/cancel", |api, request| Box::pin(cancel::batch(api, request))),
-    ("POST", "/v1/preview", |api, request| Box::pin(advise::preview(api, request))),
+    ("POST", "/v1/preview", |api, request| Box::pin(preview::post(api, request))),
     ("GET", "/v1/lookup/{number}", |api, request| Box::pin(advise::lookup(api, request))),
     ("GET", "/v1/next-opening", |api, request| Box::pin(advise::next_opening(api, request))),
     ("GET", "/v1/keywords/classify", |api, request| Box::pin(advise::classify(api, request))),

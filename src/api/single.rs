@@ -81,8 +81,8 @@ fn make(api: &Api, caller: &Caller, body: &[u8]) -> Result<Made, Problem> {
     let bytes_max = usize::try_from(api.config().http.body_bytes_max).unwrap_or(usize::MAX);
     let draft = reader.read(body, &defaults, bytes_max)?;
     let accepted = check(&draft, &customer.rules, api.engine.world.now())?;
-    let composed = composing.compose(&accepted, customer.concat)?;
-    let carrier = api.routes.carrier(composed.to).ok_or_else(no_route)?;
+    let (carrier, route) = api.routes.find(accepted.to).ok_or_else(no_route)?;
+    let composed = composing.compose(&accepted, customer.concat, route)?;
     let mut drafts = Drafts::new(&customer.name, None, &api.carriers, u32::from(api.config().journal.frame_messages_max));
     drafts.push(&composed, carrier, Start::NOW);
     Ok(Made {

@@ -104,6 +104,10 @@ fn rules(account: &config::Account) -> AccountRules {
             config::Split::Grapheme => Split::Grapheme,
             config::Split::Codepoint => Split::Codepoint,
         },
+        substitute: account.substitute,
+        transliterate: account.transliterate,
+        stop_mention: account.stop_mention.as_deref().unwrap_or_default().into(),
+        protocol_ids: account.protocol_ids.clone(),
         ..AccountRules::default()
     }
 }

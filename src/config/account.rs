@@ -4,7 +4,8 @@ use super::key::KeyHash;
 use super::law::{self, AccountHours};
 use super::limits;
 use super::reader::Reader;
-use super::rules::{HASH, NAME, SENDER};
+use super::rules::{HASH, NAME, SENDER, STOP_MENTION};
+use super::text::{PROTOCOL_IDS, ProtocolId, SUBSTITUTES, Substitute, TRANSLITERATIONS, Transliterate};
 use super::values::Choices;
 use crate::base::Time;
 
@@ -21,6 +22,14 @@ pub struct Account {
     pub split: Split,
     /// How the parts of a long text say that they belong together.
     pub concat: Concat,
+    /// Whether texts are made cheaper when their message does not say.
+    pub substitute: Substitute,
+    /// Whose letters are respelt when the message does not say.
+    pub transliterate: Transliterate,
+    /// What marketing texts must end with; appended to those that lack it.
+    pub stop_mention: Option<String>,
+    /// Which TP-PIDs it may ask for.
+    pub protocol_ids: Vec<ProtocolId>,
     /// The class of messages that do not say theirs.
     pub default_class: Class,
     /// What is done with messages in doubt.
@@ -123,6 +132,10 @@ pub(super) fn read(r: &mut Reader<'_>) -> Account {
         max_segments: r.integer("max_segments", &limits::MAX_SEGMENTS),
         split: r.choice("split", SPLITS),
         concat: r.choice("concat", CONCATS),
+        substitute: r.choice("substitute", SUBSTITUTES),
+        transliterate: r.choice("transliterate", TRANSLITERATIONS),
+        stop_mention: r.optional_text("stop_mention", "optional", &STOP_MENTION),
+        protocol_ids: r.choices("protocol_ids", PROTOCOL_IDS, 0),
         default_class: r.choice("default_class", CLASSES),
         doubt: r.choice("doubt", DOUBTS),
         requests_per_second: r.integer("requests_per_second", &limits::REQUESTS_PER_SECOND),

@@ -22,6 +22,12 @@ pub struct Engine {
     pub clock_settle: Span,
     /// Advertising waits for a person when the journal's last record is older at the start; 0 = never.
     pub revival_hold: Span,
+    /// How long the parts of a text from a handset wait for the others.
+    pub inbound_wait: Span,
+    /// Texts from handsets that wait for parts, each carrier.
+    pub inbound_texts_max: u32,
+    /// Octets of those parts, each carrier.
+    pub inbound_bytes_max: u64,
 }
 
 /// The log, on standard error.
@@ -88,6 +94,9 @@ pub(super) fn read(r: &mut Reader<'_>) -> Engine {
         orphans_max: r.integer("orphans_max", &limits::ORPHANS),
         clock_settle: r.span("clock_settle", &limits::CLOCK_SETTLE),
         revival_hold: r.span("revival_hold", &limits::REVIVAL_HOLD),
+        inbound_wait: r.span("inbound_wait", &limits::INBOUND_WAIT),
+        inbound_texts_max: r.integer("inbound_texts_max", &limits::INBOUND_TEXTS),
+        inbound_bytes_max: r.bytes("inbound_bytes_max", &limits::INBOUND_BYTES),
     }
 }
 

@@ -52,6 +52,8 @@ pub const BULK_LINES: Limit<u32> = limit(1_000_000, 1, 10_000_000);
 pub const LINE_BYTES: Limit<u64> = limit(8 * KIB, KIB, MIB);
 /// Decompressed octets for each compressed one, after the first MiB; text of campaigns compresses 10 to 40 times.
 pub const COMPRESSION_RATIO: Limit<u32> = limit(100, 2, 10_000);
+/// Recipients of one preview of a list: each is composed as if it were sent, some microseconds each.
+pub const PREVIEW_LINES: Limit<u32> = limit(10_000, 1, 1_000_000);
 /// The time for a request's head: slow-loris holds a connection no longer.
 pub const HEADER_TIMEOUT: Limit<Span> = limit(s(5), ms(100), s(60));
 /// The longest pause inside a body.
@@ -75,6 +77,8 @@ pub const MAX_SEGMENTS: Limit<u8> = limit(10, 1, 64);
 pub const REQUESTS_PER_SECOND: Limit<u32> = limit(0, 0, 100_000);
 /// Messages a second of one account; 0 = no limit of its own.
 pub const MESSAGES_PER_SECOND: Limit<u32> = limit(0, 0, 10_000_000);
+/// A mention of how to stop: "STOP au 36111" is 13 characters; a quarter of a UCS-2 segment is enough for any wording.
+pub const STOP_MENTION_CHARS_MAX: usize = 60;
 /// The share of an account where accounts compete: with 100 against 1, the lesser still moves every 101st message.
 pub const WEIGHT: Limit<u8> = limit(1, 1, 100);
 
@@ -173,6 +177,14 @@ pub const ORPHANS: Limit<u32> = limit(100_000, 0, 10_000_000);
 pub const CLOCK_SETTLE: Limit<Span> = limit(s(10), s(1), s(3_600));
 /// The age of the journal's last record at the start from which advertising waits for a person; 0 = it never does.
 pub const REVIVAL_HOLD: Limit<Span> = limit(h(6), ms(0), h(8_760));
+
+/// A text from a handset whose parts do not all come is told after this with its holes. Networks repeat a part for some
+/// minutes; ten is the far end (promise: 10 min).
+pub const INBOUND_WAIT: Limit<Span> = limit(s(600), s(1), h(24));
+/// Texts from handsets that wait for parts, each carrier; a hundred thousand of some hundred octets are tens of megabytes.
+pub const INBOUND_TEXTS: Limit<u32> = limit(100_000, 1, 1_000_000);
+/// Octets of those parts, each carrier.
+pub const INBOUND_BYTES: Limit<u64> = limit(32 * MIB, 64 * KIB, GIB);
 
 // What cannot be set.
 

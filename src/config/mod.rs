@@ -28,6 +28,7 @@ mod reader;
 mod route;
 mod rules;
 mod secrets;
+mod text;
 mod values;
 mod webhook;
 
@@ -51,4 +52,5 @@ pub use quantity::{parse_bytes, parse_span, show_bytes, show_span};
 pub use route::Route;
 pub use rules::{Address, QuietHours};
 pub use secrets::{MapSecrets, SecretFault, SecretSource};
+pub use text::{BinaryCoding, ClassForm, Joining, ProtocolId, Substitute, Transliterate};
 pub use webhook::{HookEvent, Webhook, WebhookRules};

@@ -3,7 +3,7 @@
 use super::key::KeyHash;
 use super::limits::{
     ADDRESS_RANGE_CHARS_MAX, NAME_CHARS_MAX, PASSWORD_CHARS_MAX, PEPPER_BYTES_MIN, SIGNING_BYTES_MAX, SIGNING_BYTES_MIN,
-    SYSTEM_ID_CHARS_MAX, SYSTEM_TYPE_CHARS_MAX, URL_CHARS_MAX,
+    STOP_MENTION_CHARS_MAX, SYSTEM_ID_CHARS_MAX, SYSTEM_TYPE_CHARS_MAX, URL_CHARS_MAX,
 };
 use super::values::Wrong;
 use base64::Engine as _;
@@ -51,6 +51,13 @@ fn is_name(text: &str) -> bool {
         && text.as_bytes()[0].is_ascii_alphanumeric()
         && text.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
 }
+
+/// What marketing texts end with.
+pub(super) const STOP_MENTION: Rule<String> = Rule::new("1 to 60 characters on one line", |text| {
+    let is_right =
+        (1..=STOP_MENTION_CHARS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control) && text.trim() == text;
+    if is_right { Ok(text.to_owned()) } else { Err(None) }
+});
 
 /// The name of something else in the file; whether it is there, `check` knows.
 pub(super) const CARRIER_NAME: Rule<String> = Rule::new("the name of a carrier", some_text);

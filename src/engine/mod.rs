@@ -5,6 +5,7 @@ pub mod batches;
 pub mod courier;
 pub mod driver;
 pub mod handle;
+mod handsets;
 pub mod hook;
 pub mod ids;
 pub mod letter;
@@ -19,6 +20,9 @@ mod slot;
 pub mod start;
 pub mod tail;
 pub mod writer;
+
+#[cfg(test)]
+mod text_tests;
 
 pub use handle::{Engine, Refused, Taken, WhenFull};
 pub use start::{Running, StartFault, start, start_under};

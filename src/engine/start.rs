@@ -128,7 +128,7 @@ pub async fn start_under(
     let seed = world.entropy.next_u64();
     let mut slots = Vec::new();
     for carrier in &config.carriers {
-        slots.push(slot(carrier, &config, &metrics, seed, jury()));
+        slots.push(slot(carrier, &config, &metrics, seed, jury(), &state));
     }
     let revival = revival(&world, &config, &recovered, archive.as_ref())?;
     if revival == Revival::Held {
@@ -136,7 +136,7 @@ pub async fn start_under(
         let (reply, _) = tokio::sync::oneshot::channel();
         writer_box.force(ToWriter::Notes { notes: vec![(REVIVAL_NOTE.into(), Some(vec![1]))], reply });
     }
-    let found = restore(&world, &config, &recovered, archive.as_ref(), &mut slots, &batches)?;
+    let found = restore(&world, &config, &recovered, archive.as_ref(), &mut slots, &batches, &ids)?;
 
     let queue_pieces = u32::try_from(config.http.journal_queue_bytes_max / 1_024).unwrap_or(u32::MAX >> 3).clamp(16, u32::MAX >> 3);
     let mut engine = Engine {
@@ -300,8 +300,8 @@ fn shard_part(
                     closes: Time(i64::MAX),
                 };
                 let lines = slot.kinds.iter().map(line).collect();
-                let Slot0 { desk, profile, reporter, inbound_account, .. } = slot;
-                owned.push(Slot { desk, profile, lines, reporter, learnt: None, inbound_account });
+                let Slot0 { desk, profile, reporter, handsets, .. } = slot;
+                owned.push(Slot { desk, profile, lines, reporter, learnt: None, handsets });
                 endpoints.push(of_slot);
             }
             let core = Rc::new(RefCell::new(Core::new(world, index, owned, around)));

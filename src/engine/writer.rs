@@ -237,6 +237,7 @@ impl Writer {
             touched: std::mem::take(&mut prepared.group.touched),
             closed: std::mem::take(&mut prepared.group.closed),
             events: std::mem::take(&mut prepared.events),
+            notes: Vec::new(),
         };
         let notes = std::mem::take(&mut prepared.group.notes);
         *prepared = self.grouping.prepare(Vec::new(), vec![turn], notes, self.world.now());

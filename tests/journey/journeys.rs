@@ -22,7 +22,7 @@ async fn smsc(world: &World, habits: &str) -> (SmscHandle, Arc<Recorder>) {
     (handle, record)
 }
 
-fn store(dir: &std::path::Path) -> Box<Sqlite> {
+pub(crate) fn store(dir: &std::path::Path) -> Box<Sqlite> {
     let options = sqlite::Options { reserve_bytes: 0, ..sqlite::Options::new(dir) };
     Box::new(Sqlite::open(options).expect("it opens"))
 }

@@ -80,6 +80,8 @@ pub struct Turn {
     pub touched: Vec<MessageId>,
     /// Frames that are over.
     pub closed: Vec<Closed>,
+    /// Small values that change with the events: key, and value or removal.
+    pub notes: Vec<(String, Option<Vec<u8>>)>,
 }
 
 /// The first octets of the stored answer to a single message: the writer puts its id in their place.
@@ -167,6 +169,7 @@ impl Grouping {
             prepared.group.touched.extend(turn.touched);
             prepared.group.closed.extend(turn.closed);
             prepared.events.extend(turn.events);
+            prepared.group.notes.extend(turn.notes);
         }
         prepared.group.touched.sort_unstable();
         prepared.group.touched.dedup();

@@ -203,8 +203,11 @@ impl Teller {
                 self.scribe.ended(*at, *when, end, &frame.head, &record, out);
                 Some((at.id().0, LAST))
             }
-            Event::Inbound { id, carrier, account, from, to, text, when } if self.kinds.inbound && **account == *self.account => {
-                self.scribe.inbound(*when, &Received { id: *id, carrier, account, from, to, text }, out);
+            Event::Inbound { id, carrier, account, from, to, text, when, parts, is_incomplete, port, of: _ }
+                if self.kinds.inbound && **account == *self.account =>
+            {
+                let (parts, is_incomplete, port) = (*parts, *is_incomplete, *port);
+                self.scribe.inbound(*when, &Received { id: *id, carrier, account, from, to, text, parts, is_incomplete, port }, out);
                 Some((*id, FIRST))
             }
             _ => None,
@@ -338,6 +341,10 @@ mod tests {
             to: "2".into(),
             text: "hi".into(),
             when: NOW,
+            parts: 1,
+            is_incomplete: false,
+            port: 0,
+            of: [].into(),
         };
         let events = [submitted(0, 0), ended(0), inbound("shop"), inbound("bank")];
         assert_eq!(told(&teller.tell(11, &events, &found("shop"))), [(6, 1)]);

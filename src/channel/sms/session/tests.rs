@@ -1,11 +1,12 @@
 //! The session against a peer made of PDUs.
 
 use super::*;
-use crate::base::{Msisdn, Span};
+use crate::base::{Msisdn, Span, Time};
 use crate::config::{self, MapSecrets};
 use crate::message::composed::Composed;
 use crate::message::event::PartState;
-use crate::message::{Class, DoubtPolicy, record};
+use crate::message::record::MessageRecord;
+use crate::message::{Class, DoubtPolicy, Encoding, Reference, record};
 use crate::wire::smpp::pdu::Sm;
 use crate::wire::smpp::{Tlv, frame as wire_frame};
 
@@ -27,6 +28,7 @@ enum Word {
     Refused(u32, &'static str),
     Receipt(u32, String, PartState),
     Inbound(u32, Inbound),
+    Piece(u32, Piece),
     Note(Note),
 }
 
@@ -47,6 +49,7 @@ fn hear(session: &mut Session, octets: &[u8]) -> (Vec<Word>, Result<(), Over>) {
             ),
             Heard::Receipt { sequence, receipt } => Word::Receipt(sequence, receipt.carrier_id.to_owned(), receipt.state),
             Heard::Inbound { sequence, message } => Word::Inbound(sequence, message),
+            Heard::InboundPart { sequence, piece } => Word::Piece(sequence, piece),
             Heard::Note(note) => Word::Note(note),
         });
     });
@@ -210,7 +213,7 @@ fn a_receipt_is_acknowledged_when_told_to_and_not_before() {
 #[test]
 fn a_message_from_a_handset_is_heard_as_text() {
     let mut session = bound("", Some(0x34));
-    let message = Inbound { from: "33612345678".into(), to: "36111".into(), text: "STOP".into() };
+    let message = Inbound { from: "33612345678".into(), to: "36111".into(), text: "STOP".into(), port: 0 };
     assert_eq!(hear(&mut session, &deliver(5, 0, b"STOP", &[])).0, [Word::Inbound(5, message)]);
 }
 
