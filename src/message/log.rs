@@ -179,17 +179,7 @@ fn to_entry(event: &Event) -> entry::Event {
             carrier: carrier.to_string(),
             bind: u32::from(*bind),
             when: when.0,
-            messages: messages
-                .iter()
-                .map(|m| LeasedMessageRecord {
-                    frame: m.at.frame.0,
-                    ordinal: m.at.ordinal,
-                    attempt: u32::from(m.attempt),
-                    count: u32::from(m.count),
-                    parts: m.parts,
-                    reference: m.reference,
-                })
-                .collect(),
+            messages: messages.iter().map(leased_record).collect(),
         }),
         Event::Submitted { at, part, carrier_id, when } => entry::Event::Submitted(Submitted {
             frame: at.frame.0,
@@ -369,6 +359,17 @@ fn inbound(e: Inbound) -> Result<Event, Unreadable> {
         port: u16::try_from(e.port).map_err(|_| Unreadable)?,
         of: e.of.into(),
     })
+}
+
+fn leased_record(m: &LeasedMessage) -> LeasedMessageRecord {
+    LeasedMessageRecord {
+        frame: m.at.frame.0,
+        ordinal: m.at.ordinal,
+        attempt: u32::from(m.attempt),
+        count: u32::from(m.count),
+        parts: m.parts,
+        reference: m.reference,
+    }
 }
 
 fn part_record(part: &InboundPart) -> InboundPartRecord {
