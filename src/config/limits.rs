@@ -166,7 +166,20 @@ pub const AWAITING: Limit<u32> = limit(20_000_000, 1_000, 200_000_000);
 /// Receipts that matched nothing and are kept; about 300 octets each.
 pub const ORPHANS: Limit<u32> = limit(100_000, 0, 10_000_000);
 
+// Consent.
+
+/// Opt-outs and preferences that customers bring, all accounts together; 15 octets each in memory, so 150 MB when full. A
+/// country's do-not-call list has 5 to 250 million numbers. What recipients say themselves is kept beyond it.
+pub const SUPPRESSIONS: Limit<u32> = limit(10_000_000, 0, 1_000_000_000);
+
 // What cannot be set.
+
+/// Answers to stop, start and help: some texts for each country and account.
+pub const REPLIES_MAX: usize = 1_000;
+/// There are some 250 countries.
+pub const COUNTRIES_MAX: usize = 300;
+/// An answer is three segments at most.
+pub const REPLY_CHARS_MAX: usize = 459;
 
 /// The file itself: a thousand carriers and ten thousand routes fit.
 pub const FILE_BYTES_MAX: usize = 4 << 20;

@@ -3,6 +3,7 @@
 
 use crate::base::{BatchId, MessageId, MessageRef};
 use crate::config::Config;
+use crate::directory::Consent;
 use crate::engine::batches::Batches;
 use crate::engine::courier::Notes;
 use crate::engine::hook::CourierStats;
@@ -63,6 +64,8 @@ pub struct Engine {
     pub ids: Arc<Ids>,
     /// Counters of live bulks.
     pub batches: Arc<Batches>,
+    /// Who has opted out.
+    pub consent: Arc<Consent>,
     /// Look-ups in the store, off the runtime's threads.
     pub reader: Reader,
     /// The store's readers.

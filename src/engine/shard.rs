@@ -4,9 +4,11 @@
 use crate::base::{BatchId, MessageId, Mono, Span};
 use crate::channel::session::{Heard, Note, Over};
 use crate::channel::sms::{Profile, Session};
+use crate::directory::consent::Said;
 use crate::engine::batches::{Batches, Shift};
 use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
+use crate::engine::people::{Ear, Ears};
 use crate::engine::report::Reporter;
 use crate::engine::writer::ToWriter;
 use crate::message::{Event, log};
@@ -75,6 +77,8 @@ pub(crate) struct Core {
     pub(crate) writer: Arc<Mailbox<ToWriter>>,
     pub(crate) batches: Arc<Batches>,
     pub(crate) ids: Arc<Ids>,
+    /// What handsets say.
+    ear: Ear,
     pub(crate) is_stopping: bool,
     ticket: u64,
     pending: VecDeque<Pending>,
@@ -92,9 +96,11 @@ impl Core {
         writer: Arc<Mailbox<ToWriter>>,
         batches: Arc<Batches>,
         ids: Arc<Ids>,
+        ears: Ears,
     ) -> Core {
+        let ear = Ear::new(ears);
         let (pending, replies, room) = (VecDeque::new(), Vec::new(), Rc::new(Notify::new()));
-        Core { world, index, slots, inbox, writer, batches, ids, is_stopping: false, ticket: 0, pending, replies, room }
+        Core { world, index, slots, inbox, writer, batches, ids, ear, is_stopping: false, ticket: 0, pending, replies, room }
     }
 
     fn now(&self) -> Now {
@@ -111,6 +117,7 @@ impl Core {
         let now = self.now();
         let ids = self.ids.clone();
         let Slot { desk, lines, reporter, inbound_account, .. } = &mut self.slots[slot];
+        let ear = &mut self.ear;
         let Line { session, era, must_close, .. } = &mut lines[line];
         let Some(session) = session else { return Ok(()) };
         let era = *era;
@@ -133,6 +140,9 @@ impl Core {
             Heard::Receipt { sequence, receipt } => desk.receipt(line, era, sequence, &receipt, now),
             Heard::Inbound { sequence, message } => {
                 reporter.inbound();
+                let said = Said { account: inbound_account, from: &message.from, to: &message.to, text: &message.text };
+                // I1 of `directory::consent`: a stop holds now, and its row goes into the commit of the event.
+                let keyword = ear.hear(desk.carrier(), said, now.wall, reporter);
                 let event = Event::Inbound {
                     id: ids.take(now.wall),
                     carrier: desk.carrier().into(),
@@ -140,6 +150,7 @@ impl Core {
                     from: message.from.into(),
                     to: message.to.into(),
                     text: message.text.into(),
+                    keyword,
                     when: now.wall,
                 };
                 desk.inbound(line, era, sequence, event);
@@ -321,6 +332,7 @@ impl Core {
         if turn.events.is_empty() && after.is_empty() && turn.closed.is_empty() && self.replies.is_empty() {
             return;
         }
+        self.ear.give(&mut turn);
         log::write_events(&turn.events, &mut turn.log);
         turn.touched.sort_unstable();
         turn.touched.dedup();

@@ -9,6 +9,7 @@ use crate::engine::handle::{Engine, WriterNotes};
 use crate::engine::hook;
 use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
+use crate::engine::people::{self, Ears};
 use crate::engine::reader::{Calls, Reader, Shelf};
 use crate::engine::recover::{Found, restore};
 use crate::engine::shard::{self, Core, Line, Slot, ToShard};
@@ -99,6 +100,9 @@ pub async fn start(
     state.seq.store(recovered.last_seq, std::sync::atomic::Ordering::Release);
 
     let seed = world.entropy.next_u64();
+    // Before anything can be leased: who has opted out.
+    let consent = Arc::new(people::load(&config, &recovered, archive.as_ref(), &metrics)?);
+    let ears = Ears::new(consent.clone(), &config);
     let mut slots = Vec::new();
     for carrier in &config.carriers {
         slots.push(slot(carrier, &config, &metrics, seed));
@@ -112,6 +116,7 @@ pub async fn start(
         metrics: metrics.clone(),
         ids: ids.clone(),
         batches: batches.clone(),
+        consent: consent.clone(),
         reader: reader.clone(),
         archive,
         tail: tail.clone(),
@@ -139,6 +144,7 @@ pub async fn start(
         metrics: metrics.clone(),
         tick: config.journal.tick,
         commit_bytes_max: usize::try_from(config.journal.commit_bytes_max).unwrap_or(usize::MAX),
+        consent,
         weights: config.accounts.iter().map(|account| (account.name.clone(), u32::from(account.weight))).collect(),
     };
     parts.push(("journal".to_owned(), world.start.start("journal", Box::new(move || Box::pin(writer.run())))));
@@ -150,8 +156,17 @@ pub async fn start(
     }
     for (index, slots) in by_shard.into_iter().enumerate() {
         let name = format!("shard-{index}");
-        let part =
-            shard_part(world.clone(), index, slots, boxes[index].clone(), writer_box.clone(), batches.clone(), ids.clone(), reader.clone());
+        let part = shard_part(
+            world.clone(),
+            index,
+            slots,
+            boxes[index].clone(),
+            writer_box.clone(),
+            batches.clone(),
+            ids.clone(),
+            reader.clone(),
+            ears.clone(),
+        );
         parts.push((name.clone(), world.start.start(&name, part)));
     }
     let stop_couriers = CancellationToken::new();
@@ -231,6 +246,7 @@ fn shard_part(
     batches: Arc<Batches>,
     ids: Arc<Ids>,
     reader: Reader,
+    ears: Ears,
 ) -> Box<dyn FnOnce() -> crate::world::LocalFuture + Send> {
     Box::new(move || {
         Box::pin(async move {
@@ -249,7 +265,7 @@ fn shard_part(
                 owned.push(Slot { desk, profile, lines, reporter, learnt: None, inbound_account });
                 endpoints.push(of_slot);
             }
-            let core = Rc::new(RefCell::new(Core::new(world, index, owned, inbox.clone(), writer, batches, ids)));
+            let core = Rc::new(RefCell::new(Core::new(world, index, owned, inbox.clone(), writer, batches, ids, ears)));
             let mut drivers = tokio::task::JoinSet::new();
             for (slot, of_slot) in endpoints.into_iter().enumerate() {
                 for (line, endpoint) in of_slot.into_iter().enumerate() {

@@ -78,6 +78,40 @@ impl PartState {
     }
 }
 
+/// What a message from a handset asks for. The numbers are in the journal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum Keyword {
+    /// Nothing we know.
+    #[default]
+    None = 0,
+    /// No more messages.
+    Stop = 1,
+    /// Messages again.
+    Start = 2,
+    /// Who are you?
+    Help = 3,
+    /// It may mean stop.
+    Review = 4,
+}
+
+impl Keyword {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Keyword; 5] = [Keyword::None, Keyword::Stop, Keyword::Start, Keyword::Help, Keyword::Review];
+
+    /// The API's word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Keyword::None => "none",
+            Keyword::Stop => "stop",
+            Keyword::Start => "start",
+            Keyword::Help => "help",
+            Keyword::Review => "review",
+        }
+    }
+}
+
 /// A journal entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
@@ -100,7 +134,16 @@ pub enum Event {
     /// An orphan found its message (a `Receipt` entry follows) or its time was over.
     OrphanGone { carrier: Box<str>, carrier_id: Box<str>, when: Time },
     /// A message from a handset (MO).
-    Inbound { id: u64, carrier: Box<str>, account: Box<str>, from: Box<str>, to: Box<str>, text: Box<str>, when: Time },
+    Inbound {
+        id: u64,
+        carrier: Box<str>,
+        account: Box<str>,
+        from: Box<str>,
+        to: Box<str>,
+        text: Box<str>,
+        keyword: Keyword,
+        when: Time,
+    },
 }
 
 impl Event {

@@ -2,7 +2,7 @@
 //! file. Rows of events are written and read here; what cannot be read is `Unreadable`.
 
 use crate::base::{MessageId, MessageRef, Time};
-use crate::message::event::{Event, LeasedMessage, PartState};
+use crate::message::event::{Event, Keyword, LeasedMessage, PartState};
 use crate::message::outcome::{Reason, Status};
 use crate::message::record::Unreadable;
 use prost::Message;
@@ -129,7 +129,8 @@ record!(Inbound {
     from: string = "4" as String,
     to: string = "5" as String,
     text: string = "6" as String,
-    when: int64 = "7" as i64
+    when: int64 = "7" as i64,
+    keyword: uint32 = "8" as u32
 });
 
 fn to_entry(event: &Event) -> entry::Event {
@@ -203,13 +204,14 @@ fn to_entry(event: &Event) -> entry::Event {
         Event::OrphanGone { carrier, carrier_id, when } => {
             entry::Event::OrphanGone(OrphanGone { carrier: carrier.to_string(), carrier_id: carrier_id.to_string(), when: when.0 })
         }
-        Event::Inbound { id, carrier, account, from, to, text, when } => entry::Event::Inbound(Inbound {
+        Event::Inbound { id, carrier, account, from, to, text, keyword, when } => entry::Event::Inbound(Inbound {
             id: *id,
             carrier: carrier.to_string(),
             account: account.to_string(),
             from: from.to_string(),
             to: to.to_string(),
             text: text.to_string(),
+            keyword: *keyword as u32,
             when: when.0,
         }),
     }
@@ -288,6 +290,7 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
             from: e.from.into(),
             to: e.to.into(),
             text: e.text.into(),
+            keyword: *Keyword::ALL.get(e.keyword as usize).ok_or(Unreadable)?,
             when: Time(e.when),
         },
     })
@@ -353,6 +356,7 @@ mod tests {
                 from: "33612345678".into(),
                 to: "36111".into(),
                 text: "STOP".into(),
+                keyword: Keyword::Stop,
                 when: Time(9),
             },
         ];

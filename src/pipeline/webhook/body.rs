@@ -3,6 +3,7 @@
 //! every message, twice.
 
 use crate::base::{MessageId, MessageRef, Msisdn, Time};
+use crate::message::event::Keyword;
 use crate::message::outcome::{Reason, Status};
 use crate::message::record::MessageRecord;
 use crate::storage::FrameHead;
@@ -40,6 +41,8 @@ pub struct Received<'a> {
     pub to: &'a str,
     /// What was written.
     pub text: &'a str,
+    /// What it asks for.
+    pub keyword: Keyword,
 }
 
 /// Writes events, keeping the text of the last instant: most events of a commit share theirs.
@@ -87,6 +90,8 @@ impl Scribe {
         phone(received.to, out);
         put(out, r#","text":"#);
         string(received.text, out);
+        put(out, r#","keyword":"#);
+        string(received.keyword.word(), out);
         put(out, r#","carrier":"#);
         string(received.carrier, out);
         put(out, r#","account":"#);
@@ -294,7 +299,7 @@ pub(super) mod tests {
     #[test]
     fn a_message_from_a_handset_is_the_golden_body() {
         let received =
-            Received { id: 65, carrier: "one", account: "shop", from: "33612345678", to: "36111", text: "STOP, \"please\"\né\u{1}" };
+            Received { id: 65, carrier: "one", account: "shop", from: "33612345678", to: "36111", text: "STOP, \"please\"\né\u{1}", keyword: Keyword::Stop };
         let mut out = Vec::new();
         Scribe::default().inbound(AT, &received, &mut out);
         same(&array([&out[..]].into_iter(), 0), include_str!("../../../proto/webhooks/inbound.json"));

@@ -203,8 +203,8 @@ impl Teller {
                 self.scribe.ended(*at, *when, end, &frame.head, &record, out);
                 Some((at.id().0, LAST))
             }
-            Event::Inbound { id, carrier, account, from, to, text, when } if self.kinds.inbound && **account == *self.account => {
-                self.scribe.inbound(*when, &Received { id: *id, carrier, account, from, to, text }, out);
+            Event::Inbound { id, carrier, account, from, to, text, keyword, when } if self.kinds.inbound && **account == *self.account => {
+                self.scribe.inbound(*when, &Received { id: *id, carrier, account, from, to, text, keyword: *keyword }, out);
                 Some((*id, FIRST))
             }
             _ => None,
@@ -337,6 +337,7 @@ mod tests {
             from: "1".into(),
             to: "2".into(),
             text: "hi".into(),
+            keyword: crate::message::event::Keyword::None,
             when: NOW,
         };
         let events = [submitted(0, 0), ended(0), inbound("shop"), inbound("bank")];

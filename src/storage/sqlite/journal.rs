@@ -6,9 +6,11 @@
 //! Notes go to `meta.db` after the slice: they may be written again, never early.
 
 use crate::base::{BatchId, MessageId, Time};
+use crate::storage::people::PersonChange;
 use crate::storage::port::{Archive, Group, Journal, Recovered, StoreFault};
 use crate::storage::sqlite::archive::Reader;
 use crate::storage::sqlite::codec::Sealer;
+use crate::storage::sqlite::people;
 use crate::storage::sqlite::recover::{self, Found};
 use crate::storage::sqlite::reserve;
 use crate::storage::sqlite::rows::{self, NewRun};
@@ -36,6 +38,9 @@ pub struct Sqlite {
     /// Held for life.
     _lock: File,
     meta: Option<Connection>,
+    people: Option<Connection>,
+    /// Changes that are in their slices and not in `consent.db` yet: the disk was full.
+    unapplied: Vec<(u64, Vec<PersonChange>)>,
     current: Option<Current>,
     retired: Vec<(Arc<Slice>, Connection)>,
     /// Frames that are not over, by slice: a slice with one is not removed.
@@ -75,6 +80,8 @@ impl Sqlite {
             store: Arc::new(Store::new(options)),
             _lock: lock,
             meta: None,
+            people: None,
+            unapplied: Vec::new(),
             current: None,
             retired: Vec::new(),
             open: BTreeMap::new(),
@@ -137,6 +144,7 @@ impl Sqlite {
         }
         bytes += rows::write_group(conn, &mut self.sealer, &mut self.buffer, group, top)?;
         rows::write_rows(conn, group)?;
+        bytes += people::write(conn, &mut self.sealer, group.seq, &group.people)?;
         for batch in &group.aborted {
             let frames = self.staged.get(batch).into_iter().flatten();
             let here: Vec<u64> = frames.filter(|frame| frame.slice == slice.start).map(|frame| frame.first).collect();
@@ -296,6 +304,18 @@ impl Sqlite {
         }
     }
 
+    /// Brings `consent.db` to what is committed. On a full disk the rest waits: it is durable in its slice.
+    fn apply_people(&mut self) -> Result<(), StoreFault> {
+        while let Some((seq, changes)) = self.unapplied.first() {
+            match people::apply(self.people.as_ref().expect("recovered before"), *seq, changes) {
+                Ok(()) => _ = self.unapplied.remove(0),
+                Err(StoreFault::Full) => return Ok(()),
+                Err(fault) => return Err(self.store.note_fault(fault)),
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps the log from growing without end when no upkeep comes between the commits.
     fn guard_log(&mut self) {
         let Some(current) = self.current.as_mut().filter(|current| current.unseen >= LOOK_BYTES) else { return };
@@ -323,7 +343,8 @@ impl Sqlite {
         for slice in old {
             let done = self.open.get(&slice.start).is_none_or(HashSet::is_empty);
             let past = slice.last_at.load(Ordering::Acquire) < before.0 && slice.last_seq.load(Ordering::Acquire) < told;
-            if !done || !past {
+            // A change of people that is not applied has its only copy here.
+            if !done || !past || !self.unapplied.is_empty() {
                 continue;
             }
             self.store.remove_slice(slice);
@@ -358,7 +379,7 @@ impl Sqlite {
             current.slice.dirty.store(false, Ordering::Release);
             slice::checkpoint(&current.conn, "PASSIVE")?;
         }
-        self.meta.as_ref().map_or(Ok(()), |meta| slice::checkpoint(meta, "PASSIVE").map(|_| ()))
+        [&self.meta, &self.people].into_iter().flatten().try_for_each(|conn| slice::checkpoint(conn, "PASSIVE").map(|_| ()))
     }
 }
 
@@ -380,8 +401,8 @@ impl Journal for Sqlite {
             self.store.forget_slices();
             found = recover::recover(&self.store);
         }
-        let Found { recovered, meta, current, retired, open, last_id, next_run } = found?;
-        self.meta = Some(meta);
+        let Found { recovered, meta, people, current, retired, open, last_id, next_run } = found?;
+        (self.meta, self.people) = (Some(meta), Some(people));
         self.current = current.map(|(slice, conn)| {
             let bytes = std::fs::metadata(&slice.path).map_or(0, |file| file.len());
             Current { slice, conn, bytes, unseen: LOOK_BYTES }
@@ -399,7 +420,8 @@ impl Journal for Sqlite {
             || !group.answers.is_empty()
             || !group.batches.is_empty()
             || !group.aborted.is_empty()
-            || !group.closed.is_empty();
+            || !group.closed.is_empty()
+            || !group.people.is_empty();
         if beside_notes {
             assert!(group.seq > 0, "positions begin at 1");
             // I2: hidden before they can be read.
@@ -411,6 +433,10 @@ impl Journal for Sqlite {
                 return Err(self.store.note_fault(fault));
             }
             self.guard_log();
+            if !group.people.is_empty() {
+                self.unapplied.push((group.seq, group.people.clone()));
+                self.apply_people()?;
+            }
         }
         if !group.notes.is_empty() {
             let store = self.store.clone();
@@ -429,6 +455,7 @@ impl Journal for Sqlite {
 
     fn upkeep(&mut self, before: Time, told: u64) -> Result<usize, StoreFault> {
         self.store.check_sound()?;
+        self.apply_people()?;
         // First what frees room.
         let removed = self.remove_old(before, told);
         let moved = self.checkpoint_all().map_err(|error| slice::write_fault(&error));
