@@ -15,7 +15,7 @@ use crate::engine::tail::Tail;
 use crate::engine::writer::{NotDurable, ToWriter, WriterState};
 use crate::message::outcome::Tally;
 use crate::pipeline::journal::{Acceptance, Place};
-use crate::storage::{Archive, StoreFault};
+use crate::storage::{Archive, PersonChange, StoreFault};
 use crate::telemetry::Metrics;
 use crate::world::{BoxFuture, World};
 use std::collections::HashMap;
@@ -119,6 +119,12 @@ impl Engine {
             Ok(Err(NotDurable::Full)) => Err(Refused::Full),
             Ok(Err(NotDurable::Failed)) | Err(_) => Err(Refused::Stopping),
         }
+    }
+
+    /// Makes what a customer says of recipients durable; it holds when this returns.
+    pub async fn say(&self, people: Vec<PersonChange>) -> Result<(), Refused> {
+        let taken = self.take(Acceptance { people, ..Acceptance::default() }, WhenFull::Refuse).await?;
+        self.durable(taken).await.map(|_| ())
     }
 
     /// Gives up a bulk whose frames were staged: they never were. Needs no answer: a bulk without its row is
