@@ -10,6 +10,7 @@ use super::consent;
 use super::engine;
 use super::http;
 use super::journal;
+use super::law;
 use super::limits;
 use super::mistake::Mistake;
 use super::model::{Config, Setting};
@@ -67,6 +68,7 @@ fn read(pass: &Pass<'_>, table: Option<&dyn TableLike>) -> Config {
         data_dir: r.text("data_dir", "data", &PATH),
         http: r.table("http", http::read),
         pepper: r.table("secrets", |r| r.optional_secret("pepper", "required with any account", &PEPPER)).unwrap_or_default(),
+        rules: r.table("rules", law::read),
         accounts: r.list_of_tables("accounts", limits::ACCOUNTS_MAX, account::read),
         carriers: r.list_of_tables("carriers", limits::CARRIERS_MAX, carrier::read),
         routes: r.list_of_tables("routes", limits::ROUTES_MAX, route::read),

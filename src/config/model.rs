@@ -6,6 +6,7 @@ use super::consent::Consent;
 use super::engine::{Engine, Log};
 use super::http::Http;
 use super::journal::Journal;
+use super::law::RuleFiles;
 use super::mistake::Mistake;
 use super::route::Route;
 use super::webhook::{Webhook, WebhookRules};
@@ -31,6 +32,8 @@ pub struct Config {
     pub consent: Consent,
     /// The log.
     pub log: Log,
+    /// Where rules and time zones are read from.
+    pub rules: RuleFiles,
     /// Who may send.
     pub accounts: Vec<Account>,
     /// Who carries.

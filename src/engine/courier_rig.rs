@@ -67,8 +67,17 @@ impl Store {
             write(&composed, &mut body);
         }
         let lane = Lane { carrier: "one".into(), account: account.into(), priority: 1 };
-        let head =
-            FrameHead { first: MessageId(first), count, seq: self.tail.head() + 1, lane, batch: None, accepted: Time(0), expires: Time(0) };
+        let head = FrameHead {
+            first: MessageId(first),
+            count,
+            seq: self.tail.head() + 1,
+            lane,
+            batch: None,
+            accepted: Time(0),
+            expires: Time(0),
+            due: Time(0),
+            why: 0,
+        };
         let frame = Arc::new(Frame::new(head, body.into()).expect("records"));
         self.stored.lock().expect("no panic").frames.insert(first, frame);
         self.commit(vec![]);

@@ -9,6 +9,7 @@ use crate::engine::report::Reporter;
 use crate::message::event::Keyword;
 use crate::message::{Class, Composed, DoubtPolicy, Extras, Reference};
 use crate::pipeline::accept::Sender;
+use crate::pipeline::journal::drafts::Start;
 use crate::pipeline::journal::{Drafts, FrameDraft, Turn};
 use crate::storage::{Archive, PersonChange, Recovered, StoreFault};
 use crate::telemetry::Metrics;
@@ -164,7 +165,7 @@ impl Ear {
             extras: Extras { content: content_hash(answer.to, &answer.text), ..Extras::default() },
         };
         let mut drafts = Drafts::new(said.account, None, &[carrier.to_owned()], 1);
-        drafts.push(&composed, 0);
+        drafts.push(&composed, 0, Start::NOW);
         drafts.take().pop()
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn restore(
             continue;
         };
         let touched = replay.take_frame(head);
-        let needs_body = touched.iter().any(|(_, message)| !message.life.status.is_final());
+        let needs_body = touched.messages.values().any(|message| !message.life.status.is_final() && !message.waits());
         let body = if needs_body { archive.frame(head.first)? } else { None };
         let weight =
             config.accounts.iter().find(|account| account.name == head.lane.account).map_or(1, |account| u32::from(account.weight));

@@ -16,7 +16,7 @@ struct Log {
 
 #[derive(Clone, PartialEq, Message)]
 struct Entry {
-    #[prost(oneof = "entry::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "entry::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
     event: Option<entry::Event>,
 }
 
@@ -43,6 +43,12 @@ mod entry {
         OrphanGone(super::OrphanGone),
         #[prost(message, tag = "10")]
         Inbound(super::Inbound),
+        #[prost(message, tag = "11")]
+        Parked(super::Parked),
+        #[prost(message, tag = "12")]
+        Held(super::Held),
+        #[prost(message, tag = "13")]
+        Rescheduled(super::Rescheduled),
     }
 }
 
@@ -132,6 +138,21 @@ record!(Inbound {
     when: int64 = "7" as i64,
     keyword: uint32 = "8" as u32
 });
+record!(Parked {
+    frame: uint64 = "1" as u64,
+    until: int64 = "2" as i64,
+    why: uint32 = "3" as u32,
+    held: uint32 = "4" as u32,
+    when: int64 = "5" as i64
+});
+record!(Held {
+    frame: uint64 = "1" as u64,
+    ordinal: uint32 = "2" as u32,
+    until: int64 = "3" as i64,
+    why: uint32 = "4" as u32,
+    when: int64 = "5" as i64
+});
+record!(Rescheduled { frame: uint64 = "1" as u64, ordinal: uint32 = "2" as u32, due: int64 = "3" as i64, when: int64 = "4" as i64 });
 
 fn to_entry(event: &Event) -> entry::Event {
     match event {
@@ -204,6 +225,15 @@ fn to_entry(event: &Event) -> entry::Event {
         Event::OrphanGone { carrier, carrier_id, when } => {
             entry::Event::OrphanGone(OrphanGone { carrier: carrier.to_string(), carrier_id: carrier_id.to_string(), when: when.0 })
         }
+        Event::Parked { frame, until, why, held, when } => {
+            entry::Event::Parked(Parked { frame: frame.0, until: until.0, why: *why as u32, held: *held, when: when.0 })
+        }
+        Event::Held { at, until, why, when } => {
+            entry::Event::Held(Held { frame: at.frame.0, ordinal: at.ordinal, until: until.0, why: *why as u32, when: when.0 })
+        }
+        Event::Rescheduled { at, due, when } => {
+            entry::Event::Rescheduled(Rescheduled { frame: at.frame.0, ordinal: at.ordinal, due: due.0, when: when.0 })
+        }
         Event::Inbound { id, carrier, account, from, to, text, keyword, when } => entry::Event::Inbound(Inbound {
             id: *id,
             carrier: carrier.to_string(),
@@ -227,6 +257,19 @@ fn part(number: u32) -> Result<u8, Unreadable> {
 
 fn state(number: u32) -> Result<PartState, Unreadable> {
     PartState::ALL.get(number as usize).copied().ok_or(Unreadable)
+}
+
+fn inbound(e: Inbound) -> Result<Event, Unreadable> {
+    Ok(Event::Inbound {
+        id: e.id,
+        carrier: e.carrier.into(),
+        account: e.account.into(),
+        from: e.from.into(),
+        to: e.to.into(),
+        text: e.text.into(),
+        keyword: *Keyword::ALL.get(e.keyword as usize).ok_or(Unreadable)?,
+        when: Time(e.when),
+    })
 }
 
 fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
@@ -283,16 +326,14 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
             when: Time(e.when),
         },
         entry::Event::OrphanGone(e) => Event::OrphanGone { carrier: e.carrier.into(), carrier_id: e.carrier_id.into(), when: Time(e.when) },
-        entry::Event::Inbound(e) => Event::Inbound {
-            id: e.id,
-            carrier: e.carrier.into(),
-            account: e.account.into(),
-            from: e.from.into(),
-            to: e.to.into(),
-            text: e.text.into(),
-            keyword: *Keyword::ALL.get(e.keyword as usize).ok_or(Unreadable)?,
-            when: Time(e.when),
-        },
+        entry::Event::Parked(e) => {
+            Event::Parked { frame: MessageId(e.frame), until: Time(e.until), why: reason(e.why)?, held: e.held, when: Time(e.when) }
+        }
+        entry::Event::Held(e) => {
+            Event::Held { at: place(e.frame, e.ordinal), until: Time(e.until), why: reason(e.why)?, when: Time(e.when) }
+        }
+        entry::Event::Rescheduled(e) => Event::Rescheduled { at: place(e.frame, e.ordinal), due: Time(e.due), when: Time(e.when) },
+        entry::Event::Inbound(e) => inbound(e)?,
     })
 }
 
@@ -349,6 +390,9 @@ mod tests {
                 when: Time(7),
             },
             Event::OrphanGone { carrier: "one".into(), carrier_id: "ff".into(), when: Time(8) },
+            Event::Parked { frame: at.frame, until: Time(i64::MAX), why: Reason::Revival, held: 7, when: Time(8) },
+            Event::Held { at, until: Time(90), why: Reason::WindowClosed, when: Time(8) },
+            Event::Rescheduled { at, due: Time(95), when: Time(8) },
             Event::Inbound {
                 id: 5,
                 carrier: "one".into(),

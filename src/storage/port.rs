@@ -81,6 +81,8 @@ pub struct NewFrame {
     pub recipients: Vec<u64>,
     /// See `recipients`.
     pub references: Vec<u64>,
+    /// Hashes of account and cancel key, 0 when none; empty when no message of the frame has one.
+    pub cancel_keys: Vec<u64>,
 }
 
 /// The answer to a request that carried an idempotency key.
@@ -217,6 +219,8 @@ pub enum SearchKind {
     Reference,
     /// By the recipient's number.
     Recipient,
+    /// By the key under which the messages of a chain are cancelled together.
+    CancelKey,
 }
 
 /// The key under which a message is filed: a 64-bit hash, stable over versions and machines, never 0.

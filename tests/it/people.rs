@@ -159,3 +159,41 @@ async fn a_stop_from_a_handset_is_kept_over_a_restart_answered_once_and_taken_ba
     assert_eq!(delete(&rig, "/v1/suppressions?number=%2B447700900123&origin=recipient").await, json!({"removed": 1}));
     assert_eq!(rig.gateway.engine.consent.entries(), 0);
 }
+
+/// The messages to a number, once all of them are final.
+async fn ended(rig: &Rig, number: &str, count: usize) -> Vec<(String, String)> {
+    loop {
+        let page = rig.get(&format!("/v1/messages?to=%2B{number}&limit=100")).await.json();
+        let messages = page["messages"].as_array().unwrap_or_else(|| panic!("{page:#}"));
+        assert_eq!(messages.len(), count);
+        if messages.iter().all(|message| message["final"] == true) {
+            let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            return messages.iter().map(|message| (word(&message["status"]), word(&message["reason"]["code"]))).collect();
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_stop_nothing_that_waits_is_sent_not_over_a_restart_either_and_codes_go_on() {
+    let rig = Rig::start(Setup { carrier: "segments_per_second = 100\nburst = 1", ..Setup::default() }).await;
+    let others: String = (0..150).map(|n| format!("+337{n:08},SHOP,#f{n}#\n")).collect();
+    let theirs: String = (0..5).map(|n| format!("+33612345678,SHOP,#q{n}#\n")).collect();
+    let body = format!("to,from,text\n{others}{theirs}");
+    assert_eq!(rig.post("/v1/batches?class=marketing", "text/csv", body.as_bytes()).await.status, 202);
+    rig.smsc.inject_mo("33612345678", "36111", "STOP");
+    until_listed(&rig, 1).await;
+    let rig = rig.restart().await;
+    let refused = ("refused".to_owned(), "opted_out".to_owned());
+    assert_eq!(ended(&rig, "33612345678", 5).await, vec![refused.clone(); 5]);
+    for (text, class) in [("#m#", "marketing"), ("#s#", "service"), ("#o#", "otp")] {
+        let message = json!({"to": "+33612345678", "from": "SHOP", "text": text, "class": class});
+        let _ = rig.send(&message.to_string()).await;
+    }
+    while rig.record.times("o") == 0 {
+        tokio::task::yield_now().await;
+    }
+    for token in ["q0", "q1", "q2", "q3", "q4", "m", "s"] {
+        assert_eq!(rig.record.times(token), 0, "{token}");
+    }
+}

@@ -29,7 +29,7 @@ struct Rig {
 fn rig(rule: StopRule) -> Rig {
     let accounts = [("shop".to_owned(), rule), ("bank".to_owned(), StopRule::default())];
     let consent = Arc::new(Consent::new(accounts, 1_000));
-    let judge = Judge::new(Arc::new(Law { consent: consent.clone() }));
+    let judge = Judge::new(Arc::new(Law::default().knowing(consent.clone())));
     Rig { consent, hearing: Hearing::new(vec!["US".into()], replies()), judge }
 }
 
@@ -162,7 +162,7 @@ fn who_writes_from_what_is_no_number_cannot_be_stopped_and_that_is_told() {
 fn while_opt_outs_are_lost_advertising_and_notices_wait_and_codes_go() {
     let mut consent = Consent::new([("shop".to_owned(), StopRule::default())], 10);
     consent.doubt();
-    let mut judge = Judge::new(Arc::new(Law { consent: Arc::new(consent) }));
+    let mut judge = Judge::new(Arc::new(Law::default().knowing(Arc::new(consent))));
     let to = Msisdn::parse(FR).expect("a number");
     let question = |account, class| Question { account, to, from: "S", class, channel: Channel::Sms, campaign: "", zone: "", content: 0 };
     for account in ["shop", "gone"] {
@@ -181,7 +181,7 @@ fn rows_of_a_newer_version_stop_more_rather_than_less_and_those_of_former_accoun
     };
     consent.load(&row("shop", "planet:mars"));
     consent.load(&row("former", "all"));
-    let mut rig = Rig { judge: Judge::new(Arc::new(Law { consent: Arc::new(consent) })), ..rig(StopRule::default()) };
+    let mut rig = Rig { judge: Judge::new(Arc::new(Law::default().knowing(Arc::new(consent)))), ..rig(StopRule::default()) };
     for account in ["shop", "former"] {
         assert_eq!(rig.judge(account, FR, Class::Otp, "S", 0, NOW), Verdict::Refuse { why: Reason::OptedOut }, "{account}");
     }

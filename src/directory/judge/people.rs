@@ -23,6 +23,15 @@ pub(super) enum Before {
 }
 
 impl People {
+    /// What the recipient prefers.
+    pub(super) fn prefers(&mut self, consent: &Consent, question: &Question<'_>) -> Option<Prefers> {
+        // The instant matters for answers to stops alone.
+        match self.ask(consent, question, Time(i64::MAX)) {
+            Before::Open(prefers) => prefers,
+            Before::Settled(_) => None,
+        }
+    }
+
     /// Asks about the recipient.
     pub(super) fn ask(&mut self, consent: &Consent, question: &Question<'_>, now: Time) -> Before {
         if self.last.as_ref().is_none_or(|last| last.name() != question.account) {

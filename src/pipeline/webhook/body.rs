@@ -254,7 +254,17 @@ pub(super) mod tests {
 
     pub(in crate::pipeline::webhook) fn head(first: u64, count: u32, account: &str, batch: Option<BatchId>) -> FrameHead {
         let lane = Lane { carrier: "one".into(), account: account.into(), priority: 1 };
-        FrameHead { first: MessageId(first), count, seq: 1, lane, batch, accepted: AT, expires: AT.after(Span::secs(60)) }
+        FrameHead {
+            first: MessageId(first),
+            count,
+            seq: 1,
+            lane,
+            batch,
+            accepted: AT,
+            expires: AT.after(Span::secs(60)),
+            due: Time(0),
+            why: 0,
+        }
     }
 
     fn read(body: &[u8]) -> MessageRecord {

@@ -6,11 +6,10 @@
 //! Notes go to `meta.db` after the slice: they may be written again, never early.
 
 use crate::base::{BatchId, MessageId, Time};
-use crate::storage::people::PersonChange;
 use crate::storage::port::{Archive, Group, Journal, Recovered, StoreFault};
 use crate::storage::sqlite::archive::Reader;
 use crate::storage::sqlite::codec::Sealer;
-use crate::storage::sqlite::people;
+use crate::storage::sqlite::people::{self, People};
 use crate::storage::sqlite::recover::{self, Found};
 use crate::storage::sqlite::reserve;
 use crate::storage::sqlite::rows::{self, NewRun};
@@ -38,9 +37,7 @@ pub struct Sqlite {
     /// Held for life.
     _lock: File,
     meta: Option<Connection>,
-    people: Option<Connection>,
-    /// Changes that are in their slices and not in `consent.db` yet: the disk was full.
-    unapplied: Vec<(u64, Vec<PersonChange>)>,
+    people: Option<People>,
     current: Option<Current>,
     retired: Vec<(Arc<Slice>, Connection)>,
     /// Frames that are not over, by slice: a slice with one is not removed.
@@ -81,7 +78,6 @@ impl Sqlite {
             _lock: lock,
             meta: None,
             people: None,
-            unapplied: Vec::new(),
             current: None,
             retired: Vec::new(),
             open: BTreeMap::new(),
@@ -304,18 +300,6 @@ impl Sqlite {
         }
     }
 
-    /// Brings `consent.db` to what is committed. On a full disk the rest waits: it is durable in its slice.
-    fn apply_people(&mut self) -> Result<(), StoreFault> {
-        while let Some((seq, changes)) = self.unapplied.first() {
-            match people::apply(self.people.as_ref().expect("recovered before"), *seq, changes) {
-                Ok(()) => _ = self.unapplied.remove(0),
-                Err(StoreFault::Full) => return Ok(()),
-                Err(fault) => return Err(self.store.note_fault(fault)),
-            }
-        }
-        Ok(())
-    }
-
     /// Keeps the log from growing without end when no upkeep comes between the commits.
     fn guard_log(&mut self) {
         let Some(current) = self.current.as_mut().filter(|current| current.unseen >= LOOK_BYTES) else { return };
@@ -344,7 +328,7 @@ impl Sqlite {
             let done = self.open.get(&slice.start).is_none_or(HashSet::is_empty);
             let past = slice.last_at.load(Ordering::Acquire) < before.0 && slice.last_seq.load(Ordering::Acquire) < told;
             // A change of people that is not applied has its only copy here.
-            if !done || !past || !self.unapplied.is_empty() {
+            if !done || !past || self.people.as_ref().is_some_and(People::is_behind) {
                 continue;
             }
             self.store.remove_slice(slice);
@@ -379,7 +363,8 @@ impl Sqlite {
             current.slice.dirty.store(false, Ordering::Release);
             slice::checkpoint(&current.conn, "PASSIVE")?;
         }
-        [&self.meta, &self.people].into_iter().flatten().try_for_each(|conn| slice::checkpoint(conn, "PASSIVE").map(|_| ()))
+        let people = self.people.as_ref().map(People::conn);
+        [self.meta.as_ref(), people].into_iter().flatten().try_for_each(|conn| slice::checkpoint(conn, "PASSIVE").map(|_| ()))
     }
 }
 
@@ -434,8 +419,8 @@ impl Journal for Sqlite {
             }
             self.guard_log();
             if !group.people.is_empty() {
-                self.unapplied.push((group.seq, group.people.clone()));
-                self.apply_people()?;
+                let applied = self.people.as_mut().expect("recovered before").take(group.seq, &group.people);
+                applied.map_err(|fault| self.store.note_fault(fault))?;
             }
         }
         if !group.notes.is_empty() {
@@ -455,7 +440,9 @@ impl Journal for Sqlite {
 
     fn upkeep(&mut self, before: Time, told: u64) -> Result<usize, StoreFault> {
         self.store.check_sound()?;
-        self.apply_people()?;
+        if let Some(people) = &mut self.people {
+            people.catch_up().map_err(|fault| self.store.note_fault(fault))?;
+        }
         // First what frees room.
         let removed = self.remove_old(before, told);
         let moved = self.checkpoint_all().map_err(|error| slice::write_fault(&error));

@@ -14,6 +14,7 @@ use crate::storage::sqlite::slice::{self, Role, Slice, Unfit};
 use crate::storage::sqlite::store::Trouble;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::path::Path;
+use std::sync::Arc;
 
 /// In each slice.
 const IN_SLICE: &str = "CREATE TABLE IF NOT EXISTS people(seq INTEGER PRIMARY KEY, body BLOB)";
@@ -28,57 +29,107 @@ const SCHEMA: &str = "
     INSERT INTO applied VALUES (1, 0, 0);
     CREATE TABLE format(version INTEGER NOT NULL);";
 
+/// Rows after which the log of `consent.db` is moved into the file: a row of a list in no order may touch a page of its own,
+/// so this is some eight MiB, and some tens of milliseconds.
+const LOG_ROWS_MAX: usize = 2_000;
+
+/// The rows, writer's side.
+pub(super) struct People {
+    conn: Connection,
+    /// Changes that are in their slices and not here yet: the disk was full.
+    behind: Vec<(u64, Vec<PersonChange>)>,
+    /// Rows written since the log was moved.
+    rows: usize,
+}
+
+impl People {
+    pub(super) const fn conn(&self) -> &Connection {
+        &self.conn
+    }
+
+    /// Whether a slice has the only copy of something.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.behind.is_empty()
+    }
+
+    /// Takes the changes of a commit.
+    pub(super) fn take(&mut self, seq: u64, changes: &[PersonChange]) -> Result<(), StoreFault> {
+        self.behind.push((seq, changes.to_vec()));
+        self.catch_up()
+    }
+
+    /// Applies what is committed. On a full disk the rest waits: it is durable in its slice.
+    pub(super) fn catch_up(&mut self) -> Result<(), StoreFault> {
+        while let Some((seq, changes)) = self.behind.first() {
+            match apply(&self.conn, *seq, changes) {
+                Ok(()) => {
+                    self.rows += changes.len();
+                    self.behind.remove(0);
+                }
+                Err(StoreFault::Full) => return Ok(()),
+                Err(fault) => return Err(fault),
+            }
+        }
+        if self.rows >= LOG_ROWS_MAX {
+            self.rows = 0;
+            slice::checkpoint(&self.conn, "PASSIVE").map_err(|error| slice::write_fault(&error))?;
+        }
+        Ok(())
+    }
+}
+
 /// What a start finds.
 pub(super) struct Opened {
-    pub(super) conn: Connection,
+    pub(super) people: People,
     /// Rows are gone or unreadable, now or at an earlier start.
     pub(super) is_lost: bool,
 }
 
 /// Opens the file, or makes it; applies what the slices hold and it does not. Damage is named in `damage`.
-pub(super) fn open(
-    dir: &Path,
-    meta: &Connection,
-    slices: &[std::sync::Arc<Slice>],
-    damage: &mut Vec<String>,
-) -> Result<Opened, StoreFault> {
+pub(super) fn open(dir: &Path, meta: &Connection, slices: &[Arc<Slice>], damage: &mut Vec<String>) -> Result<Opened, StoreFault> {
     let path = dir.join("consent.db");
     let was_kept = has_table(meta).map_err(|error| slice::write_fault(&error))?;
-    let mut lost_now = false;
+    let mut is_lost = false;
     if path.exists() {
-        match slice::connect(&path, Role::Writer).map_err(slice::unfit).and_then(|conn| slice::check_version(&conn, "consent.db")) {
-            Ok(()) => {}
-            Err(Unfit::Fault(fault)) => return Err(fault),
-            Err(Unfit::Unreadable(why)) => {
-                slice::set_aside(&path);
-                damage.push(format!("consent.db: cannot be opened ({why}); renamed to consent.db.quarantine, opt-outs are lost"));
-                lost_now = true;
-            }
+        if let Some(why) = unreadable(&path)? {
+            slice::set_aside(&path);
+            damage.push(format!("consent.db: cannot be read ({why}); renamed to consent.db.quarantine, opt-outs are lost"));
+            is_lost = true;
         }
     } else if was_kept {
         damage.push("consent.db is gone: opt-outs are lost".to_owned());
-        lost_now = true;
+        is_lost = true;
     }
     if !path.exists() {
         slice::create_database(dir, &path, SCHEMA)?;
     }
     let conn = slice::connect(&path, Role::Writer).map_err(|error| slice::write_fault(&error))?;
     let read = (|| {
-        if lost_now {
+        if is_lost {
             conn.execute("UPDATE applied SET is_lost = 1", [])?;
         }
         meta.execute_batch(IN_META)?;
         conn.query_row("SELECT seq, is_lost FROM applied", [], |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, bool>(1)?)))
     })();
-    let (applied, mut is_lost) = match read {
-        Ok(read) => read,
-        Err(error) if slice::is_corrupt(&error) => (0, true),
-        Err(error) => return Err(slice::write_fault(&error)),
-    };
+    let (applied, mut is_lost) = read.map_err(|error| slice::write_fault(&error))?;
     for slice in slices {
         is_lost |= !catch_up(&conn, slice, applied, damage)?;
     }
-    Ok(Opened { conn, is_lost })
+    Ok(Opened { people: People { conn, behind: Vec::new(), rows: 0 }, is_lost })
+}
+
+/// Why the file cannot be read, if so: every page is looked at, so that no later write stumbles over one.
+fn unreadable(path: &Path) -> Result<Option<String>, StoreFault> {
+    let read = slice::connect(path, Role::Writer).map_err(slice::unfit).and_then(|conn| {
+        slice::check_version(&conn, "consent.db")?;
+        let count = |table: &str| conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
+        ["suppressions", "preferences", "applied"].into_iter().try_for_each(|table| count(table).map(|_| ())).map_err(slice::unfit)
+    });
+    match read {
+        Ok(()) => Ok(None),
+        Err(Unfit::Unreadable(why)) => Ok(Some(why)),
+        Err(Unfit::Fault(fault)) => Err(fault),
+    }
 }
 
 fn has_table(conn: &Connection) -> rusqlite::Result<bool> {
@@ -137,7 +188,7 @@ pub(super) fn write(conn: &Connection, sealer: &mut Sealer, seq: u64, changes: &
 }
 
 /// Applies a commit's changes, in one transaction of their own.
-pub(super) fn apply(conn: &Connection, seq: u64, changes: &[PersonChange]) -> Result<(), StoreFault> {
+fn apply(conn: &Connection, seq: u64, changes: &[PersonChange]) -> Result<(), StoreFault> {
     let write = || {
         let transaction = conn.unchecked_transaction()?;
         for change in changes {
