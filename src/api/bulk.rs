@@ -224,6 +224,7 @@ impl<'c> Bulk<'c> {
             seal: Some(row),
             answer: once.as_ref().map(|once| once.answer(self.api, hash, &Given::Batch { id: batch })),
             abort: None,
+            people: Vec::new(),
         };
         let since = engine.world.mono();
         let taken = engine.take(acceptance, self.when_full()).await?;

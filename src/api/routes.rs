@@ -3,7 +3,7 @@
 use crate::api::problem::Problem;
 use crate::api::reply::Reply;
 use crate::api::state::Api;
-use crate::api::{advise, batch, bulk, cancel, list, message, preview, rules, service, single};
+use crate::api::{advise, batch, bulk, cancel, import, list, message, people, preference, preview, rules, service, single};
 use crate::base::Mono;
 use crate::pipeline::accept::Code;
 use crate::telemetry::RouteMetrics;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 type Handler = fn(Arc<Api>, Request) -> BoxFuture<'static, Result<Reply, Problem>>;
 
 /// Method, pattern, handler.
-const ROUTES: [(&str, &str, Handler); 20] = [
+const ROUTES: [(&str, &str, Handler); 28] = [
     ("POST", "/v1/messages", |api, request| Box::pin(single::post(api, request))),
     ("GET", "/v1/messages", |api, request| Box::pin(list::get(api, request))),
     ("GET", "/v1/messages/{id}", |api, request| Box::pin(message::get(api, request))),
@@ -26,6 +26,14 @@ const ROUTES: [(&str, &str, Handler); 20] = [
     ("GET", "/v1/batches", |api, request| Box::pin(batch::list(api, request))),
     ("GET", "/v1/batches/{id}", |api, request| Box::pin(batch::get(api, request))),
     ("POST", "/v1/batches/{id}/cancel", |api, request| Box::pin(cancel::batch(api, request))),
+    ("GET", "/v1/suppressions", |api, request| Box::pin(people::get(api, request))),
+    ("POST", "/v1/suppressions", |api, request| Box::pin(people::post(api, request))),
+    ("DELETE", "/v1/suppressions", |api, request| Box::pin(people::delete(api, request))),
+    ("POST", "/v1/suppressions/import", |api, request| Box::pin(import::post(api, request))),
+    ("GET", "/v1/suppressions/export", |api, request| Box::pin(people::export(api, request))),
+    ("GET", "/v1/preferences/{number}", |api, request| Box::pin(preference::get(api, request))),
+    ("PUT", "/v1/preferences/{number}", |api, request| Box::pin(preference::put(api, request))),
+    ("DELETE", "/v1/preferences/{number}", |api, request| Box::pin(preference::delete(api, request))),
     ("POST", "/v1/preview", |api, request| Box::pin(preview::post(api, request))),
     ("GET", "/v1/lookup/{number}", |api, request| Box::pin(advise::lookup(api, request))),
     ("GET", "/v1/next-opening", |api, request| Box::pin(advise::next_opening(api, request))),
@@ -44,7 +52,12 @@ const ROUTES: [(&str, &str, Handler); 20] = [
 pub(super) fn router(api: &Arc<Api>) -> Router {
     let mut router = Router::new();
     for (method, pattern, handler) in ROUTES {
-        let filter = if method == "POST" { MethodFilter::POST } else { MethodFilter::GET };
+        let filter = match method {
+            "POST" => MethodFilter::POST,
+            "PUT" => MethodFilter::PUT,
+            "DELETE" => MethodFilter::DELETE,
+            _ => MethodFilter::GET,
+        };
         let (api, metrics) = (api.clone(), api.engine.metrics.route(&format!("{method} {pattern}")));
         let serve = move |request: Request| {
             let (api, metrics) = (api.clone(), metrics.clone());

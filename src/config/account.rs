@@ -42,6 +42,10 @@ pub struct Account {
     pub senders: Vec<String>,
     /// The share of this account where accounts compete.
     pub weight: u8,
+    /// The classes that a recipient's stop stops.
+    pub stop_classes: Vec<Class>,
+    /// How far a recipient's stop reaches.
+    pub stop_scope: StopScope,
     /// What it adds to the send windows and takes from them.
     pub hours: AccountHours,
 }
@@ -116,6 +120,20 @@ pub enum Class {
 const CLASSES: &Choices<Class> =
     &[("transactional", Class::Transactional), ("otp", Class::Otp), ("service", Class::Service), ("marketing", Class::Marketing)];
 
+/// The first two are stopped when nothing else is said: nobody is cut off from codes and orders by one word.
+const STOP_CLASSES: &Choices<Class> =
+    &[("marketing", Class::Marketing), ("service", Class::Service), ("transactional", Class::Transactional), ("otp", Class::Otp)];
+
+/// How far a recipient's stop reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StopScope {
+    /// All senders of the account.
+    Account,
+    /// The number it was written to.
+    Sender,
+}
+const STOP_SCOPES: &Choices<StopScope> = &[("account", StopScope::Account), ("sender", StopScope::Sender)];
+
 /// What is done with a message when it is not known whether the carrier took it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Doubt {
@@ -142,6 +160,8 @@ pub(super) fn read(r: &mut Reader<'_>) -> Account {
         messages_per_second: r.integer("messages_per_second", &limits::MESSAGES_PER_SECOND),
         senders: r.texts("senders", &SENDER, limits::SENDERS_MAX),
         weight: r.integer("weight", &limits::WEIGHT),
+        stop_classes: r.choices("stop_classes", STOP_CLASSES, 2),
+        stop_scope: r.choice("stop_scope", STOP_SCOPES),
         hours: law::read_account(r),
         keys: r.list_of_tables("keys", limits::KEYS_MAX, key),
     }

@@ -23,6 +23,7 @@ pub(super) fn check(config: &Config, pass: &Pass<'_>) {
         check_carrier(config, carrier, &format!("carriers[{index}]"), pass);
     }
     routes(config, pass);
+    replies(config, pass);
     for (index, hook) in config.webhooks.iter().enumerate() {
         check_webhook(config, hook, &format!("webhooks[{index}]"), pass);
     }
@@ -70,6 +71,16 @@ fn accounts(config: &Config, pass: &Pass<'_>) {
     } else if config.pepper.expose().is_empty() && !pass.is_wrong("secrets.pepper") {
         let hint = "write { env = \"NAME\" } or { file = \"/path\" } in [secrets]";
         pass.mistake("secrets.pepper", "required, because there are accounts", Some(hint.into()));
+    }
+}
+
+fn replies(config: &Config, pass: &Pass<'_>) {
+    for (index, reply) in config.consent.replies.iter().enumerate() {
+        let path = format!("consent.replies[{index}].accounts");
+        for account in reply.accounts.iter().filter(|name| config.accounts.iter().all(|known| known.name != **name)) {
+            let names = config.accounts.iter().map(|known| known.name.as_str());
+            pass.mistake(&path, format!("there is no account `{}`", shortened(account)), did_you_mean(account, names));
+        }
     }
 }
 

@@ -185,9 +185,20 @@ pub const INBOUND_WAIT: Limit<Span> = limit(s(600), s(1), h(24));
 pub const INBOUND_TEXTS: Limit<u32> = limit(100_000, 1, 1_000_000);
 /// Octets of those parts, each carrier.
 pub const INBOUND_BYTES: Limit<u64> = limit(32 * MIB, 64 * KIB, GIB);
+// Consent.
+
+/// Opt-outs and preferences that customers bring, all accounts together; 15 octets each in memory, so 150 MB when full. A
+/// country's do-not-call list has 5 to 250 million numbers. What recipients say themselves is kept beyond it.
+pub const SUPPRESSIONS: Limit<u32> = limit(10_000_000, 0, 1_000_000_000);
 
 // What cannot be set.
 
+/// Answers to stop, start and help: some texts for each country and account.
+pub const REPLIES_MAX: usize = 1_000;
+/// There are some 250 countries.
+pub const COUNTRIES_MAX: usize = 300;
+/// An answer is three segments at most.
+pub const REPLY_CHARS_MAX: usize = 459;
 /// Messages whose instant a customer has set anew and that have not gone: some 60 octets each, beside their frames.
 pub const RESCHEDULED_MAX: usize = 200_000;
 

@@ -13,6 +13,7 @@ pub mod limits;
 mod account;
 mod carrier;
 mod check;
+mod consent;
 mod engine;
 mod file;
 mod http;
@@ -37,8 +38,9 @@ mod file_test;
 #[cfg(test)]
 mod wrong_test;
 
-pub use account::{Account, ApiKey, Class, Concat, Doubt, Scope, Split};
+pub use account::{Account, ApiKey, Class, Concat, Doubt, Scope, Split, StopScope};
 pub use carrier::{Addresses, Alphabet, Bind, Carrier, CarrierTls, IdBase, ReceiptsWanted, StatusClass, Version};
+pub use consent::{AfterLoss, Consent, Reply};
 pub use engine::{Engine, Log, LogFormat, LogLevel};
 pub use file::{known_keys, load};
 pub use http::{Http, TlsFiles};

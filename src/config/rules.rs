@@ -2,7 +2,7 @@
 
 use super::key::KeyHash;
 use super::limits::{
-    ADDRESS_RANGE_CHARS_MAX, NAME_CHARS_MAX, PASSWORD_CHARS_MAX, PEPPER_BYTES_MIN, SIGNING_BYTES_MAX, SIGNING_BYTES_MIN,
+    ADDRESS_RANGE_CHARS_MAX, NAME_CHARS_MAX, PASSWORD_CHARS_MAX, PEPPER_BYTES_MIN, REPLY_CHARS_MAX, SIGNING_BYTES_MAX, SIGNING_BYTES_MIN,
     STOP_MENTION_CHARS_MAX, SYSTEM_ID_CHARS_MAX, SYSTEM_TYPE_CHARS_MAX, URL_CHARS_MAX,
 };
 use super::values::Wrong;
@@ -67,6 +67,18 @@ pub(super) const ACCOUNT_NAME: Rule<String> = Rule::new("the name of an account"
 fn some_text(text: &str) -> Result<String, Option<String>> {
     if text.is_empty() { Err(None) } else { Ok(text.to_owned()) }
 }
+
+/// A country.
+pub(super) const COUNTRY: Rule<String> = Rule::new("two capital letters (ISO 3166)", |text| {
+    let is_country = |text: &str| text.len() == 2 && text.bytes().all(|c| c.is_ascii_uppercase());
+    let meant = text.to_ascii_uppercase();
+    if is_country(text) { Ok(text.to_owned()) } else { Err(Some(meant).filter(|meant| is_country(meant))) }
+});
+
+/// A text that is answered; empty for none. Without holes: nothing is filled in.
+pub(super) const REPLY: Rule<String> = Rule::new("a text of at most 459 characters without {{", |text| {
+    if text.chars().count() > REPLY_CHARS_MAX || text.contains("{{") { Err(None) } else { Ok(text.to_owned()) }
+});
 
 /// A file or folder.
 pub(super) const PATH: Rule<PathBuf> =

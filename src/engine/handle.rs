@@ -3,6 +3,7 @@
 
 use crate::base::{BatchId, MessageId, MessageRef, Time};
 use crate::config::Config;
+use crate::directory::Consent;
 use crate::engine::batches::Batches;
 use crate::engine::courier::Notes;
 use crate::engine::hook::CourierStats;
@@ -17,7 +18,7 @@ use crate::message::outcome::Tally;
 use crate::message::record::MessageRecord;
 use crate::pipeline::journal::{Acceptance, Place};
 use crate::storage::port::{SearchKind, search_key};
-use crate::storage::{Archive, StoreFault};
+use crate::storage::{Archive, PersonChange, StoreFault};
 use crate::telemetry::Metrics;
 use crate::world::{BoxFuture, World};
 use std::collections::HashMap;
@@ -68,6 +69,8 @@ pub struct Engine {
     pub ids: Arc<Ids>,
     /// Counters of live bulks.
     pub batches: Arc<Batches>,
+    /// Who has opted out.
+    pub consent: Arc<Consent>,
     /// Look-ups in the store, off the runtime's threads.
     pub reader: Reader,
     /// The store's readers.
@@ -121,6 +124,12 @@ impl Engine {
             Ok(Err(NotDurable::Full)) => Err(Refused::Full),
             Ok(Err(NotDurable::Failed)) | Err(_) => Err(Refused::Stopping),
         }
+    }
+
+    /// Makes what a customer says of recipients durable; it holds when this returns.
+    pub async fn say(&self, people: Vec<PersonChange>) -> Result<(), Refused> {
+        let taken = self.take(Acceptance { people, ..Acceptance::default() }, WhenFull::Refuse).await?;
+        self.durable(taken).await.map(|_| ())
     }
 
     /// Gives up a bulk whose frames were staged: they never were. Needs no answer: a bulk without its row is

@@ -8,7 +8,7 @@ use crate::config;
 use crate::engine::ids::Ids;
 use crate::engine::writer::WriterState;
 use crate::message::Event;
-use crate::message::event::InboundPart;
+use crate::message::event::{InboundPart, Keyword};
 use crate::pipeline::desk::{LostPart, Now};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -135,6 +135,7 @@ impl Handsets {
             from: message.from.into(),
             to: message.to.into(),
             text: message.text.into(),
+            keyword: Keyword::None,
             when: now.wall,
             parts,
             is_incomplete,

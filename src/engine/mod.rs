@@ -10,6 +10,7 @@ pub mod hook;
 pub mod ids;
 pub mod letter;
 pub mod mailbox;
+mod people;
 pub mod post;
 pub mod reader;
 pub mod recover;

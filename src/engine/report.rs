@@ -3,6 +3,7 @@
 
 use crate::base::{Mono, Span, Time};
 use crate::message::Status;
+use crate::message::event::Keyword;
 use crate::pipeline::desk::{Counts, Desk, Ready};
 use crate::telemetry::{CarrierMetrics, Counter, Gauge};
 use std::sync::Arc;
@@ -49,6 +50,14 @@ impl Reporter {
 
     pub(crate) fn inbound(&self) {
         self.metrics.inbound.inc();
+    }
+
+    /// What a message from a handset asks for; `is_unread` when its sender is no number.
+    pub(crate) fn asked(&self, keyword: Keyword, is_unread: bool) {
+        self.metrics.asked.keywords[keyword as usize].inc();
+        if is_unread {
+            self.metrics.asked.unread.inc();
+        }
     }
 
     pub(crate) fn answered(&self, after: Span) {

@@ -8,6 +8,7 @@ use crate::engine::batches::{Batches, Shift};
 use crate::engine::handsets::Handsets;
 use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
+use crate::engine::people::{Ear, Ears};
 use crate::engine::report::Reporter;
 use crate::engine::writer::ToWriter;
 use crate::message::log;
@@ -79,6 +80,8 @@ pub(crate) struct Core {
     pub(crate) writer: Arc<Mailbox<ToWriter>>,
     pub(crate) batches: Arc<Batches>,
     pub(crate) ids: Arc<Ids>,
+    /// What handsets say.
+    ear: Ear,
     pub(crate) is_stopping: bool,
     ticket: u64,
     pending: VecDeque<Pending>,
@@ -96,6 +99,7 @@ pub(crate) struct Surroundings {
     pub(crate) writer: Arc<Mailbox<ToWriter>>,
     pub(crate) batches: Arc<Batches>,
     pub(crate) ids: Arc<Ids>,
+    pub(crate) ears: Ears,
     /// How long the wall clock must have been steady after a jump.
     pub(crate) clock_settle: Span,
     /// Counts the jumps; the first shard's is published.
@@ -104,7 +108,7 @@ pub(crate) struct Surroundings {
 
 impl Core {
     pub(crate) fn new(world: World, index: usize, slots: Vec<Slot>, around: Surroundings) -> Core {
-        let Surroundings { inbox, writer, batches, ids, clock_settle, clock_events } = around;
+        let Surroundings { inbox, writer, batches, ids, ears, clock_settle, clock_events } = around;
         Core {
             world,
             index,
@@ -113,6 +117,7 @@ impl Core {
             writer,
             batches,
             ids,
+            ear: Ear::new(ears),
             is_stopping: false,
             ticket: 0,
             pending: VecDeque::new(),
@@ -156,6 +161,7 @@ impl Core {
         let now = self.now();
         let ids = self.ids.clone();
         let Slot { desk, lines, reporter, handsets, .. } = &mut self.slots[slot];
+        let ear = &mut self.ear;
         let Line { session, era, must_close, .. } = &mut lines[line];
         let Some(session) = session else { return Ok(()) };
         let era = *era;
@@ -178,11 +184,13 @@ impl Core {
             Heard::Receipt { sequence, receipt } => desk.receipt(line, era, sequence, &receipt, now),
             Heard::Inbound { sequence, message } => {
                 reporter.inbound();
-                desk.inbound(line, era, sequence, Some(handsets.message(message, &ids, now)));
+                let event = ear.listen(handsets.message(message, &ids, now), now.wall, reporter);
+                desk.inbound(line, era, sequence, Some(event));
             }
             Heard::InboundPart { sequence, piece } => {
                 reporter.inbound();
-                desk.inbound(line, era, sequence, handsets.piece(piece, &ids, now));
+                let events: Vec<_> = handsets.piece(piece, &ids, now).map(|event| ear.listen(event, now.wall, reporter)).collect();
+                desk.inbound(line, era, sequence, events);
             }
             Heard::Note(Note::UnmappedState) => {
                 tracing::warn!(carrier = desk.carrier(), "a receipt has a state word that is not in our table")
@@ -235,9 +243,9 @@ impl Core {
             self.letter(letter, now);
         }
         for index in 0..self.slots.len() {
-            let Slot { desk, handsets, .. } = &mut self.slots[index];
+            let Slot { desk, handsets, reporter, .. } = &mut self.slots[index];
             while let Some(event) = handsets.due(&self.ids, now) {
-                desk.inbound_late(event);
+                desk.inbound_late(self.ear.listen(event, now.wall, reporter));
             }
             desk.tick(now);
             desk.plan(now);
@@ -378,6 +386,7 @@ impl Core {
         if is_idle && shifts.is_empty() && turn.notes.is_empty() && self.replies.is_empty() {
             return;
         }
+        self.ear.give(&mut turn);
         log::write_events(&turn.events, &mut turn.log);
         turn.touched.sort_unstable();
         turn.touched.dedup();

@@ -2,7 +2,7 @@
 
 use crate::base::{MessageId, Span, Time};
 use crate::config::{self, Config};
-use crate::directory::judge::{Judge, Jury};
+use crate::directory::judge::{Judge, Jury, Law};
 use crate::engine::batches::Batches;
 use crate::engine::courier::Courier;
 use crate::engine::driver::{self, Endpoint};
@@ -10,6 +10,7 @@ use crate::engine::handle::{Engine, REVIVAL_NOTE, WriterNotes};
 use crate::engine::hook;
 use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
+use crate::engine::people::{self, Ears};
 use crate::engine::reader::{Calls, Reader, Shelf};
 use crate::engine::recover::{Found, restore};
 use crate::engine::rules::Rules;
@@ -75,8 +76,8 @@ pub struct Running {
 /// Reads the files named in the configuration (CA files).
 pub type ReadFile<'a> = &'a dyn Fn(&std::path::Path) -> std::io::Result<Vec<u8>>;
 
-/// Makes the judge of a carrier's desk.
-pub type MakeJury<'a> = &'a dyn Fn() -> Box<dyn Jury>;
+/// Makes the judge of a carrier's desk, from the law of the configuration.
+pub type MakeJury<'a> = &'a dyn Fn(&Arc<Law>) -> Box<dyn Jury>;
 
 /// Starts everything but the HTTP interface, under the law of the configuration.
 ///
@@ -90,16 +91,13 @@ pub async fn start(
     calls: Calls,
     read_file: ReadFile<'_>,
 ) -> Result<Running, StartFault> {
-    let rules = Rules::new(&config, metrics.ending_tables.clone());
-    let law = rules.law.clone();
-    start_under(world, config, journal, metrics, calls, read_file, rules, &|| Box::new(Judge::new(law.clone()))).await
+    start_under(world, config, journal, metrics, calls, read_file, &|law| Box::new(Judge::new(law.clone()))).await
 }
 
 /// The same, each carrier's desk with a judge of this making.
 ///
 /// # Errors
 /// As `start`.
-#[allow(clippy::too_many_arguments)]
 pub async fn start_under(
     world: World,
     config: Arc<Config>,
@@ -107,7 +105,6 @@ pub async fn start_under(
     metrics: Arc<Metrics>,
     calls: Calls,
     read_file: ReadFile<'_>,
-    rules: Rules,
     jury: MakeJury<'_>,
 ) -> Result<Running, StartFault> {
     let recovered = journal.recover()?;
@@ -126,9 +123,13 @@ pub async fn start_under(
     state.seq.store(recovered.last_seq, std::sync::atomic::Ordering::Release);
 
     let seed = world.entropy.next_u64();
+    // Before anything can be leased: who has opted out.
+    let consent = Arc::new(people::load(&config, &recovered, archive.as_ref(), &metrics)?);
+    let ears = Ears::new(consent.clone(), &config);
+    let rules = Rules::new(&config, consent.clone(), metrics.ending_tables.clone());
     let mut slots = Vec::new();
     for carrier in &config.carriers {
-        slots.push(slot(carrier, &config, &metrics, seed, jury(), &state));
+        slots.push(slot(carrier, &config, &metrics, seed, jury(&rules.law), &state));
     }
     let revival = revival(&world, &config, &recovered, archive.as_ref())?;
     if revival == Revival::Held {
@@ -146,6 +147,7 @@ pub async fn start_under(
         rules,
         ids: ids.clone(),
         batches: batches.clone(),
+        consent: consent.clone(),
         reader: reader.clone(),
         archive,
         tail: tail.clone(),
@@ -173,6 +175,7 @@ pub async fn start_under(
         metrics: metrics.clone(),
         tick: config.journal.tick,
         commit_bytes_max: usize::try_from(config.journal.commit_bytes_max).unwrap_or(usize::MAX),
+        consent,
         weights: config.accounts.iter().map(|account| (account.name.clone(), u32::from(account.weight))).collect(),
     };
     parts.push(("journal".to_owned(), world.start.start("journal", Box::new(move || Box::pin(writer.run())))));
@@ -187,6 +190,7 @@ pub async fn start_under(
         writer: writer_box.clone(),
         batches: batches.clone(),
         ids: ids.clone(),
+        ears: ears.clone(),
         clock_settle: config.engine.clock_settle,
         clock_events: metrics.clock_events.clone(),
     };

@@ -2,6 +2,7 @@
 //! only then tells them. Fail-stop: after a failed write or sync nothing is committed, answered or believed any more.
 
 use crate::base::Span;
+use crate::directory::Consent;
 use crate::engine::batches::Batches;
 use crate::engine::letter::{Load, ToShard};
 use crate::engine::mailbox::Mailbox;
@@ -80,6 +81,8 @@ pub struct Writer {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tick: Span,
     pub(crate) commit_bytes_max: usize,
+    /// Who has opted out: it holds when it is committed.
+    pub(crate) consent: Arc<Consent>,
     /// The account's share, for lanes.
     pub(crate) weights: HashMap<String, u32>,
 }
@@ -158,7 +161,7 @@ impl Writer {
                     letters.replies.push((reply, permit));
                 }
                 ToWriter::Turn { shard, ticket, turn } => {
-                    bytes += turn.log.len();
+                    bytes += turn.log.len() + turn.people.len() * 128;
                     letters.turns.push(turn);
                     letters.tickets.push((shard, ticket));
                 }
@@ -236,6 +239,9 @@ impl Writer {
             log: std::mem::take(&mut prepared.group.log),
             touched: std::mem::take(&mut prepared.group.touched),
             closed: std::mem::take(&mut prepared.group.closed),
+            // What recipients said is kept; what customers bring is refused; an answer is not worth the reserve.
+            people: prepared.group.people.split_off(prepared.people_accepted),
+            frames: Vec::new(),
             events: std::mem::take(&mut prepared.events),
             notes: Vec::new(),
         };
@@ -271,6 +277,10 @@ impl Writer {
         }
         for frame in &prepared.live {
             self.load(frame);
+        }
+        if !prepared.group.people.is_empty() {
+            self.consent.apply(&prepared.group.people);
+            self.metrics.consent.suppressions.set(i64::try_from(self.consent.entries()).unwrap_or(i64::MAX));
         }
         self.answer(letters, prepared);
         self.tail.publish(prepared.group.seq, std::mem::take(&mut prepared.events).into());

@@ -107,6 +107,40 @@ pub struct InboundPart {
     pub when: Time,
 }
 
+/// What a message from a handset asks for. The numbers are in the journal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum Keyword {
+    /// Nothing we know.
+    #[default]
+    None = 0,
+    /// No more messages.
+    Stop = 1,
+    /// Messages again.
+    Start = 2,
+    /// Who are you?
+    Help = 3,
+    /// It may mean stop.
+    Review = 4,
+}
+
+impl Keyword {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Keyword; 5] = [Keyword::None, Keyword::Stop, Keyword::Start, Keyword::Help, Keyword::Review];
+
+    /// The API's word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Keyword::None => "none",
+            Keyword::Stop => "stop",
+            Keyword::Start => "start",
+            Keyword::Help => "help",
+            Keyword::Review => "review",
+        }
+    }
+}
+
 /// A journal entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
@@ -144,6 +178,7 @@ pub enum Event {
         from: Box<str>,
         to: Box<str>,
         text: Box<str>,
+        keyword: Keyword,
         when: Time,
         parts: u8,
         is_incomplete: bool,

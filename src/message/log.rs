@@ -2,7 +2,7 @@
 //! file. Rows of events are written and read here; what cannot be read is `Unreadable`.
 
 use crate::base::{MessageId, MessageRef, Time};
-use crate::message::event::{Event, InboundPart, LeasedMessage, PartState};
+use crate::message::event::{Event, InboundPart, Keyword, LeasedMessage, PartState};
 use crate::message::outcome::{Reason, Status};
 use crate::message::record::Unreadable;
 use prost::Message;
@@ -142,7 +142,8 @@ record!(Inbound {
     parts: uint32 = "8" as u32,
     is_incomplete: bool = "9" as bool,
     port: uint32 = "10" as u32,
-    of: fixed64(repeated) = "11" as Vec<u64>
+    of: fixed64(repeated) = "11" as Vec<u64>,
+    keyword: uint32 = "12" as u32
 });
 record!(InboundPartRecord {
     id: uint64 = "1" as u64,
@@ -244,19 +245,22 @@ fn to_entry(event: &Event) -> entry::Event {
         Event::Rescheduled { at, due, when } => {
             entry::Event::Rescheduled(Rescheduled { frame: at.frame.0, ordinal: at.ordinal, due: due.0, when: when.0 })
         }
-        Event::Inbound { id, carrier, account, from, to, text, when, parts, is_incomplete, port, of } => entry::Event::Inbound(Inbound {
-            id: *id,
-            carrier: carrier.to_string(),
-            account: account.to_string(),
-            from: from.to_string(),
-            to: to.to_string(),
-            text: text.to_string(),
-            when: when.0,
-            parts: u32::from(*parts),
-            is_incomplete: *is_incomplete,
-            port: u32::from(*port),
-            of: of.to_vec(),
-        }),
+        Event::Inbound { id, carrier, account, from, to, text, keyword, when, parts, is_incomplete, port, of } => {
+            entry::Event::Inbound(Inbound {
+                id: *id,
+                carrier: carrier.to_string(),
+                account: account.to_string(),
+                from: from.to_string(),
+                to: to.to_string(),
+                text: text.to_string(),
+                keyword: *keyword as u32,
+                when: when.0,
+                parts: u32::from(*parts),
+                is_incomplete: *is_incomplete,
+                port: u32::from(*port),
+                of: of.to_vec(),
+            })
+        }
         Event::InboundPart(part) => entry::Event::InboundPart(part_record(part)),
     }
 }
@@ -353,6 +357,7 @@ fn inbound(e: Inbound) -> Result<Event, Unreadable> {
         from: e.from.into(),
         to: e.to.into(),
         text: e.text.into(),
+        keyword: *Keyword::ALL.get(e.keyword as usize).ok_or(Unreadable)?,
         when: Time(e.when),
         parts: u8::try_from(e.parts.max(1)).map_err(|_| Unreadable)?,
         is_incomplete: e.is_incomplete,
@@ -467,6 +472,7 @@ mod tests {
                 from: "33612345678".into(),
                 to: "36111".into(),
                 text: "STOP".into(),
+                keyword: Keyword::Stop,
                 when: Time(9),
                 parts: 3,
                 is_incomplete: true,

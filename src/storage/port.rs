@@ -2,6 +2,7 @@
 
 use crate::base::{BatchId, MessageId, Time};
 use crate::storage::frame::{Frame, FrameHead};
+use crate::storage::people::{PersonChange, Preference, Suppression, SuppressionKey};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -46,6 +47,8 @@ pub struct Group {
     pub closed: Vec<Closed>,
     /// Small durable values by key (webhook cursors, dead letters); `None` removes.
     pub notes: Vec<(String, Option<Vec<u8>>)>,
+    /// What recipients and customers said of recipients (opt-outs, preferences), in order.
+    pub people: Vec<PersonChange>,
 }
 
 impl Group {
@@ -59,6 +62,7 @@ impl Group {
             && self.aborted.is_empty()
             && self.closed.is_empty()
             && self.notes.is_empty()
+            && self.people.is_empty()
     }
     /// Roughly how many octets the commit writes.
     #[must_use]
@@ -149,6 +153,8 @@ pub struct Recovered {
     pub replay_from: u64,
     /// Damage that was found and set aside, in words for the operator.
     pub damage: Vec<String>,
+    /// Rows of people are damaged or gone: who has opted out is not known any more.
+    pub people_lost: bool,
 }
 
 /// The writer's side. One owner.
@@ -199,6 +205,11 @@ pub trait Archive: Send + Sync {
     fn frames_of_account(&self, account: &str, before: Option<MessageId>, limit: usize) -> Result<Vec<FrameHead>, StoreFault>;
     /// The notes whose key begins so, ascending by key.
     fn notes(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreFault>;
+    /// The opt-outs in the order of their keys, from after `after` on, at most `limit`. On a full disk the list may lag
+    /// behind what was committed, until there is room.
+    fn suppressions(&self, after: Option<&SuppressionKey>, limit: usize) -> Result<Vec<Suppression>, StoreFault>;
+    /// The preferences in the order of account and number, from after `after` on, at most `limit`; may lag likewise.
+    fn preferences(&self, after: Option<(&str, u64)>, limit: usize) -> Result<Vec<Preference>, StoreFault>;
 }
 
 /// What kind of search key.

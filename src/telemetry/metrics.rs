@@ -2,6 +2,7 @@
 
 use super::account::{AccountMetrics, Accounts};
 use super::carrier::{CarrierMetrics, Carriers};
+use super::consent::ConsentMetrics;
 use super::declare::{Declare, Declared, Named};
 use super::endpoint::{EndpointMetrics, Endpoints};
 use super::http::{Http, RouteMetrics};
@@ -30,6 +31,8 @@ pub struct Metrics {
     endpoint_families: Endpoints,
     endpoints: Named<EndpointMetrics>,
     start_time: Seconds,
+    /// Opt-outs.
+    pub consent: ConsentMetrics,
     /// The journal's writer.
     pub journal: JournalMetrics,
     /// Lines of bulk requests read, believed or not.
@@ -60,6 +63,7 @@ impl Metrics {
             http_connections: to.gauge("relais_http_connections", "Connections of the HTTP interface that are open"),
             bulk_lines: to.counter("relais_bulk_lines_total", "Lines of bulk requests read, believed or not"),
             account_families: Accounts::declare(&mut to),
+            consent: ConsentMetrics::declare(&mut to),
             journal: JournalMetrics::declare(&mut to),
             carrier_families: Carriers::declare(&mut to),
             endpoint_families: Endpoints::declare(&mut to),

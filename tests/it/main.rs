@@ -6,6 +6,7 @@ mod bad_input;
 mod bulks;
 mod lists;
 mod once;
+mod people;
 mod rig;
 mod simulated;
 mod singles;

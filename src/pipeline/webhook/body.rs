@@ -3,6 +3,7 @@
 //! every message, twice.
 
 use crate::base::{MessageId, MessageRef, Msisdn, Time};
+use crate::message::event::Keyword;
 use crate::message::outcome::{Reason, Status};
 use crate::message::record::MessageRecord;
 use crate::storage::FrameHead;
@@ -46,6 +47,8 @@ pub struct Received<'a> {
     pub is_incomplete: bool,
     /// The application it is for; 0 for a person.
     pub port: u16,
+    /// What it asks for.
+    pub keyword: Keyword,
 }
 
 /// Writes events, keeping the text of the last instant: most events of a commit share theirs.
@@ -101,6 +104,8 @@ impl Scribe {
             put(out, r#","port":"#);
             number(u64::from(received.port), out);
         }
+        put(out, r#","keyword":"#);
+        string(received.keyword.word(), out);
         put(out, r#","carrier":"#);
         string(received.carrier, out);
         put(out, r#","account":"#);
@@ -327,6 +332,7 @@ pub(super) mod tests {
             parts: 3,
             is_incomplete: true,
             port: 9_200,
+            keyword: Keyword::Stop,
         };
         let mut out = Vec::new();
         Scribe::default().inbound(AT, &received, &mut out);

@@ -203,11 +203,15 @@ impl Teller {
                 self.scribe.ended(*at, *when, end, &frame.head, &record, out);
                 Some((at.id().0, LAST))
             }
-            Event::Inbound { id, carrier, account, from, to, text, when, parts, is_incomplete, port, of: _ }
+            Event::Inbound { id, carrier, account, from, to, text, keyword, when, parts, is_incomplete, port, of: _ }
                 if self.kinds.inbound && **account == *self.account =>
             {
-                let (parts, is_incomplete, port) = (*parts, *is_incomplete, *port);
-                self.scribe.inbound(*when, &Received { id: *id, carrier, account, from, to, text, parts, is_incomplete, port }, out);
+                let (parts, is_incomplete, port, keyword) = (*parts, *is_incomplete, *port, *keyword);
+                self.scribe.inbound(
+                    *when,
+                    &Received { id: *id, carrier, account, from, to, text, parts, is_incomplete, port, keyword },
+                    out,
+                );
                 Some((*id, FIRST))
             }
             _ => None,
@@ -340,6 +344,7 @@ mod tests {
             from: "1".into(),
             to: "2".into(),
             text: "hi".into(),
+            keyword: crate::message::event::Keyword::None,
             when: NOW,
             parts: 1,
             is_incomplete: false,
