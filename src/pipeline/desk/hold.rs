@@ -128,7 +128,8 @@ impl Desk {
         match ruling {
             Ruling::Go { .. } => {}
             Ruling::Hold { until, why } => {
-                self.emit(Event::Requeued { at, parts, reason: why, due: until, when: now.wall });
+                let due = if until == UNKNOWN { now.wall } else { until };
+                self.emit(Event::Requeued { at, parts, reason: why, due, when: now.wall });
                 self.hold(at, parts, until, why, now);
             }
             Ruling::Over { status, reason } => self.give_up(at, parts, status, reason, now),
