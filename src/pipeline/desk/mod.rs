@@ -16,7 +16,6 @@ mod restore;
 mod timers;
 
 pub use effects::{After, Counts, Effects, Now, Ready};
-pub use hold::first_wait;
 pub use law::Revival;
 pub use receipt::reference_of;
 pub use restore::{Recovering, Replay, Touched};
@@ -25,7 +24,7 @@ use crate::base::{Bucket, MessageRef, Mono, Span, Time};
 use crate::directory::judge::Jury;
 use crate::message::outcome::{Reason, Status};
 use crate::message::{DoubtPolicy, Event, Life};
-use crate::pipeline::schedule::{Again, Frames, Lanes, OpenFrame, Retries};
+use crate::pipeline::schedule::{Again, Frames, Lanes, OpenFrame, Retries, first_wait};
 use crate::pipeline::submit::settle::Limits;
 use crate::pipeline::submit::{Doubts, Window};
 use crate::pipeline::track::{Awaiting, Orphans};
