@@ -12,7 +12,7 @@ use crate::message::event::PartState;
 use crate::message::log::read_events;
 use crate::message::record::MessageRecord;
 use crate::message::{Event, Life, Reason, Status};
-use crate::pipeline::desk::first_wait;
+use crate::pipeline::schedule::first_wait;
 use crate::storage::{Archive, Frame, StoreFault};
 use axum::extract::Request;
 use hyper::StatusCode;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 type Handler = fn(Arc<Api>, Request) -> BoxFuture<'static, Result<Reply, Problem>>;
 
 /// Method, pattern, handler.
-const ROUTES: [(&str, &str, Handler); 28] = [
+const ROUTES: [(&str, &str, Handler); 29] = [
     ("POST", "/v1/messages", |api, request| Box::pin(single::post(api, request))),
     ("GET", "/v1/messages", |api, request| Box::pin(list::get(api, request))),
     ("GET", "/v1/messages/{id}", |api, request| Box::pin(message::get(api, request))),
@@ -42,6 +42,7 @@ const ROUTES: [(&str, &str, Handler); 28] = [
     ("POST", "/v1/rules/reload", |api, request| Box::pin(rules::reload(api, request))),
     ("GET", "/v1/carriers", |api, request| Box::pin(service::carriers(api, request))),
     ("GET", "/v1/webhooks/dead", |api, request| Box::pin(service::dead(api, request))),
+    ("POST", "/v1/release", |api, request| Box::pin(service::release(api, request))),
     ("GET", "/livez", |api, request| Box::pin(service::live(api, request))),
     ("GET", "/readyz", |api, request| Box::pin(service::ready(api, request))),
     ("GET", "/metrics", |api, request| Box::pin(service::metrics(api, request))),

@@ -277,6 +277,10 @@ fn state(number: u32) -> Result<PartState, Unreadable> {
     PartState::ALL.get(number as usize).copied().ok_or(Unreadable)
 }
 
+fn parked(e: &Parked, why: Reason) -> Event {
+    Event::Parked { frame: MessageId(e.frame), until: Time(e.until), why, held: e.held, when: Time(e.when) }
+}
+
 fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
     let reason = |number| Reason::from_number(number).ok_or(Unreadable);
     Ok(match event {
@@ -337,9 +341,7 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
             when: Time(e.when),
         },
         entry::Event::OrphanGone(e) => Event::OrphanGone { carrier: e.carrier.into(), carrier_id: e.carrier_id.into(), when: Time(e.when) },
-        entry::Event::Parked(e) => {
-            Event::Parked { frame: MessageId(e.frame), until: Time(e.until), why: reason(e.why)?, held: e.held, when: Time(e.when) }
-        }
+        entry::Event::Parked(e) => parked(&e, reason(e.why)?),
         entry::Event::Held(e) => {
             Event::Held { at: place(e.frame, e.ordinal), until: Time(e.until), why: reason(e.why)?, when: Time(e.when) }
         }

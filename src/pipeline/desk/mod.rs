@@ -17,7 +17,6 @@ mod restore;
 mod timers;
 
 pub use effects::{After, Counts, Effects, Now, Ready};
-pub use hold::first_wait;
 pub use law::Revival;
 pub use parts::LostPart;
 pub use receipt::reference_of;
@@ -27,7 +26,7 @@ use crate::base::{Bucket, MessageRef, Mono, Span, Time};
 use crate::directory::judge::Jury;
 use crate::message::outcome::{Reason, Status};
 use crate::message::{DoubtPolicy, Event, Life};
-use crate::pipeline::schedule::{Again, Frames, Lanes, OpenFrame, Retries};
+use crate::pipeline::schedule::{Again, Frames, Lanes, OpenFrame, Retries, first_wait};
 use crate::pipeline::submit::settle::Limits;
 use crate::pipeline::submit::{Doubts, References, Window};
 use crate::pipeline::track::{Awaiting, Orphans};

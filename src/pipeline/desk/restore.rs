@@ -2,7 +2,6 @@
 //! outcome is in doubt; everything else is certain.
 
 use super::effects::Now;
-use super::hold::first_wait;
 use super::law::{Revival, UNKNOWN};
 use super::parts::{LostPart, LostParts};
 use super::{Desk, Open};
@@ -11,7 +10,7 @@ use crate::channel::session::Keys;
 use crate::message::event::{PartState, all_parts};
 use crate::message::outcome::{Reason, Status, Tally};
 use crate::message::{Class, Event, Life};
-use crate::pipeline::schedule::OpenFrame;
+use crate::pipeline::schedule::{OpenFrame, first_wait};
 use crate::pipeline::track::{Awaited, Orphan};
 use crate::storage::{Frame, FrameHead};
 use std::collections::{BTreeMap, HashMap};

@@ -2,8 +2,10 @@
 //! are joined into one frame. Pure: posts and `now` in, a group out; the writer thread commits it.
 
 pub mod drafts;
+pub mod start;
 
-pub use drafts::{Drafts, Slot, Start};
+pub use drafts::{Drafts, Slot};
+pub use start::Start;
 
 use crate::base::id::IdSource;
 use crate::base::{BatchId, MessageId, Span, Time};
