@@ -7,6 +7,7 @@ mod bulks;
 mod lists;
 mod once;
 mod rig;
+mod rules;
 mod simulated;
 mod singles;
 mod trouble;
