@@ -8,6 +8,7 @@ mod lists;
 mod once;
 mod people;
 mod rig;
+mod rules;
 mod simulated;
 mod singles;
 mod trouble;

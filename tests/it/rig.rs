@@ -280,8 +280,12 @@ pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>
     tokio::time::timeout(LONG, asking).await.unwrap_or_else(|_| panic!("never came: {what}"))
 }
 
+/// What the configuration holds of a key.
+pub(crate) fn hash(key: &str) -> String {
+    KeyHash::of(&Secret::new(PEPPER), key.split_once('.').expect("a key").1.as_bytes()).to_hex()
+}
+
 async fn serve(world: &World, setup: &Setup, smsc: SocketAddr, journal: &Gated) -> Gateway {
-    let hash = |key: &str| KeyHash::of(&Secret::new(PEPPER), key.split_once('.').expect("a key").1.as_bytes()).to_hex();
     let key = |key: &str, scopes: &str| {
         format!("[[accounts.keys]]\nid = \"{}\"\nhash = \"{}\"\nscopes = [{scopes}]\n", key.split_once('.').expect("a key").0, hash(key))
     };
