@@ -203,7 +203,7 @@ async fn start_smsc(world: &World, at: SocketAddr, arguments: SmscArguments) -> 
     };
     let log_text = if arguments.record_octets { LogText::Octets } else { LogText::Token };
     let record = RecordOptions { token, keep, log: log(arguments.record.as_deref())?, log_text };
-    let options = Options { tls, record: Arc::new(Recorder::new(record)) };
+    let options = Options { tls, record: Arc::new(Recorder::new(record)), ..Options::default() };
     Smsc::listen(world, at, personality, options).await.with_context(|| format!("the SMSC cannot listen at {at}"))
 }
 

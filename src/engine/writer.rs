@@ -10,7 +10,7 @@ use crate::engine::tail::Tail;
 use crate::message::Status;
 use crate::message::outcome::Tally;
 use crate::pipeline::journal::{Acceptance, Grouping, Place, Prepared, Turn};
-use crate::storage::{Frame, Journal, StoreFault};
+use crate::storage::{Frame, Group, Journal, StoreFault};
 use crate::telemetry::Metrics;
 use crate::world::World;
 use std::collections::{HashMap, VecDeque};
@@ -199,7 +199,7 @@ impl Writer {
             self.answer(letters, &prepared);
             return Ok(());
         }
-        match self.journal.commit(&prepared.group) {
+        match self.put(&prepared.group).await {
             Ok(()) => {}
             Err(StoreFault::Full) => {
                 if self.without_room(letters, &mut prepared).await? == Written::Nothing {
@@ -219,6 +219,14 @@ impl Writer {
         journal.commits.inc();
         journal.seq.set(prepared.group.seq as i64);
         self.tell(letters, &mut prepared);
+        Ok(())
+    }
+
+    async fn put(&mut self, group: &Group) -> Result<(), StoreFault> {
+        self.journal.commit(group)?;
+        while let Some(rest) = self.journal.syncing()? {
+            tokio::time::sleep(rest.std()).await;
+        }
         Ok(())
     }
 
@@ -245,7 +253,7 @@ impl Writer {
         }
         self.journal.release_reserve();
         loop {
-            match self.journal.commit(&prepared.group) {
+            match self.put(&prepared.group).await {
                 Ok(()) => return Ok(Written::Events),
                 Err(StoreFault::Full) => tokio::time::sleep(Span::millis(200).std()).await,
                 Err(fault) => {

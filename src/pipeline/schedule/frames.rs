@@ -77,7 +77,7 @@ impl OpenFrame {
 /// All open frames of a carrier.
 #[derive(Debug, Default)]
 pub struct Frames {
-    map: HashMap<MessageId, OpenFrame, foldhash::fast::RandomState>,
+    map: HashMap<MessageId, OpenFrame, foldhash::fast::FixedState>,
     /// Frames with messages that were never taken, by the earliest expiry in them.
     waiting: BTreeSet<(Time, MessageId)>,
     /// Octets of bodies in memory.
