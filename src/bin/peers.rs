@@ -209,8 +209,14 @@ async fn start_smsc(world: &World, at: SocketAddr, arguments: SmscArguments) -> 
 
 async fn start_sink(world: &World, at: SocketAddr, arguments: SinkArguments) -> anyhow::Result<SinkHandle> {
     let log = log(arguments.sink_record.as_deref())?;
-    let options =
-        SinkOptions { secret: arguments.secret, mode: arguments.mode, fail_first: arguments.fail_first, log, keep: KeepEvents::Ids };
+    let options = SinkOptions {
+        secret: arguments.secret,
+        mode: arguments.mode,
+        fail_first: arguments.fail_first,
+        log,
+        keep: KeepEvents::Ids,
+        watch: None,
+    };
     Sink::listen(world, at, options).await.with_context(|| format!("the sink cannot listen at {at}"))
 }
 

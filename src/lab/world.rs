@@ -8,7 +8,7 @@ use crate::base::{Mono, Time};
 use crate::world::{Clock, Entropy, Finished, LocalFuture, Start, World};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 /// Where simulated wall time begins unless told otherwise: 2026-12-01T09:00:00Z, a Tuesday.
@@ -115,25 +115,29 @@ impl Start for ProcessStart {
     fn start(&self, _name: &str, part: Box<dyn FnOnce() -> LocalFuture + Send>) -> Finished {
         let task = tokio::task::spawn_local(part());
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(task.abort_handle());
-        finished(task)
+        Box::pin(async move {
+            match task.await {
+                Ok(()) => Ok(()),
+                Err(fault) if fault.is_panic() => Err("panicked".into()),
+                // The process has died: there is nobody left to be told.
+                Err(_) => std::future::pending().await,
+            }
+        })
     }
-}
-
-fn finished(task: JoinHandle<()>) -> Finished {
-    Box::pin(async move {
-        match task.await {
-            Ok(()) => Ok(()),
-            Err(fault) if fault.is_panic() => Err("panicked".into()),
-            Err(_) => Err("the simulation ended first".into()),
-        }
-    })
 }
 
 struct SimStart;
 
 impl Start for SimStart {
     fn start(&self, _name: &str, part: Box<dyn FnOnce() -> LocalFuture + Send>) -> Finished {
-        finished(tokio::task::spawn_local(part()))
+        let task = tokio::task::spawn_local(part());
+        Box::pin(async move {
+            match task.await {
+                Ok(()) => Ok(()),
+                Err(fault) if fault.is_panic() => Err("panicked".into()),
+                Err(_) => Err("the simulation ended first".into()),
+            }
+        })
     }
 }
 

@@ -72,6 +72,9 @@ pub struct Entry {
     pub is_labelled: bool,
     /// A part was taken twice.
     pub is_copied: bool,
+    /// The gateway may have been in doubt of a part when it ended: then the carrier's name may never have come, and
+    /// receipts under that name are orphans.
+    pub was_doubted: bool,
     /// Parts (bits) that a carrier took, that were delivered, that failed.
     pub taken: u8,
     /// See `taken`.
@@ -279,7 +282,9 @@ impl Ledger {
         let Some(n) = event.client_ref.as_deref().and_then(|text| text.parse::<u64>().ok()).filter(|_| event.is_final) else { return };
         let status = event.status.as_deref().and_then(status_of);
         let happened = event.happened.as_deref().and_then(Time::parse_rfc3339).map_or(0, |time| time.0);
+        let was_doubted = self.copies(n).iter().any(|copy| self.doubt(copy.carrier, copy.session, copy.at, copy.answer_at).is_some());
         let Some(entry) = self.entries.get_mut(n as usize) else { return };
+        entry.was_doubted |= was_doubted;
         if entry.status.is_none() {
             (entry.status, entry.told_at, entry.ended_at, entry.is_labelled) = (status, at, happened, event.possible_duplicate);
             self.told += u64::from(entry.id != 0);

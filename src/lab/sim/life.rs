@@ -70,6 +70,7 @@ async fn act(seed: u64, scenario: &Scenario, log: Option<Box<dyn std::io::Write 
     let mail = Arc::new(Mail::new(seed, scenario));
     let wanted = mail.clone();
     let model = Model::new(world.clone(), scenario.messages, terms(scenario), Box::new(move |n| wanted.letter(n).wanted), log);
+    model.title(&(seed, scenario));
     sim.net().set_weather(weather(scenario));
     let carriers = carriers(&world, scenario, &model).await;
     let sinks = sinks(&world, scenario, &model).await;

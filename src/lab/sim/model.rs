@@ -77,6 +77,11 @@ impl Model {
         }
     }
 
+    /// Writes down what the life is.
+    pub fn title(&self, what: &dyn std::fmt::Debug) {
+        writeln!(self.inner().lines, "{what:?}").expect("into memory");
+    }
+
     /// Reports what was found otherwise.
     pub fn fail(&self, broken: Broken) {
         let mut inner = self.inner();

@@ -3,7 +3,7 @@
 
 use super::fault::Kind;
 use crate::lab::Chance;
-use crate::lab::personality::{Delay, Personality, ReceiptBind, StatusRate};
+use crate::lab::personality::{Delay, Dialect, Personality, ReceiptBind, StatusRate};
 use serde::Deserialize;
 
 /// A life to be simulated. Every field may be left out; unknown fields are errors.
@@ -224,7 +224,7 @@ fn habits(draw: &mut Chance, response: &str, receipt: &str) -> Personality {
     let rate = |draw: &mut Chance, most: f64| if draw.hit(0.25) { draw.fraction() * most } else { 0.0 };
     let mut habits =
         Personality { seed: draw.next_u64(), response_id: style(response), receipt_id: style(receipt), ..Personality::default() };
-    let dialects = crate::lab::personality::Dialect::ALL;
+    let dialects = Dialect::ALL;
     habits.dialect = dialects[draw.below(dialects.len() as u64) as usize];
     habits.id_base = draw.between(1, 1 << 30);
     let slowest = draw.between(1, 900);
@@ -243,9 +243,12 @@ fn habits(draw: &mut Chance, response: &str, receipt: &str) -> Personality {
     habits.receipt_missing = rate(draw, 0.1);
     habits.receipt_unknown = rate(draw, 0.1);
     habits.receipt_enroute = rate(draw, 0.3);
-    habits.states.undeliverable = rate(draw, 0.2);
-    habits.states.expired = rate(draw, 0.1);
-    habits.states.rejected = rate(draw, 0.1);
+    // What this dialect's other codes mean was never published: the gateway cannot know what they say.
+    if habits.dialect != Dialect::Comma {
+        habits.states.undeliverable = rate(draw, 0.2);
+        habits.states.expired = rate(draw, 0.1);
+        habits.states.rejected = rate(draw, 0.1);
+    }
     habits.throttle_per_s = if draw.hit(0.2) { draw.between(1, 40) as u32 } else { 0 };
     habits.disconnect_every = if draw.hit(0.1) { draw.between(20, 200) } else { 0 };
     for status in [0x58, 0x14, 0x08, 0x0B, 0x64, 0x45] {

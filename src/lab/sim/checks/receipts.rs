@@ -42,7 +42,7 @@ impl Check for Receipts {
             if status == Status::Delivered {
                 keep(entry.delivered == all, "INV-22", || format!("not all parts had a receipt; {}", place()))?;
             }
-            if entry.delivered | entry.failed != all || entry.is_copied {
+            if entry.delivered | entry.failed != all || entry.is_copied || entry.was_doubted {
                 continue;
             }
             // Every part has its receipt: they decide, unless the message had ended before they came.
