@@ -23,10 +23,12 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-/// Beyond so many messages submits are forgotten when their message is over, and only a sample is looked at.
+/// Beyond so many messages submits are forgotten when their message is over.
 const KEPT_MAX: u64 = 20_000;
-/// The sample.
+/// So many are looked at once more at the end.
 const SAMPLE: u64 = 500;
+/// How long a burst of requests is.
+const BURST_MS: u64 = 5_000;
 /// After the last that may end a message by itself (INV-30), and for the webhooks' own pauses (an hour at most).
 const PATIENCE: Span = Span::secs(2 * 3_600);
 /// The longest lifetime of a message that does not say its own.
@@ -171,6 +173,8 @@ fn clients(desk: &Desk, scenario: &Scenario, seed: u64) -> JoinSet<()> {
     let mut chance = Chance::new(seed ^ 0x706C_616E);
     let workers = usize::from(scenario.accounts) * usize::from(scenario.clients);
     let mut plans: Vec<Vec<Planned>> = vec![Vec::new(); workers];
+    let length_ms = scenario.minutes * 60_000;
+    let bursts: Vec<u64> = (0..scenario.bursts).map(|_| chance.below(length_ms)).collect();
     let mut first = 0;
     while first < scenario.messages {
         let left = scenario.messages - first;
@@ -179,7 +183,10 @@ fn clients(desk: &Desk, scenario: &Scenario, seed: u64) -> JoinSet<()> {
         let mean = (2.0 + scenario.bulk_max as f64) / 2.0;
         let of_requests = scenario.bulk_share / (scenario.bulk_share + (1.0 - scenario.bulk_share) * mean).max(f64::MIN_POSITIVE);
         let count = if most >= 2 && chance.hit(of_requests) { chance.between(2, most) } else { 1 };
-        let at_ms = chance.below(scenario.minutes * 60_000);
+        let at_ms = match bursts.len() as u64 {
+            0 => chance.below(length_ms),
+            count => bursts[chance.below(count) as usize] + chance.below(BURST_MS),
+        };
         plans[chance.below(workers as u64) as usize].push(Planned { at_ms, first, count: count as u32 });
         first += count;
     }
@@ -234,11 +241,11 @@ async fn wait(world: &World, model: &Model, scenario: &Scenario) {
     }
 }
 
-/// Looks at every message once more, or at a sample of them, and searches some by their reference.
+/// Looks at every message once more, or at a sample of many, and searches some by their reference.
 async fn sweep(desk: &Desk, world: &World, scenario: &Scenario) {
-    let step = if scenario.messages <= KEPT_MAX { 1 } else { scenario.messages / SAMPLE };
-    let searched = (scenario.messages / SAMPLE).max(1);
-    for n in (0..scenario.messages).step_by(step as usize) {
+    let step = (scenario.messages / SAMPLE).max(1);
+    let searched = step * 8;
+    for n in (0..scenario.messages).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
         let Some(account) = desk.model.ask(|ledger| ledger.entry(n).filter(|entry| entry.id != 0).map(|entry| entry.account)) else {
             continue;
         };

@@ -63,10 +63,15 @@ impl Nemesis {
         let mut chance = Chance::new(seed ^ 0x6E65_6D65);
         let length_us = scenario.minutes * 60_000_000;
         let mut schedule: BTreeMap<(u64, u32), Planned> = BTreeMap::new();
+        let mut before = 0;
         for number in 0..scenario.faults.count {
             let kind = scenario.faults.kinds[chance.below(scenario.faults.kinds.len() as u64) as usize];
             let longest = Span::secs(scenario.faults.longest_s.max(1)).0;
-            let (at, lasts) = (chance.below(length_us), Span(chance.between(50_000, longest)));
+            // Troubles come together: some follow the one before at once, some brief ones end while others last.
+            let at = if chance.hit(0.3) { before + chance.below(3_000_000) } else { chance.below(length_us) };
+            before = at;
+            let longest = if chance.hit(0.3) { longest.min(2_000_000) } else { longest };
+            let lasts = Span(chance.between(50_000, longest));
             let planned = Planned { kind, which: chance.next_u64(), lasts, is_on: true };
             schedule.insert((at, 2 * number), planned);
             if !matches!(kind, Kind::Cut | Kind::CutAtByte | Kind::Kill | Kind::Power | Kind::Term | Kind::TermKill | Kind::Broken) {

@@ -14,6 +14,8 @@ pub struct Scenario {
     pub messages: u64,
     /// Minutes of virtual time in which they are.
     pub minutes: u64,
+    /// The requests come in so many bursts of a few seconds; 0 = evenly.
+    pub bursts: u32,
     /// Accounts, each with a webhook; 1 to 50.
     pub accounts: u8,
     /// Clients of each account that ask at the same time.
@@ -91,6 +93,7 @@ impl Default for Scenario {
         Scenario {
             messages: 300,
             minutes: 60,
+            bursts: 0,
             accounts: 2,
             clients: 2,
             bulk_share: 0.7,
@@ -161,7 +164,8 @@ impl Scenario {
         let draw = &mut chance;
         let mut scenario = Scenario {
             messages: draw.between(50, 400),
-            minutes: draw.between(5, 240),
+            minutes: if draw.hit(0.5) { draw.between(1, 10) } else { draw.between(5, 240) },
+            bursts: if draw.hit(0.5) { draw.between(1, 6) as u32 } else { 0 },
             accounts: draw.between(1, 4) as u8,
             clients: draw.between(1, 3) as u8,
             bulk_share: draw.fraction(),
