@@ -55,6 +55,8 @@ impl Feed {
             batch: None,
             accepted,
             expires: Time(accepted.0 + 60_000),
+            due: Time(0),
+            why: 0,
         };
         let (mut body, mut recipients, mut references) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..self.count {
@@ -76,7 +78,7 @@ impl Feed {
         if !self.filed {
             (recipients, references) = (Vec::new(), Vec::new());
         }
-        NewFrame { frame: Arc::new(Frame::new(head, body.into()).expect("well formed")), recipients, references }
+        NewFrame { frame: Arc::new(Frame::new(head, body.into()).expect("well formed")), recipients, references, cancel_keys: Vec::new() }
     }
 
     fn group(&mut self) -> Group {

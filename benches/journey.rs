@@ -10,12 +10,13 @@ use relais::base::{BatchId, Mono, Span, Time};
 use relais::channel::session::Heard;
 use relais::channel::sms::{Profile, Session};
 use relais::config::{self, Config, MapSecrets};
+use relais::directory::judge::Judge;
 use relais::lab::Workload;
-use relais::message::record;
+use relais::message::log;
 use relais::pipeline::accept::{AccountRules, BulkLimits, BulkReader, Defaults, Format, Item, check};
 use relais::pipeline::compose::Composing;
 use relais::pipeline::desk::{After, Desk, Now, Receipts, Rules, reference_of};
-use relais::pipeline::journal::{Acceptance, Drafts, Grouping, Turn};
+use relais::pipeline::journal::{Acceptance, Drafts, Grouping, Start, Turn};
 use relais::pipeline::submit::settle::Limits;
 use relais::storage::memory::Memory;
 use relais::storage::{BatchRow, Journal};
@@ -86,7 +87,7 @@ impl House {
         let mut house = House {
             grouping: Grouping::new(0, 0, None, 2_048),
             journal: Memory::new(),
-            desk: Desk::new(rules(), 1, 1),
+            desk: Desk::new(rules(), 1, 1, Box::new(Judge::new(Arc::default()))),
             session: Session::new(profile, BindKind::Transceiver, NOW.mono),
             out: Vec::new(),
             back: Vec::new(),
@@ -146,7 +147,7 @@ impl House {
         let mut turn = Turn { touched: effects.take_touched(), closed: effects.closed, events: effects.events, ..Turn::default() };
         self.ended +=
             turn.closed.iter().map(|closed| relais::message::outcome::Tally::from_bytes(&closed.tally).total() as u64).sum::<u64>();
-        record::write_events(&turn.events, &mut turn.log);
+        log::write_events(&turn.events, &mut turn.log);
         let prepared = self.grouping.prepare(Vec::new(), vec![turn], Vec::new(), NOW.wall);
         if prepared.group.is_empty() {
             self.grouping.undo(&prepared);
@@ -172,7 +173,7 @@ impl House {
         let mut each = |item: Item<'_>| {
             let Item::Draft(draft) = item else { panic!("all are right") };
             let accepted = check(&draft, account, NOW.wall).expect("right");
-            drafts.push(&composing.compose(&accepted, config::Concat::EightBit).expect("right"), 0);
+            drafts.push(&composing.compose(&accepted, config::Concat::EightBit).expect("right"), 0, Start::NOW);
             count += 1;
         };
         for slice in body.chunks(SLICE) {

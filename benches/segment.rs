@@ -3,13 +3,9 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use relais::pipeline::compose::holes::{Holes, TemplateLimits};
 use relais::wire::gsm::{ConcatRef, Segmented, SplitRule, segment};
 
-#[path = "../src/pipeline/compose/template.rs"]
-#[allow(dead_code, unused_imports, unreachable_pub)]
-mod template;
-
-use template::{Template, TemplateLimits};
 
 fn segments(c: &mut Criterion) {
     let mut ascii =
@@ -41,7 +37,7 @@ fn segments(c: &mut Criterion) {
 }
 
 fn templates(c: &mut Criterion) {
-    let template = Template::compile(
+    let template = Holes::compile(
         "Hello {{first}}, your parcel {{parcel}} is on its way, it will come on {{day}} between 9 and 12.",
         TemplateLimits::default(),
     )

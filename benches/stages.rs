@@ -7,6 +7,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use relais::base::{MessageId, MessageRef, Mono, Msisdn, Secret, Span, Time};
 use relais::channel::session::{Answer, Keys, Receipt};
 use relais::config;
+use relais::directory::judge::Judge;
 use relais::lab::Workload;
 use relais::message::event::PartState;
 use relais::message::outcome::{Reason, Status};
@@ -14,7 +15,7 @@ use relais::message::record::MessageRecord;
 use relais::pipeline::accept::{AccountRules, BulkLimits, BulkReader, Defaults, Format, Item, check};
 use relais::pipeline::compose::Composing;
 use relais::pipeline::desk::{After, Desk, Now, Receipts, Rules};
-use relais::pipeline::journal::{Acceptance, Drafts, Grouping};
+use relais::pipeline::journal::{Acceptance, Drafts, Grouping, Start};
 use relais::pipeline::submit::settle::Limits;
 use relais::pipeline::webhook::body::{End, Scribe, array};
 use relais::pipeline::webhook::{sign, signature};
@@ -44,7 +45,7 @@ fn lines(workload: &Workload, mut each: impl FnMut(&relais::pipeline::accept::Ac
 fn frame() -> Arc<Frame> {
     let (mut drafts, mut composing) = (Drafts::new("shop", None, &["one".to_owned()], 2_048), Composing::default());
     lines(&Workload::full(1), |accepted| {
-        drafts.push(&composing.compose(accepted, config::Concat::EightBit).expect("right"), 0);
+        drafts.push(&composing.compose(accepted, config::Concat::EightBit).expect("right"), 0, Start::NOW);
     });
     let acceptance = Acceptance { frames: drafts.take(), ..Acceptance::default() };
     let prepared = Grouping::new(0, 0, None, 2_048).prepare(vec![acceptance], Vec::new(), Vec::new(), NOW.wall);
@@ -110,7 +111,7 @@ fn desk(c: &mut Criterion) {
     group.throughput(Throughput::Elements(COUNT));
     group.bench_function("scheduler and maps, a thousand", |b| {
         b.iter(|| {
-            let mut desk = Desk::new(rules(), 1, 1);
+            let mut desk = Desk::new(rules(), 1, 1, Box::new(Judge::new(Arc::default())));
             desk.link_up(0);
             desk.load(frame.head.clone(), Some(frame.clone()), 1);
             let mut sequence = 0;

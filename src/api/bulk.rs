@@ -18,7 +18,7 @@ use crate::engine::{Engine, Refused, Taken, WhenFull};
 use crate::pipeline::accept::inflate::After;
 use crate::pipeline::accept::{BulkReader, Coding, Defaults, Draft, Inflate, Item, Refusal, check};
 use crate::pipeline::compose::Composing;
-use crate::pipeline::journal::{Acceptance, Drafts, Slot};
+use crate::pipeline::journal::{Acceptance, Drafts, Slot, Start};
 use crate::storage::BatchRow;
 use axum::extract::Request;
 use hyper::StatusCode;
@@ -279,7 +279,7 @@ impl Sorter<'_> {
         let accepted = check(draft, &self.customer.rules, self.now)?;
         let composed = self.composing.compose(&accepted, self.customer.concat)?;
         let carrier = self.api.routes.carrier(composed.to).ok_or_else(no_route)?;
-        let Slot { draft: number, ordinal } = self.drafts.push(&composed, carrier);
+        let Slot { draft: number, ordinal } = self.drafts.push(&composed, carrier, Start::NOW);
         self.results.accept(draft.line, number, ordinal, composed.ends.len() as u8, composed.encoding);
         Ok(())
     }

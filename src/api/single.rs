@@ -14,7 +14,7 @@ use crate::engine::{Refused, Taken, WhenFull};
 use crate::message::Encoding;
 use crate::pipeline::accept::{Code, Defaults, Format, MessageReader, Refusal, check};
 use crate::pipeline::compose::Composing;
-use crate::pipeline::journal::{Acceptance, Drafts, FrameDraft, Place};
+use crate::pipeline::journal::{Acceptance, Drafts, FrameDraft, Place, Start};
 use axum::extract::Request;
 use hyper::StatusCode;
 use serde::Serialize;
@@ -84,7 +84,7 @@ fn make(api: &Api, caller: &Caller, body: &[u8]) -> Result<Made, Problem> {
     let composed = composing.compose(&accepted, customer.concat)?;
     let carrier = api.routes.carrier(composed.to).ok_or_else(no_route)?;
     let mut drafts = Drafts::new(&customer.name, None, &api.carriers, u32::from(api.config().journal.frame_messages_max));
-    drafts.push(&composed, carrier);
+    drafts.push(&composed, carrier, Start::NOW);
     Ok(Made {
         frames: drafts.take(),
         segments: composed.ends.len() as u8,

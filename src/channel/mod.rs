@@ -3,4 +3,4 @@
 pub mod session;
 pub mod sms;
 
-pub use sms::Composer;
+pub use sms::{Composer, Size};

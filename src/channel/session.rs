@@ -101,6 +101,8 @@ pub enum Over {
     Garbled,
     /// The peer says the session is in the wrong state.
     WrongState,
+    /// What was to be written may not be written at this hour any more: the socket was full, or the process stopped.
+    TooLate,
     /// The connection ended.
     Cut,
     /// It could not be dialled.
@@ -119,6 +121,7 @@ impl Over {
             Over::Silent => "silent",
             Over::Garbled => "garbled",
             Over::WrongState => "wrong_state",
+            Over::TooLate => "too_late",
             Over::Cut => "cut",
             Over::Unreachable => "unreachable",
         }

@@ -1,6 +1,7 @@
 //! `[[accounts]]`: who may send, with which keys, as whom and how much.
 
 use super::key::KeyHash;
+use super::law::{self, AccountHours};
 use super::limits;
 use super::reader::Reader;
 use super::rules::{HASH, NAME, SENDER};
@@ -32,6 +33,8 @@ pub struct Account {
     pub senders: Vec<String>,
     /// The share of this account where accounts compete.
     pub weight: u8,
+    /// What it adds to the send windows and takes from them.
+    pub hours: AccountHours,
 }
 
 /// One API key: what is shown to a server is `id.secret`; here are the id and the keyed hash of the secret.
@@ -62,8 +65,12 @@ pub enum Scope {
     Send,
     /// Looking at messages, outcomes, counts.
     Read,
+    /// What concerns the whole gateway: its rules. Never by default.
+    Admin,
 }
-const SCOPES: &Choices<Scope> = &[("send", Scope::Send), ("read", Scope::Read)];
+const SCOPES: &Choices<Scope> = &[("send", Scope::Send), ("read", Scope::Read), ("admin", Scope::Admin)];
+/// The first two: what a key opens that does not say.
+const SCOPES_DEFAULT: usize = 2;
 
 /// Where a long text may be cut into parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,6 +129,7 @@ pub(super) fn read(r: &mut Reader<'_>) -> Account {
         messages_per_second: r.integer("messages_per_second", &limits::MESSAGES_PER_SECOND),
         senders: r.texts("senders", &SENDER, limits::SENDERS_MAX),
         weight: r.integer("weight", &limits::WEIGHT),
+        hours: law::read_account(r),
         keys: r.list_of_tables("keys", limits::KEYS_MAX, key),
     }
 }
@@ -130,7 +138,7 @@ fn key(r: &mut Reader<'_>) -> ApiKey {
     ApiKey {
         id: r.required_text("id", &NAME),
         hash: r.required_text("hash", &HASH),
-        scopes: r.choices("scopes", SCOPES, SCOPES.len()),
+        scopes: r.choices("scopes", SCOPES, SCOPES_DEFAULT),
         expires: r.optional_time("expires"),
     }
 }

@@ -18,6 +18,10 @@ pub struct Engine {
     pub awaiting_max: u32,
     /// Receipts kept that matched nothing.
     pub orphans_max: u32,
+    /// How long the wall clock must have been steady after a jump before what depends on the hour goes on.
+    pub clock_settle: Span,
+    /// Advertising waits for a person when the journal's last record is older at the start; 0 = never.
+    pub revival_hold: Span,
 }
 
 /// The log, on standard error.
@@ -82,6 +86,8 @@ pub(super) fn read(r: &mut Reader<'_>) -> Engine {
         drain_timeout: r.span("drain_timeout", &limits::DRAIN),
         awaiting_max: r.integer("awaiting_max", &limits::AWAITING),
         orphans_max: r.integer("orphans_max", &limits::ORPHANS),
+        clock_settle: r.span("clock_settle", &limits::CLOCK_SETTLE),
+        revival_hold: r.span("revival_hold", &limits::REVIVAL_HOLD),
     }
 }
 

@@ -78,6 +78,10 @@ pub const MESSAGES_PER_SECOND: Limit<u32> = limit(0, 0, 10_000_000);
 /// The share of an account where accounts compete: with 100 against 1, the lesser still moves every 101st message.
 pub const WEIGHT: Limit<u8> = limit(1, 1, 100);
 
+/// Nothing leaves so long before its window closes: carriers queue, and what arrives late is late for the recipient too.
+/// Zero is allowed for those whose carriers do not; with an hour little of a short window is left.
+pub const MARGIN: Limit<Span> = limit(s(300), ms(0), h(1));
+
 // Carriers.
 
 /// Sessions with one carrier. More than 64 means several carriers in truth: each has its own socket and tasks.
@@ -165,8 +169,15 @@ pub const DRAIN: Limit<Span> = limit(s(30), ms(0), s(600));
 pub const AWAITING: Limit<u32> = limit(20_000_000, 1_000, 200_000_000);
 /// Receipts that matched nothing and are kept; about 300 octets each.
 pub const ORPHANS: Limit<u32> = limit(100_000, 0, 10_000_000);
+/// How long the wall clock must have been steady after a jump: a time service that steps does so once or twice.
+pub const CLOCK_SETTLE: Limit<Span> = limit(s(10), s(1), s(3_600));
+/// The age of the journal's last record at the start from which advertising waits for a person; 0 = it never does.
+pub const REVIVAL_HOLD: Limit<Span> = limit(h(6), ms(0), h(8_760));
 
 // What cannot be set.
+
+/// Messages whose instant a customer has set anew and that have not gone: some 60 octets each, beside their frames.
+pub const RESCHEDULED_MAX: usize = 200_000;
 
 /// The file itself: a thousand carriers and ten thousand routes fit.
 pub const FILE_BYTES_MAX: usize = 4 << 20;
@@ -182,6 +193,13 @@ pub const CARRIERS_MAX: usize = 256;
 pub const ROUTES_MAX: usize = 100_000;
 /// See [`ACCOUNTS_MAX`].
 pub const WEBHOOKS_MAX: usize = 10_000;
+/// Rules, calendars and overrides of one account, each: all rules of the program are 47. All must allow, so each costs.
+pub const ACCOUNT_RULES_MAX: usize = 64;
+/// Rules replaced in the last seven days, which still must allow too; a reload beyond it is refused. Each is asked.
+pub const FORMER_RULES_MAX: usize = 8;
+/// Kinds of recipients (account's hours, place, own zone, channel, class) whose hours a thread keeps worked out; about 400
+/// octets each. The program's tables have under 600 places; beyond the bound all is worked out anew.
+pub const RULE_PAGES_MAX: usize = 16_384;
 /// API keys of one account: two in rotation, and one a program.
 pub const KEYS_MAX: usize = 64;
 /// Allowed senders of one account.

@@ -5,6 +5,7 @@ use super::carrier::Carrier;
 use super::engine::{Engine, Log};
 use super::http::Http;
 use super::journal::Journal;
+use super::law::RuleFiles;
 use super::mistake::Mistake;
 use super::route::Route;
 use super::webhook::{Webhook, WebhookRules};
@@ -28,6 +29,8 @@ pub struct Config {
     pub engine: Engine,
     /// The log.
     pub log: Log,
+    /// Where rules and time zones are read from.
+    pub rules: RuleFiles,
     /// Who may send.
     pub accounts: Vec<Account>,
     /// Who carries.

@@ -24,6 +24,7 @@ pub struct Grant {
     pub account: usize,
     send: bool,
     read: bool,
+    admin: bool,
 }
 
 impl Grant {
@@ -33,6 +34,7 @@ impl Grant {
         match scope {
             Scope::Send => self.send,
             Scope::Read => self.read,
+            Scope::Admin => self.admin,
         }
     }
 }
@@ -59,8 +61,8 @@ impl Keys {
         let hash = KeyHash::of(&self.pepper, secret);
         let is_right = found.map_or(&self.nobody, |(_, key)| &key.hash).matches(&hash);
         let (account, key) = found.filter(|_| is_right)?;
-        let (send, read) = (key.allows(Scope::Send, now), key.allows(Scope::Read, now));
-        (send || read).then_some(Grant { account: *account, send, read })
+        let [send, read, admin] = [Scope::Send, Scope::Read, Scope::Admin].map(|scope| key.allows(scope, now));
+        (send || read || admin).then_some(Grant { account: *account, send, read, admin })
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub mod calendar;
 pub mod hours;
+pub mod judge;
 pub mod keys;
 pub mod keywords;
 pub mod number;

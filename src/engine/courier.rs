@@ -10,7 +10,7 @@ use crate::engine::post::{Call, Post, PostFault};
 use crate::engine::reader::Reader;
 use crate::engine::tail::{Tail, TailRead};
 use crate::message::event::Event;
-use crate::message::record::read_events;
+use crate::message::log::read_events;
 use crate::pipeline::webhook::notes::{self, Note};
 use crate::pipeline::webhook::{Delivery, Endpoint, Failure, Now, Outcome, Step, Teller, sign};
 use crate::storage::StoreFault;

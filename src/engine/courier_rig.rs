@@ -7,8 +7,9 @@ use crate::base::{MessageId, MessageRef, Msisdn, Time};
 use crate::engine::reader::Shelf;
 use crate::message::composed::Composed;
 use crate::message::content::{Class, DoubtPolicy, Encoding, Reference};
+use crate::message::log::write_events;
 use crate::message::outcome::{Reason, Status};
-use crate::message::record::{write, write_events};
+use crate::message::record::write;
 use crate::storage::{Answer, Archive, BatchRow, Closed, Frame, FrameHead, Lane, LogRow};
 use crate::world::{BoxListener, BoxStream, Clock, Net};
 use http_body_util::{BodyExt, Full};
@@ -61,12 +62,22 @@ impl Store {
                 doubt: DoubtPolicy::ResendOnce,
                 lifetime: Span::secs(60),
                 line: n,
+                extras: crate::message::Extras::default(),
             };
             write(&composed, &mut body);
         }
         let lane = Lane { carrier: "one".into(), account: account.into(), priority: 1 };
-        let head =
-            FrameHead { first: MessageId(first), count, seq: self.tail.head() + 1, lane, batch: None, accepted: Time(0), expires: Time(0) };
+        let head = FrameHead {
+            first: MessageId(first),
+            count,
+            seq: self.tail.head() + 1,
+            lane,
+            batch: None,
+            accepted: Time(0),
+            expires: Time(0),
+            due: Time(0),
+            why: 0,
+        };
         let frame = Arc::new(Frame::new(head, body.into()).expect("records"));
         self.stored.lock().expect("no panic").frames.insert(first, frame);
         self.commit(vec![]);

@@ -20,4 +20,4 @@ pub mod tail;
 pub mod writer;
 
 pub use handle::{Engine, Refused, Taken, WhenFull};
-pub use start::{Running, StartFault, start};
+pub use start::{Running, StartFault, start, start_under};

@@ -160,7 +160,17 @@ mod tests {
 
     fn frame(id: u64, bytes: usize) -> Arc<Frame> {
         let lane = Lane { carrier: "c".into(), account: "a".into(), priority: 1 };
-        let head = FrameHead { first: MessageId(id), count: 0, seq: 1, lane, batch: None, accepted: Time(0), expires: Time(0) };
+        let head = FrameHead {
+            first: MessageId(id),
+            count: 0,
+            seq: 1,
+            lane,
+            batch: None,
+            accepted: Time(0),
+            expires: Time(0),
+            due: Time(0),
+            why: 0,
+        };
         Arc::new(Frame { head, body: vec![0; bytes].into(), places: Box::new([]) })
     }
 

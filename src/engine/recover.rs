@@ -4,8 +4,8 @@ use crate::base::{BatchId, MessageId};
 use crate::config::Config;
 use crate::engine::batches::Batches;
 use crate::engine::slot::Slot0;
+use crate::message::log;
 use crate::message::outcome::Tally;
-use crate::message::record;
 use crate::pipeline::desk::{Now, Replay};
 use crate::storage::{Archive, Recovered, StoreFault};
 use crate::world::World;
@@ -47,7 +47,7 @@ pub(crate) fn restore(
             continue;
         };
         let touched = replay.take_frame(head);
-        let needs_body = touched.iter().any(|(_, message)| !message.life.status.is_final());
+        let needs_body = touched.messages.values().any(|message| !message.life.status.is_final() && !message.waits());
         let body = if needs_body { archive.frame(head.first)? } else { None };
         let weight =
             config.accounts.iter().find(|account| account.name == head.lane.account).map_or(1, |account| u32::from(account.weight));
@@ -102,7 +102,7 @@ fn replay(recovered: &Recovered, archive: &dyn Archive) -> Result<(Replay, Vec<S
         let Some(last) = rows.last() else { break };
         seq = last.seq + 1;
         for row in rows {
-            match record::read_events(&row.log) {
+            match log::read_events(&row.log) {
                 Ok(events) => events.into_iter().for_each(|event| replay.event(event)),
                 Err(fault) => tracing::error!(seq = row.seq, %fault, "a log row cannot be read and is passed over"),
             }

@@ -87,6 +87,7 @@ impl Reporter {
                 (&m.doubted, counts.doubted, last.doubted),
                 (&m.undoubted, counts.undoubted, last.undoubted),
                 (&m.resent, counts.resent, last.resent),
+                (&m.held_back, counts.held, last.held),
             ] {
                 counter.inc_by(now - before);
             }
@@ -108,6 +109,7 @@ impl Reporter {
                 (&m.awaited, gauges.awaited),
                 (&m.frames, gauges.frames),
                 (&m.frame_bytes, gauges.body_bytes),
+                (&m.held, gauges.held),
                 (&m.window_used, gauges.in_flight),
                 (&m.window_size, gauges.window),
             ] {

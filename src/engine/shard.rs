@@ -1,7 +1,7 @@
 //! A shard: one thread that owns the desks and sessions of its carriers. Inputs are collected, then a turn is
 //! taken, then effects go out: batching follows by itself. No lock, no shared map on the path of a message.
 
-use crate::base::{BatchId, MessageId, Mono, Span};
+use crate::base::{BatchId, MessageId, Mono, Span, Time};
 use crate::channel::session::{Heard, Note, Over};
 use crate::channel::sms::{Profile, Session};
 use crate::engine::batches::{Batches, Shift};
@@ -9,9 +9,11 @@ use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::report::Reporter;
 use crate::engine::writer::ToWriter;
-use crate::message::{Event, record};
+use crate::message::{Event, log};
 use crate::pipeline::desk::{After, Desk, Now, reference_of};
 use crate::pipeline::journal::Turn;
+use crate::pipeline::schedule::clock::{Clock, ClockWatch};
+use crate::telemetry::Counter;
 use crate::wire::smpp::pdu::BindKind;
 use crate::world::World;
 use std::cell::RefCell;
@@ -41,6 +43,8 @@ pub(crate) struct Line {
     pub(crate) last_over: Option<Over>,
     /// A session that the desk wants made anew.
     pub(crate) must_close: bool,
+    /// The first instant at which something of the session's output may not be written any more.
+    pub(crate) closes: Time,
 }
 
 /// One carrier in a shard.
@@ -81,24 +85,65 @@ pub(crate) struct Core {
     replies: Vec<Reply>,
     /// Sockets wait on it while too much is on its way to the journal.
     pub(crate) room: Rc<Notify>,
+    watch: ClockWatch,
+    clock: Clock,
+    clock_events: Counter,
+}
+
+/// What a shard needs of the rest.
+pub(crate) struct Surroundings {
+    pub(crate) inbox: Arc<Mailbox<ToShard>>,
+    pub(crate) writer: Arc<Mailbox<ToWriter>>,
+    pub(crate) batches: Arc<Batches>,
+    pub(crate) ids: Arc<Ids>,
+    /// How long the wall clock must have been steady after a jump.
+    pub(crate) clock_settle: Span,
+    /// Counts the jumps; the first shard's is published.
+    pub(crate) clock_events: Counter,
 }
 
 impl Core {
-    pub(crate) fn new(
-        world: World,
-        index: usize,
-        slots: Vec<Slot>,
-        inbox: Arc<Mailbox<ToShard>>,
-        writer: Arc<Mailbox<ToWriter>>,
-        batches: Arc<Batches>,
-        ids: Arc<Ids>,
-    ) -> Core {
-        let (pending, replies, room) = (VecDeque::new(), Vec::new(), Rc::new(Notify::new()));
-        Core { world, index, slots, inbox, writer, batches, ids, is_stopping: false, ticket: 0, pending, replies, room }
+    pub(crate) fn new(world: World, index: usize, slots: Vec<Slot>, around: Surroundings) -> Core {
+        let Surroundings { inbox, writer, batches, ids, clock_settle, clock_events } = around;
+        Core {
+            world,
+            index,
+            slots,
+            inbox,
+            writer,
+            batches,
+            ids,
+            is_stopping: false,
+            ticket: 0,
+            pending: VecDeque::new(),
+            replies: Vec::new(),
+            room: Rc::new(Notify::new()),
+            watch: ClockWatch::new(clock_settle),
+            clock: Clock::Sure,
+            clock_events,
+        }
     }
 
     fn now(&self) -> Now {
         Now { wall: self.world.now(), mono: self.world.mono() }
+    }
+
+    /// Both clocks, and whether the wall clock can be believed: every desk is told before it acts on what it says.
+    fn looked(&mut self) -> Now {
+        let now = self.now();
+        let events = self.watch.events();
+        let clock = self.watch.look(now.wall, now.mono);
+        if self.watch.events() > events {
+            if self.index == 0 {
+                self.clock_events.inc();
+            }
+            tracing::warn!("the wall clock has jumped: what depends on the hour waits until it has been steady");
+        }
+        if clock != self.clock {
+            self.clock = clock;
+            self.slots.iter_mut().for_each(|slot| slot.desk.clock(clock));
+        }
+        now
     }
 
     /// Whether sockets must not be read now.
@@ -171,6 +216,7 @@ impl Core {
         let line = &mut lines[line];
         line.era = line.era.wrapping_add(1);
         line.must_close = false;
+        line.closes = Time(i64::MAX);
         line.session = Some(Session::new(profile.clone(), line.kind, now));
     }
 
@@ -189,20 +235,25 @@ impl Core {
 
     /// One turn: letters, timers, plans, writes; then what happened goes to the journal.
     fn turn(&mut self) {
-        let now = self.now();
+        let now = self.looked();
         for letter in self.inbox.take() {
             self.letter(letter, now);
         }
-        for slot in &mut self.slots {
-            let Slot { desk, lines, reporter, .. } = slot;
+        for index in 0..self.slots.len() {
+            let desk = &mut self.slots[index].desk;
             desk.tick(now);
             desk.plan(now);
+            // Read anew: the process may have been stopped since, and what was open then may be closed.
+            let now = self.looked();
+            let Slot { desk, lines, reporter, learnt, .. } = &mut self.slots[index];
             desk.write(now, |line, ready, part| {
-                let session = lines[line].session.as_mut()?;
+                let line = &mut lines[line];
+                let session = line.session.as_mut()?;
+                line.closes = line.closes.min(ready.valid());
                 let id = ready.at.id().0;
                 let concat = (id ^ (id >> 8)) as u16;
                 reporter.written(now.wall, ready);
-                session.submit(&ready.record, part, concat, reference_of(ready.at, part), ready.expires, now.mono)
+                session.submit(&ready.record, part, concat, reference_of(ready.at, part), ready.valid(), now.mono)
             });
             if self.is_stopping && desk.is_quiet() {
                 for line in lines.iter_mut() {
@@ -218,9 +269,9 @@ impl Core {
                 }
             }
             if let (Some(form), _) = desk.form()
-                && slot.learnt != Some(form)
+                && *learnt != Some(form)
             {
-                slot.learnt = Some(form);
+                *learnt = Some(form);
                 tracing::info!(
                     carrier = desk.carrier(),
                     form = Profile::form_word(form),
@@ -253,6 +304,14 @@ impl Core {
             ToShard::CancelBatch { batch, reply } => {
                 let canceled = self.slots.iter_mut().map(|slot| slot.desk.cancel_batch(batch, now)).sum();
                 self.replies.push(Reply::Many(reply, canceled));
+            }
+            ToShard::Reschedule { carrier, at, due, reply } => {
+                let moved = self.slot_of(&carrier).is_some_and(|slot| self.slots[slot].desk.reschedule(at, due, now));
+                self.replies.push(Reply::One(reply, moved));
+            }
+            ToShard::Release(reply) => {
+                let released = self.slots.iter_mut().map(|slot| slot.desk.release()).sum();
+                self.replies.push(Reply::Many(reply, released));
             }
             ToShard::Inspect(reply) => {
                 let _ = reply.send(self.slots.iter_mut().map(view).collect());
@@ -318,10 +377,10 @@ impl Core {
             after.extend(effects.after.into_iter().map(|after| (index, after)));
             turn.events.append(&mut effects.events);
         }
-        if turn.events.is_empty() && after.is_empty() && turn.closed.is_empty() && self.replies.is_empty() {
+        if turn.events.is_empty() && after.is_empty() && turn.closed.is_empty() && shifts.is_empty() && self.replies.is_empty() {
             return;
         }
-        record::write_events(&turn.events, &mut turn.log);
+        log::write_events(&turn.events, &mut turn.log);
         turn.touched.sort_unstable();
         turn.touched.dedup();
         self.ticket += 1;

@@ -2,6 +2,7 @@
 
 use crate::channel::sms::Profile;
 use crate::config::{self, Config};
+use crate::directory::judge::Jury;
 use crate::engine::report::Reporter;
 use crate::pipeline::desk::{Desk, Receipts, Rules};
 use crate::pipeline::submit::settle::Limits;
@@ -21,7 +22,7 @@ pub(crate) struct Slot0 {
     pub(crate) inbound_account: Box<str>,
 }
 
-pub(crate) fn slot(carrier: &config::Carrier, config: &Config, metrics: &Arc<Metrics>, seed: u64) -> Slot0 {
+pub(crate) fn slot(carrier: &config::Carrier, config: &Config, metrics: &Arc<Metrics>, seed: u64, jury: Box<dyn Jury>) -> Slot0 {
     let kinds: Vec<BindKind> = match carrier.bind {
         config::Bind::Transceiver => vec![BindKind::Transceiver; usize::from(carrier.binds)],
         config::Bind::TransmitterReceiver => {
@@ -31,7 +32,7 @@ pub(crate) fn slot(carrier: &config::Carrier, config: &Config, metrics: &Arc<Met
     let first = config.accounts.first().map_or("", |account| account.name.as_str());
     let inbound_account = carrier.inbound_account.as_deref().unwrap_or(first);
     Slot0 {
-        desk: Desk::new(rules(carrier, config), kinds.len(), seed),
+        desk: Desk::new(rules(carrier, config), kinds.len(), seed, jury),
         profile: Arc::new(Profile::new(carrier, seed)),
         reporter: Reporter::new(metrics.carrier(&carrier.name), kinds.len()),
         kinds,

@@ -9,6 +9,7 @@ use crate::engine::reader::Shelf;
 use crate::engine::tail::Tail;
 use crate::message::Status;
 use crate::message::outcome::Tally;
+use crate::pipeline::desk::first_wait;
 use crate::pipeline::journal::{Acceptance, Grouping, Place, Prepared, Turn};
 use crate::storage::{Frame, Group, Journal, StoreFault};
 use crate::telemetry::Metrics;
@@ -300,7 +301,8 @@ impl Writer {
         let head = frame.head.clone();
         if let Some(batch) = head.batch {
             let mut tally = Tally::default();
-            tally.0[Status::Accepted as usize] = head.count;
+            let standing = first_wait(&head).map_or(Status::Accepted, |(_, why)| Status::waiting(why));
+            tally.0[standing as usize] = head.count;
             self.batches.open(batch, &tally);
         }
         let weight = self.weights.get(&head.lane.account).copied().unwrap_or(1);

@@ -1,6 +1,6 @@
 //! A message whose size is known: validated, encoded, cut into segments, routed to a carrier.
 
-use crate::base::{Msisdn, Span};
+use crate::base::{Msisdn, Span, Time};
 use crate::message::content::{Class, DoubtPolicy, Encoding, Reference};
 
 /// A message ready for the journal. Borrowed from the request and from reusable buffers: it lives only until
@@ -29,4 +29,31 @@ pub struct Composed<'a> {
     pub lifetime: Span,
     /// Its place in the customer's bulk, from 0; 0 for a single message.
     pub line: u32,
+    /// What most messages do without.
+    pub extras: Extras<'a>,
+}
+
+/// What most messages do without: nothing of it costs an octet of the journal unless it is there.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Extras<'a> {
+    /// The instant before which the customer does not want it to go (`send_at`, `send_after`).
+    pub not_before: Option<Time>,
+    /// The key under which the messages of a chain are cancelled together, at most 64 characters.
+    pub cancel_key: &'a str,
+    /// The campaign, at most 64 characters.
+    pub campaign: &'a str,
+    /// The customer's name of the consent it goes by, at most 64 characters.
+    pub consent_ref: &'a str,
+    /// The recipient's own time zone (`Europe/Paris`), if the customer gave it.
+    pub zone: &'a str,
+    /// Message class (3GPP TS 23.038 clause 4) plus one: 1 flash, 2 handset, 3 SIM, 4 terminal; 0 none.
+    pub message_class: u8,
+    /// A user data header of the customer's own (ports), with its length octet; the concatenation element is added to it.
+    pub header: &'a [u8],
+    /// National language tables: the locking one in the high octet, the single shift one in the low; 0 none.
+    pub shift: u16,
+    /// A text to be made when the message is sent: template and values. `octets` then hold what it would be now.
+    pub late: &'a [u8],
+    /// A hash of recipient and content for the guard against the same text twice; 0 when the account has no guard.
+    pub content: u64,
 }

@@ -1,5 +1,37 @@
 //! The kinds of traffic and of content.
 
+/// How the content travels.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Channel {
+    /// Short messages.
+    Sms,
+    /// Multimedia messages. A rule for SMS holds for them too.
+    Mms,
+    /// Calls.
+    Voice,
+}
+
+impl Channel {
+    /// All of them.
+    pub const ALL: [Channel; 3] = [Channel::Sms, Channel::Mms, Channel::Voice];
+
+    /// The API's word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Channel::Sms => "sms",
+            Channel::Mms => "mms",
+            Channel::Voice => "voice",
+        }
+    }
+
+    /// From the API's word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Channel> {
+        Channel::ALL.into_iter().find(|one| one.word() == word)
+    }
+}
+
 /// How the octets of a text were made.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Encoding {
@@ -7,6 +39,8 @@ pub enum Encoding {
     Gsm7,
     /// UTF-16, big endian (called UCS-2 by the field).
     Ucs2,
+    /// Eight-bit octets of the customer's own (TS 23.038 clause 4).
+    Binary,
 }
 
 impl Encoding {
@@ -16,15 +50,28 @@ impl Encoding {
         match self {
             Encoding::Gsm7 => "GSM-7",
             Encoding::Ucs2 => "UCS-2",
+            Encoding::Binary => "binary",
         }
     }
 
-    /// The API's word for the channel whose content is encoded so.
+    /// The channel whose content is encoded so.
     #[must_use]
-    pub const fn channel(self) -> &'static str {
+    pub const fn channel(self) -> Channel {
         match self {
-            Encoding::Gsm7 | Encoding::Ucs2 => "sms",
+            Encoding::Gsm7 | Encoding::Ucs2 | Encoding::Binary => Channel::Sms,
         }
+    }
+
+    /// The number in a record.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self as u32
+    }
+
+    /// The inverse of `number`.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Encoding> {
+        [Encoding::Gsm7, Encoding::Ucs2, Encoding::Binary].get(number as usize).copied()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What can happen to a message after it is durable. Each event is a journal entry; the order of entries of one
 //! message is the order in which they happened.
 
-use crate::base::{MessageRef, Time};
+use crate::base::{MessageId, MessageRef, Time};
 use crate::message::outcome::{Reason, Status};
 
 /// The parts of a message as a bit set: part 0 is bit 0. 64 parts are the most a message may have
@@ -99,6 +99,13 @@ pub enum Event {
     Orphaned { carrier: Box<str>, carrier_id: Box<str>, other_id: Box<str>, number: u64, state: PartState, error: Box<str>, when: Time },
     /// An orphan found its message (a `Receipt` entry follows) or its time was over.
     OrphanGone { carrier: Box<str>, carrier_id: Box<str>, when: Time },
+    /// All messages of a frame that were never leased wait, `held` of them, until `until` at the earliest
+    /// (`Time(i64::MAX)`: until somebody lets them go). Counts for each of them as `Held` does.
+    Parked { frame: MessageId, until: Time, why: Reason, held: u32, when: Time },
+    /// A message may not go before `until`; it costs no attempt.
+    Held { at: MessageRef, until: Time, why: Reason, when: Time },
+    /// The customer wants it to go at another instant: `due` takes the place of its own `not_before`.
+    Rescheduled { at: MessageRef, due: Time, when: Time },
     /// A message from a handset (MO).
     Inbound { id: u64, carrier: Box<str>, account: Box<str>, from: Box<str>, to: Box<str>, text: Box<str>, when: Time },
 }
@@ -117,11 +124,14 @@ impl Event {
             | Event::Ended { when, .. }
             | Event::Orphaned { when, .. }
             | Event::OrphanGone { when, .. }
+            | Event::Parked { when, .. }
+            | Event::Held { when, .. }
+            | Event::Rescheduled { when, .. }
             | Event::Inbound { when, .. } => *when,
         }
     }
 
-    /// The one message it is about; `None` for a lease (which is about many) and for what has no message.
+    /// The one message it is about; `None` for a lease and a parking (which are about many) and for what has no message.
     #[must_use]
     pub const fn at(&self) -> Option<MessageRef> {
         match self {
@@ -130,8 +140,10 @@ impl Event {
             | Event::Doubted { at, .. }
             | Event::Requeued { at, .. }
             | Event::Receipt { at, .. }
+            | Event::Held { at, .. }
+            | Event::Rescheduled { at, .. }
             | Event::Ended { at, .. } => Some(*at),
-            Event::Leased { .. } | Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } => None,
+            Event::Leased { .. } | Event::Parked { .. } | Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } => None,
         }
     }
 }

@@ -8,11 +8,12 @@ pub mod composed;
 pub mod content;
 pub mod event;
 pub mod life;
+pub mod log;
 pub mod outcome;
 pub mod record;
 
-pub use composed::Composed;
-pub use content::{Class, DoubtPolicy, Encoding, Reference};
+pub use composed::{Composed, Extras};
+pub use content::{Channel, Class, DoubtPolicy, Encoding, Reference};
 pub use event::Event;
 pub use life::Life;
 pub use outcome::{Reason, Status};

@@ -1,6 +1,6 @@
 //! How a message ends, in the API's words, and why.
 
-/// Where a message stands. The last eight are final; exactly one of them is reached, and never left.
+/// Where a message stands. Exactly one of the final ones is reached, and never left. The numbers are in the journal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum Status {
@@ -26,11 +26,17 @@ pub enum Status {
     Unknown = 9,
     /// Cancelled by the customer before it left.
     Canceled = 10,
+    /// We do not send it: opted out, over a cap, no opening in its lifetime.
+    Refused = 11,
+    /// Waits for the instant the customer set.
+    Scheduled = 12,
+    /// Waits because it may not go now (send window, cap); the reason and the instant are known.
+    Held = 13,
 }
 
 impl Status {
     /// Every status, in the order of its number.
-    pub const ALL: [Status; 11] = [
+    pub const ALL: [Status; 14] = [
         Status::Accepted,
         Status::Sending,
         Status::Sent,
@@ -42,6 +48,9 @@ impl Status {
         Status::Deleted,
         Status::Unknown,
         Status::Canceled,
+        Status::Refused,
+        Status::Scheduled,
+        Status::Held,
     ];
 
     /// The API's word.
@@ -59,6 +68,9 @@ impl Status {
             Status::Deleted => "deleted",
             Status::Unknown => "unknown",
             Status::Canceled => "canceled",
+            Status::Refused => "refused",
+            Status::Scheduled => "scheduled",
+            Status::Held => "held",
         }
     }
 
@@ -74,10 +86,16 @@ impl Status {
         Status::ALL.get(number as usize).copied()
     }
 
+    /// How a message stands that waits for this reason.
+    #[must_use]
+    pub const fn waiting(why: Reason) -> Status {
+        if matches!(why, Reason::Scheduled) { Status::Scheduled } else { Status::Held }
+    }
+
     /// Whether it is never left.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        self as u8 >= Status::Delivered as u8
+        !matches!(self, Status::Accepted | Status::Sending | Status::Sent | Status::Scheduled | Status::Held)
     }
 }
 
@@ -111,11 +129,31 @@ pub enum Reason {
     Restart = 11,
     /// The window or the session could not take it after all; it was never written.
     NotWritten = 12,
+    /// The customer's own schedule.
+    Scheduled = 13,
+    /// Outside the hours in which it may go.
+    WindowClosed = 14,
+    /// No instant of its lifetime is allowed, or its rules never agree.
+    NoOpening = 15,
+    /// The recipient has opted out.
+    OptedOut = 16,
+    /// The recipient has had as many as the account's cap allows.
+    FrequencyCap = 17,
+    /// The recipient has had this very text within the account's guard.
+    DuplicateContent = 18,
+    /// The clock jumped and is not confirmed: what depends on the hour waits.
+    ClockUnsure = 19,
+    /// The gateway was away for long: advertising waits for a person.
+    Revival = 20,
+    /// The number was erased on request.
+    Erased = 21,
+    /// A text to be made when sent could not be made.
+    NotRendered = 22,
 }
 
 impl Reason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Reason; 13] = [
+    pub const ALL: [Reason; 23] = [
         Reason::Receipt,
         Reason::CarrierRefused,
         Reason::LifetimeOver,
@@ -129,6 +167,16 @@ impl Reason {
         Reason::ResponseTimeout,
         Reason::Restart,
         Reason::NotWritten,
+        Reason::Scheduled,
+        Reason::WindowClosed,
+        Reason::NoOpening,
+        Reason::OptedOut,
+        Reason::FrequencyCap,
+        Reason::DuplicateContent,
+        Reason::ClockUnsure,
+        Reason::Revival,
+        Reason::Erased,
+        Reason::NotRendered,
     ];
 
     /// The slug.
@@ -148,6 +196,16 @@ impl Reason {
             Reason::ResponseTimeout => "response_timeout",
             Reason::Restart => "restart",
             Reason::NotWritten => "not_written",
+            Reason::Scheduled => "scheduled",
+            Reason::WindowClosed => "window_closed",
+            Reason::NoOpening => "no_opening",
+            Reason::OptedOut => "opted_out",
+            Reason::FrequencyCap => "frequency_cap",
+            Reason::DuplicateContent => "duplicate_content",
+            Reason::ClockUnsure => "clock_unsure",
+            Reason::Revival => "revival",
+            Reason::Erased => "erased",
+            Reason::NotRendered => "not_rendered",
         }
     }
 
@@ -167,6 +225,11 @@ impl Tally {
     pub fn shift(&mut self, from: Status, to: Status) {
         self.0[from as usize] -= 1;
         self.0[to as usize] += 1;
+    }
+    /// Moves several.
+    pub fn shift_many(&mut self, from: Status, to: Status, count: u32) {
+        self.0[from as usize] -= count;
+        self.0[to as usize] += count;
     }
     /// Adds another tally.
     pub fn add(&mut self, other: &Tally) {

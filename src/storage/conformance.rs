@@ -92,6 +92,29 @@ fn what_is_committed_is_read_back_before_and_after_a_restart(subject: &mut dyn S
     drop(desk);
 }
 
+fn what_a_frame_waits_for_is_read_back_before_and_after_a_restart(subject: &mut dyn Subject) {
+    let (mut desk, mut archive) = begin(subject);
+    let at_once = desk.frame("bank", None, 2, 10);
+    desk.due = (Time(START + 90_000), 14);
+    let later = desk.frame("bank", None, 3, 20);
+    desk.group.frames[1].cancel_keys = vec![0, 4_711, 4_711];
+    desk.commit();
+    for round in 0..2 {
+        let seen = |first| archive.frame(first).expect("readable").map(|frame| (frame.head.due, frame.head.why));
+        assert_eq!((seen(at_once), seen(later)), (Some((Time(0), 0)), Some((Time(START + 90_000), 14))), "round {round}");
+        let heads = archive.frames_of_account("bank", None, 9).expect("readable");
+        assert_eq!(heads.iter().map(|head| head.why).collect::<Vec<_>>(), [14, 0]);
+        let filed = [MessageId(later.0 + 2), MessageId(later.0 + 1)];
+        assert_eq!(archive.search(4_711, None, 9).expect("readable"), filed);
+        if round == 0 {
+            let found;
+            (desk, found, archive) = again(desk, subject);
+            assert_eq!(found.open.iter().map(|head| (head.due, head.why)).collect::<Vec<_>>(), [(Time(0), 0), (Time(START + 90_000), 14)]);
+        }
+    }
+    drop(desk);
+}
+
 fn a_staged_bulk_is_not_shown_until_its_row_is_committed(subject: &mut dyn Subject) {
     let (mut desk, mut archive) = begin(subject);
     let bulk = BatchId(990);
@@ -481,6 +504,7 @@ macro_rules! on_all {
 
 on_all! {
     what_is_committed_is_read_back_before_and_after_a_restart
+    what_a_frame_waits_for_is_read_back_before_and_after_a_restart
     a_staged_bulk_is_not_shown_until_its_row_is_committed
     a_bulk_that_was_never_completed_is_gone_after_a_restart_and_its_ids_are_not_dealt_again
     an_aborted_bulk_is_gone_at_once_from_every_slice

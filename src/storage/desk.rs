@@ -14,6 +14,8 @@ pub(super) struct Desk {
     pub(super) group: Group,
     pub(super) id: u64,
     pub(super) now: Time,
+    /// What the next frames are to wait for.
+    pub(super) due: (Time, u8),
 }
 
 impl Desk {
@@ -21,7 +23,7 @@ impl Desk {
         let found = journal.recover().expect("a store that recovers");
         let group = Group { seq: found.last_seq + 1, ..Group::default() };
         let now = found.last_at.unwrap_or(Time(START));
-        (Desk { journal, group, id: found.last_id.map_or(1_000, |id| id + 10), now }, found)
+        (Desk { journal, group, id: found.last_id.map_or(1_000, |id| id + 10), now, due: (Time(0), 0) }, found)
     }
 
     /// Adds a frame whose records are numbered and whose keys are `key` (recipients) and `key + ordinal + 1`.
@@ -29,7 +31,8 @@ impl Desk {
         let first = MessageId(self.id);
         self.id += u64::from(count) + 3;
         let lane = Lane { carrier: "north".into(), account: account.into(), priority: 1 };
-        let head = FrameHead { first, count, seq: self.group.seq, lane, batch, accepted: self.now, expires: Time(self.now.0 + 1_000) };
+        let (accepted, expires, (due, why)) = (self.now, Time(self.now.0 + 1_000), self.due);
+        let head = FrameHead { first, count, seq: self.group.seq, lane, batch, accepted, expires, due, why };
         let mut body = Vec::new();
         for ordinal in 0..count {
             let record = format!("record {ordinal} of {first}");
@@ -39,7 +42,7 @@ impl Desk {
         let frame = Arc::new(Frame::new(head, body.into()).expect("well formed"));
         let recipients = vec![key; count as usize];
         let references = (0..u64::from(count)).map(|ordinal| key + ordinal + 1).collect();
-        self.group.frames.push(NewFrame { frame, recipients, references });
+        self.group.frames.push(NewFrame { frame, recipients, references, cancel_keys: Vec::new() });
         first
     }
 

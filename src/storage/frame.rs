@@ -32,6 +32,10 @@ pub struct FrameHead {
     pub accepted: Time,
     /// The earliest instant at which one of its messages may no longer be sent.
     pub expires: Time,
+    /// No message of it may go before; `Time(0)` when it may go at once.
+    pub due: Time,
+    /// Why not before, as a number (`message::outcome::Reason`, which this folder cannot name); 0 when it may go at once.
+    pub why: u8,
 }
 
 /// A frame.
@@ -88,7 +92,7 @@ mod tests {
 
     fn head(count: u32) -> FrameHead {
         let lane = Lane { carrier: "c".into(), account: "a".into(), priority: 1 };
-        FrameHead { first: MessageId(9), count, seq: 1, lane, batch: None, accepted: Time(0), expires: Time(1) }
+        FrameHead { first: MessageId(9), count, seq: 1, lane, batch: None, accepted: Time(0), expires: Time(1), due: Time(0), why: 0 }
     }
 
     #[test]

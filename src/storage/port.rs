@@ -32,7 +32,7 @@ pub struct Group {
     pub at: Time,
     /// Accepted messages. `head.seq` is this group's.
     pub frames: Vec<NewFrame>,
-    /// Events of this commit, encoded (`message::record::write_events`); may be empty.
+    /// Events of this commit, encoded (`message::log::write_events`); may be empty.
     pub log: Vec<u8>,
     /// The frames those events are about, ascending, without repetition.
     pub touched: Vec<MessageId>,
@@ -77,6 +77,8 @@ pub struct NewFrame {
     pub recipients: Vec<u64>,
     /// See `recipients`.
     pub references: Vec<u64>,
+    /// Hashes of account and cancel key, 0 when none; empty when no message of the frame has one.
+    pub cancel_keys: Vec<u64>,
 }
 
 /// The answer to a request that carried an idempotency key.
@@ -212,6 +214,8 @@ pub enum SearchKind {
     Reference,
     /// By the recipient's number.
     Recipient,
+    /// By the key under which the messages of a chain are cancelled together.
+    CancelKey,
 }
 
 /// The key under which a message is filed: a 64-bit hash, stable over versions and machines, never 0.

@@ -33,6 +33,8 @@ pub(super) struct Carriers {
     awaited: Gauges,
     frames: Gauges,
     frame_bytes: Gauges,
+    held_back: Counters,
+    held: Gauges,
     window_used: Gauges,
     window_size: Gauges,
     links_bound: Gauges,
@@ -67,6 +69,8 @@ impl Carriers {
             awaited: to.gauges("relais_awaited_parts", by, "Parts waiting for their receipt"),
             frames: to.gauges("relais_frames", by, "Frames with messages that are not final"),
             frame_bytes: to.gauges("relais_frame_bytes", by, "Octets of frames held in memory"),
+            held_back: to.counters("relais_held_total", by, "Times a message was held back, for an hour, a cap or a schedule"),
+            held: to.gauges("relais_held_messages", by, "Messages that wait for an instant"),
             window_used: to.gauges("relais_window_used", by, "Window slots taken over all links"),
             window_size: to.gauges("relais_window_size", by, "Window slots of the links that are up"),
             links_bound: to.gauges("relais_links_bound", by, "Links that are up"),
@@ -114,6 +118,8 @@ impl Carriers {
             awaited: gauge(&self.awaited),
             frames: gauge(&self.frames),
             frame_bytes: gauge(&self.frame_bytes),
+            held_back: counter(&self.held_back),
+            held: gauge(&self.held),
             window_used: gauge(&self.window_used),
             window_size: gauge(&self.window_size),
             links_bound: gauge(&self.links_bound),
@@ -196,6 +202,10 @@ pub struct CarrierMetrics {
     pub frames: Gauge,
     /// Octets of frames in memory.
     pub frame_bytes: Gauge,
+    /// Times a message was held back.
+    pub held_back: Counter,
+    /// Messages that wait for an instant.
+    pub held: Gauge,
     /// Window slots taken.
     pub window_used: Gauge,
     /// Window slots of the links that are up.

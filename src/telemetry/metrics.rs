@@ -36,6 +36,8 @@ pub struct Metrics {
     pub bulk_lines: Counter,
     /// Connections of the HTTP interface that are open.
     pub http_connections: Gauge,
+    /// Jumps of the wall clock.
+    pub clock_events: Counter,
     /// Panics; any is a bug.
     pub panics: Counter,
 }
@@ -50,6 +52,7 @@ impl Metrics {
         Arc::new(Metrics {
             start_time: to.any_gauge("process_start_time_seconds", "When the process started, in seconds since 1970", Seconds::default()),
             panics: to.counter("relais_panics_total", "Panics; any is a bug"),
+            clock_events: to.counter("relais_clock_events_total", "Jumps of the wall clock by more than 2 s"),
             http: Http::declare(&mut to),
             http_connections: to.gauge("relais_http_connections", "Connections of the HTTP interface that are open"),
             bulk_lines: to.counter("relais_bulk_lines_total", "Lines of bulk requests read, believed or not"),

@@ -6,7 +6,7 @@ use relais::engine::reader::Calls;
 use relais::engine::{Engine, Refused, Running, WhenFull};
 use relais::message::outcome::Tally;
 use relais::message::{Class, Composed, DoubtPolicy, Encoding, Reference, Status};
-use relais::pipeline::journal::{Acceptance, Drafts};
+use relais::pipeline::journal::{Acceptance, Drafts, Start};
 use relais::storage::{BatchRow, Journal};
 use relais::telemetry::Metrics;
 use relais::world::World;
@@ -65,8 +65,9 @@ pub(crate) async fn try_bulk(engine: &Engine, count: u32, kind: Kind) -> Result<
             doubt: kind.doubt,
             lifetime: relais::base::Span::secs(86_400),
             line: n,
+            extras: relais::message::Extras::default(),
         };
-        drafts.push(&message, 0);
+        drafts.push(&message, 0, Start::NOW);
     }
     let row = BatchRow { id: batch, account: "shop".into(), at: engine.world.now(), received: count, accepted: count, detail: vec![] };
     let acceptance = Acceptance { frames: drafts.take(), seal: Some(row), ..Acceptance::default() };

@@ -200,7 +200,7 @@ async fn messages_from_handsets_are_journaled_before_they_are_acknowledged() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let rows = running.engine.archive.log_from(1, 1 << 20).expect("readable");
-    let events = rows.iter().flat_map(|row| relais::message::record::read_events(&row.log).expect("events"));
+    let events = rows.iter().flat_map(|row| relais::message::log::read_events(&row.log).expect("events"));
     let inbound: Vec<_> = events.filter(|event| matches!(event, relais::message::Event::Inbound { .. })).collect();
     let [relais::message::Event::Inbound { account, from, to, text, .. }] = &inbound[..] else { panic!("{inbound:?}") };
     assert_eq!((&**account, &**from, &**to, &**text), ("shop", "33612345678", "36111", "Ça va ? €"));

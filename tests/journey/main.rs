@@ -2,5 +2,6 @@
 //! in the simulated world where the same seed gives the same life.
 
 mod bench;
+mod hold;
 mod journeys;
 mod simulated;

@@ -13,13 +13,21 @@ fn kept(seed: u64) {
 }
 
 #[test]
-fn every_promise_is_kept_in_the_lives_of_twenty_seeds() {
-    (1..=20).for_each(kept);
+fn every_promise_is_kept_in_the_lives_of_twelve_seeds() {
+    (1..=12).for_each(kept);
 }
 
 #[test]
-fn and_in_those_of_twenty_more() {
-    (1_001..=1_020).for_each(kept);
+fn and_in_those_of_twelve_more() {
+    (1_001..=1_012).for_each(kept);
+}
+
+/// Long in a debug build (three minutes of one core): `cargo test --release --test sim -- --ignored`.
+#[test]
+#[ignore = "three minutes in a debug build, a quarter of one in a release build"]
+fn every_promise_is_kept_in_a_week_of_two_hundred_thousand_messages() {
+    let line = last_line(&["--seed", "1", "--scenario", concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/sim/week.toml")]);
+    assert!(line.contains("verdict=kept"), "{line}");
 }
 
 /// The last line of `relais sim`.

@@ -39,6 +39,12 @@ impl Composer {
         } else {
             gsm::segment(text, rule, width, &mut self.segmented);
         }
+        self.size()
+    }
+
+    /// What was composed last.
+    #[must_use]
+    pub fn size(&self) -> Size<'_> {
         Size {
             encoding: match self.segmented.encoding {
                 gsm::Encoding::Gsm7 => Encoding::Gsm7,

@@ -58,7 +58,7 @@ pub fn preview(text: &str, split: config::Split, concat: config::Concat) -> Prev
 fn of(size: Size<'_>, concat: config::Concat) -> Preview {
     let encoding = match size.encoding {
         Encoding::Gsm7 => gsm::Encoding::Gsm7,
-        Encoding::Ucs2 => gsm::Encoding::Ucs2,
+        Encoding::Ucs2 | Encoding::Binary => gsm::Encoding::Ucs2,
     };
     let width = match concat {
         config::Concat::EightBit => ConcatRef::Bits8,

@@ -387,6 +387,7 @@ impl Session {
             data_coding: match record.encoded() {
                 Encoding::Gsm7 => 0,
                 Encoding::Ucs2 => 8,
+                Encoding::Binary => 4,
             },
             ..SubmitOptions::default()
         })

@@ -16,12 +16,13 @@ mod shipped;
 pub mod written;
 pub mod zone;
 
+pub use crate::message::content::Channel;
 pub use cache::HoursCache;
 pub use decide::{Decision, Hours, Reason, Version};
 pub use loosen::{Loosening, Override};
 pub use pack::Pack;
 pub use refs::{Ask, CalendarRef, RuleRef, Zone};
-pub use rule::{Channel, Rule};
+pub use rule::Rule;
 pub use written::PackFault;
 pub use zone::Zones;
 

@@ -3,6 +3,7 @@
 
 use super::written::Frequency;
 use crate::directory::calendar::Day;
+use crate::message::content::Channel;
 use crate::message::content::Class;
 use std::borrow::Cow;
 
@@ -15,38 +16,6 @@ pub struct Minutes {
 
 /// The windows of a week, Monday first; each day's in order and apart.
 pub type Week = [Box<[Minutes]>; 7];
-
-/// How the content travels.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Channel {
-    /// Short messages.
-    Sms,
-    /// Multimedia messages. A rule for SMS holds for them too.
-    Mms,
-    /// Calls.
-    Voice,
-}
-
-impl Channel {
-    /// All of them.
-    pub const ALL: [Channel; 3] = [Channel::Sms, Channel::Mms, Channel::Voice];
-
-    /// The API's word.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Channel::Sms => "sms",
-            Channel::Mms => "mms",
-            Channel::Voice => "voice",
-        }
-    }
-
-    /// From the API's word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Channel> {
-        Channel::ALL.into_iter().find(|one| one.word() == word)
-    }
-}
 
 /// Who says so; a stronger one binds more.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -125,6 +94,12 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Whether it binds a channel. A picture message is no less a message: a rule that names SMS alone binds it too.
+    #[must_use]
+    pub fn speaks(&self, channel: Channel) -> bool {
+        self.channels.contains(&channel) || channel == Channel::Mms && self.channels.contains(&Channel::Sms)
+    }
+
     /// The open minutes of a day that is no holiday. `eve`: the next day is one.
     pub(super) fn windows(&self, tier: Tier, day: Day, eve: bool) -> Cow<'_, [Minutes]> {
         let week = match (tier, &self.operator_week) {

@@ -16,7 +16,7 @@ pub(super) fn shown(item: &Item<'_>) -> String {
                 d.line,
                 d.to.unwrap_or("-"),
                 d.from.unwrap_or("-"),
-                d.text.unwrap_or("-"),
+                d.words.text.unwrap_or("-"),
                 d.client_ref.unwrap_or("-"),
                 params.join(","),
                 d.options

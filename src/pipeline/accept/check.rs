@@ -7,7 +7,7 @@ use std::fmt;
 use crate::base::phone::NotANumber;
 use crate::base::{Msisdn, Span, Time};
 use crate::message::content::{Class, DoubtPolicy};
-use crate::pipeline::accept::draft::{Draft, Params};
+use crate::pipeline::accept::draft::{Draft, Params, Words};
 use crate::pipeline::accept::fault::{Code, Refusal};
 use crate::pipeline::accept::fields::{EXPIRES_IN_MAX, EncodingChoice, Expiry, Split};
 
@@ -118,8 +118,8 @@ pub struct Accepted<'a> {
     pub to: Msisdn,
     /// The sender.
     pub from: Sender<'a>,
-    /// The text, not empty, perhaps with holes.
-    pub text: &'a str,
+    /// The texts, at least one, perhaps with holes.
+    pub words: Words<'a>,
     /// The values for the holes.
     pub params: Params<'a>,
     /// The customer's reference; empty when none.
@@ -153,9 +153,14 @@ impl fmt::Debug for Accepted<'_> {
 pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Result<Accepted<'a>, Refusal> {
     let to = recipient(draft.to)?;
     let from = sender(draft.from, rules)?;
-    let text = draft.text.ok_or_else(|| Refusal::new(Code::MissingText, "/text", "expected a text"))?;
-    if text.is_empty() {
+    if !draft.words.has_text() {
+        return Err(Refusal::new(Code::MissingText, "/text", "expected a text"));
+    }
+    if draft.words.text == Some("") {
         return Err(Refusal::new(Code::EmptyText, "/text", "expected a text"));
+    }
+    if draft.words.text.is_some() && draft.words.variants.is_some() {
+        return Err(Refusal::new(Code::ConflictingFields, "/variants", "text and variants exclude each other"));
     }
     let options = &draft.options;
     let class = options.class.unwrap_or(rules.class);
@@ -164,7 +169,7 @@ pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Resul
         line: draft.line,
         to,
         from,
-        text,
+        words: draft.words,
         params: draft.params,
         client_ref: draft.client_ref.unwrap_or_default(),
         class,
@@ -247,7 +252,7 @@ mod tests {
         let accepted = check(&draft, &rules, NOW).expect("right");
         assert_eq!((accepted.to.e164().as_str(), accepted.from.text, accepted.from.form), ("+33612345678", "SHOP", SenderForm::Name));
         assert_eq!((accepted.class, accepted.doubt, accepted.lifetime), (Class::Otp, DoubtPolicy::ResendOnce, Span::secs(600)));
-        assert_eq!((accepted.max_segments, accepted.client_ref, accepted.text), (10, "", "hi"));
+        assert_eq!((accepted.max_segments, accepted.client_ref, accepted.words.text), (10, "", Some("hi")));
     }
 
     #[test]

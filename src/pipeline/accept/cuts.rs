@@ -265,7 +265,7 @@ fn agree(body: &[u8]) -> Result<(), TestCaseError> {
         (Ok(draft), Ok(value)) => {
             let text = |value: &Value| value.as_str().map(str::to_owned);
             prop_assert_eq!(draft.to.map(str::to_owned), text(&value["to"]));
-            prop_assert_eq!(draft.text.map(str::to_owned), text(&value["text"]));
+            prop_assert_eq!(draft.words.text.map(str::to_owned), text(&value["text"]));
             prop_assert_eq!(draft.client_ref.map(str::to_owned), text(&value["client_ref"]));
             prop_assert_eq!(draft.options.max_segments.map(u64::from), value["max_segments"].as_u64());
             let empty = Map::new();

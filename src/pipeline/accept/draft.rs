@@ -17,14 +17,35 @@ pub struct Draft<'a> {
     pub to: Option<&'a str>,
     /// The sender, without control characters.
     pub from: Option<&'a str>,
-    /// The text, perhaps with holes.
-    pub text: Option<&'a str>,
+    /// The texts, perhaps with holes.
+    pub words: Words<'a>,
     /// The customer's reference, at most 64 characters, none of them control characters.
     pub client_ref: Option<&'a str>,
     /// The values for the holes.
     pub params: Params<'a>,
     /// The other fields.
     pub options: Options,
+}
+
+/// The texts of a message, as they were written.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Words<'a> {
+    /// The text for all.
+    pub text: Option<&'a str>,
+    /// JSON: a list of texts for all, of which the first that fits is taken.
+    pub variants: Option<&'a str>,
+    /// JSON: a text, or a list of them, by locale.
+    pub texts: Option<&'a str>,
+    /// The recipient's locale.
+    pub locale: Option<&'a str>,
+}
+
+impl Words<'_> {
+    /// Whether there is any text.
+    #[must_use]
+    pub const fn has_text(&self) -> bool {
+        self.text.is_some() || self.variants.is_some() || self.texts.is_some()
+    }
 }
 
 /// Debug shows no text and no number: they never reach a log (INV-36).
@@ -128,6 +149,9 @@ impl<'a> Params<'a> {
 pub struct Defaults {
     from: Option<Box<str>>,
     text: Option<Box<str>>,
+    variants: Option<Box<str>>,
+    texts: Option<Box<str>>,
+    locale: Option<Box<str>>,
     options: Options,
     params: Vec<(Box<str>, Box<str>)>,
 }
@@ -160,6 +184,9 @@ impl Defaults {
         let owned = |piece: Option<Piece>| piece.map(|piece| Box::from(stores.get(piece)));
         self.from = owned(values.from).or(self.from.take());
         self.text = owned(values.text).or(self.text.take());
+        self.variants = owned(values.variants).or(self.variants.take());
+        self.texts = owned(values.texts).or(self.texts.take());
+        self.locale = owned(values.locale).or(self.locale.take());
         self.options = values.options.or(&self.options);
         for (name, value) in &values.params {
             let (name, value) = (stores.get(*name), stores.get(*value));
@@ -189,16 +216,20 @@ pub(super) struct Values {
     to: Option<Piece>,
     from: Option<Piece>,
     text: Option<Piece>,
+    variants: Option<Piece>,
+    texts: Option<Piece>,
+    locale: Option<Piece>,
     client_ref: Option<Piece>,
     pub(super) options: Options,
     pub(super) params: Vec<(Piece, Piece)>,
     /// The fields met, `Field::bit`.
-    given: u32,
+    given: u64,
 }
 
 impl Values {
     pub(super) fn clear(&mut self) {
         (self.to, self.from, self.text, self.client_ref) = (None, None, None, None);
+        (self.variants, self.texts, self.locale) = (None, None, None);
         self.options = Options::default();
         self.params.clear();
         self.given = 0;
@@ -222,6 +253,11 @@ impl Values {
             Field::To => &mut self.to,
             Field::From => &mut self.from,
             Field::ClientRef => &mut self.client_ref,
+            Field::Locale => &mut self.locale,
+            Field::Variants | Field::Texts => {
+                *(if field == Field::Texts { &mut self.texts } else { &mut self.variants }) = Some(piece);
+                return Ok(());
+            }
             Field::Text => {
                 self.text = Some(piece);
                 return Ok(());
@@ -250,12 +286,21 @@ impl Values {
     /// The draft: these values over the defaults.
     pub(super) fn draft<'a>(&'a self, line: u32, source: Source, stores: Stores<'a>, defaults: &'a Defaults) -> Draft<'a> {
         let text = |piece: Option<Piece>| piece.map(|piece| stores.get(piece));
+        let own = Words { text: text(self.text), variants: text(self.variants), texts: text(self.texts), locale: text(self.locale) };
+        let locale = own.locale.or(defaults.locale.as_deref());
+        // An entry's own texts take the place of all of the defaults' texts.
+        let words = if own.has_text() {
+            Words { locale, ..own }
+        } else {
+            let (text, variants, texts) = (defaults.text.as_deref(), defaults.variants.as_deref(), defaults.texts.as_deref());
+            Words { text, variants, texts, locale }
+        };
         Draft {
             line,
             source,
             to: text(self.to),
             from: text(self.from).or(defaults.from.as_deref()),
-            text: text(self.text).or(defaults.text.as_deref()),
+            words,
             client_ref: text(self.client_ref),
             params: Params { own: &self.params, stores, defaults: &defaults.params },
             options: self.options.or(&defaults.options),

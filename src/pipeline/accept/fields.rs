@@ -31,10 +31,13 @@ pub(super) enum Field {
     Doubt,
     Channel,
     Split,
+    Variants,
+    Texts,
+    Locale,
 }
 
 impl Field {
-    const ALL: [Field; 13] = [
+    const ALL: [Field; 16] = [
         Field::To,
         Field::From,
         Field::Text,
@@ -48,6 +51,9 @@ impl Field {
         Field::Doubt,
         Field::Channel,
         Field::Split,
+        Field::Variants,
+        Field::Texts,
+        Field::Locale,
     ];
 
     /// From its name.
@@ -66,6 +72,9 @@ impl Field {
             "doubt" => Field::Doubt,
             "channel" => Field::Channel,
             "split" => Field::Split,
+            "variants" => Field::Variants,
+            "texts" => Field::Texts,
+            "locale" => Field::Locale,
             _ => return None,
         })
     }
@@ -86,6 +95,9 @@ impl Field {
             Field::Doubt => "/doubt",
             Field::Channel => "/channel",
             Field::Split => "/split",
+            Field::Variants => "/variants",
+            Field::Texts => "/texts",
+            Field::Locale => "/locale",
         }
     }
 
@@ -99,6 +111,8 @@ impl Field {
         match self {
             Field::MaxSegments | Field::ExpiresIn => "expected a whole number",
             Field::Params => "expected an object of strings, numbers and booleans",
+            Field::Variants => "expected a list of texts, the one liked best first",
+            Field::Texts => "expected an object of locales, each a text or a list of texts",
             _ => "expected a string",
         }
     }
@@ -108,19 +122,24 @@ impl Field {
         matches!(self, Field::MaxSegments | Field::ExpiresIn)
     }
 
+    /// Whether its value is a list or an object of texts, read by the compose stage.
+    pub(super) const fn is_wording(self) -> bool {
+        matches!(self, Field::Variants | Field::Texts)
+    }
+
     /// Whether one value of it can serve many messages.
     pub(super) const fn is_default(self) -> bool {
         !matches!(self, Field::To | Field::ClientRef)
     }
 
     /// Its place in a set of fields.
-    pub(super) const fn bit(self) -> u32 {
+    pub(super) const fn bit(self) -> u64 {
         1 << self as u32
     }
 }
 
 /// Names that later releases give a meaning; refused now, so that nobody believes they were heeded.
-const LATER: [&str; 34] = [
+const LATER: [&str; 32] = [
     "callback_url",
     "campaign",
     "cancel_key",
@@ -133,7 +152,6 @@ const LATER: [&str; 34] = [
     "fallback",
     "flash",
     "in_reply_to",
-    "locale",
     "max_price",
     "media",
     "metadata",
@@ -151,7 +169,6 @@ const LATER: [&str; 34] = [
     "template",
     "transliterate",
     "udh",
-    "variants",
     "voice",
     "webhook",
     "window",

@@ -31,7 +31,7 @@ mod cuts;
 
 pub use bulk::{BulkLimits, BulkReader};
 pub use check::{Accepted, AccountRules, Sender, SenderForm, Senders, check};
-pub use draft::{Defaults, Draft, Item, Params};
+pub use draft::{Defaults, Draft, Item, Params, Words};
 pub use fault::{BodyFault, Code, Refusal, Source};
 pub use fields::{EncodingChoice, Expiry, Options, Split};
 pub use inflate::{Inflate, InflateLimits, Progress};

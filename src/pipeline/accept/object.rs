@@ -57,7 +57,7 @@ fn member(cursor: &mut Cursor<'_>, key: Piece, values: &mut Values, scratch: &mu
     };
     values.claim(field, role)?;
     match first {
-        Some(b'"') if !field.is_integer() && field != Field::Params => {
+        Some(b'"') if !field.is_integer() && field != Field::Params && !field.is_wording() => {
             let piece = cursor.string(scratch).map_err(|fault| cursor.bad_string(fault, field.pointer()))?;
             let value = Stores { line: cursor.text, scratch, ..Stores::default() }.get(piece);
             if has_nul(piece, value) {
@@ -66,6 +66,11 @@ fn member(cursor: &mut Cursor<'_>, key: Piece, values: &mut Values, scratch: &mu
             values.put_text(field, piece, value)
         }
         Some(b'{') if field == Field::Params => params(cursor, values, scratch),
+        Some(b'{' | b'[') if field.is_wording() => {
+            let piece = cursor.raw()?;
+            let value = Stores { line: cursor.text, scratch, ..Stores::default() }.get(piece);
+            values.put_text(field, piece, value)
+        }
         Some(b'0'..=b'9' | b'-') if field.is_integer() => {
             let number = cursor.number()?;
             if number.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) {
@@ -187,6 +192,17 @@ impl Cursor<'_> {
         }
         self.at += 1;
         Ok(())
+    }
+
+    /// A list or an object as it is written.
+    fn raw(&mut self) -> Result<Piece, Refusal> {
+        let start = self.at;
+        let mut values = serde_json::Deserializer::from_str(&self.text[start..]).into_iter::<&serde_json::value::RawValue>();
+        if !matches!(values.next(), Some(Ok(_))) {
+            return Err(self.malformed());
+        }
+        self.at += values.byte_offset();
+        Ok(Piece { store: Store::Line, start: start as u32, end: self.at as u32 })
     }
 
     fn literal(&mut self, word: &str) -> Result<(), Refusal> {

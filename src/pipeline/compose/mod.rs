@@ -1,90 +1,95 @@
 //! Compose: parameters into the text, the text into octets and segments. One code path counts, prices, paces and
 //! encodes. Pure; one `Composing` per worker holds the reusable buffers.
 
+mod filters;
+pub mod holes;
+mod script;
 pub mod template;
+mod wording;
 
-use crate::channel::Composer;
+use crate::channel::{Composer, Size};
 use crate::config;
-use crate::message::{Composed, Encoding, Reference};
-use crate::pipeline::accept::{Accepted, Code, EncodingChoice, Refusal, Split};
-use template::{RenderFault, Template, TemplateFault, TemplateLimits};
+use crate::message::{Composed, Encoding, Extras, Reference};
+use crate::pipeline::accept::{Accepted, Code, EncodingChoice, Refusal, Split, Words};
+use template::is_template;
+use wording::Shelf;
 
-/// A rendered text is at most so long: 64 segments of 153 characters in four octets each.
-const RENDERED_MAX: usize = 40_000;
-
-/// Buffers and the last template: the lines of a bulk mostly share one.
+/// Buffers and the last templates: the lines of a bulk mostly share one.
 #[derive(Debug, Default)]
 pub struct Composing {
     composer: Composer,
-    template: Option<(String, Template)>,
+    shelf: Shelf,
     rendered: String,
 }
 
 impl Composing {
-    /// Composes a message; what comes back borrows from here until the next call.
+    /// Composes a message; what comes back borrows from here until the next call. Of several wordings the first is taken
+    /// that fits the message's segments.
     ///
     /// # Errors
-    /// `template_error`, `missing_param`, `empty_text`, `not_gsm7`, `too_many_segments`.
+    /// `template_error`, `missing_param`, `missing_text`, `empty_text`, `not_gsm7`, `too_many_segments`.
     pub fn compose<'c>(&'c mut self, accepted: &Accepted<'c>, concat: config::Concat) -> Result<Composed<'c>, Refusal> {
-        let text = if accepted.text.contains("{{") {
-            self.render(accepted)?;
-            self.rendered.as_str()
-        } else {
-            accepted.text
-        };
-        if text.is_empty() {
-            return Err(Refusal::new(Code::EmptyText, "/text", "the text is empty once its parameters are in"));
+        let Composing { composer, shelf, rendered } = self;
+        let words = &accepted.words;
+        if let Words { text: Some(text), variants: None, texts: None, .. } = words
+            && !is_template(text)
+        {
+            fit(composer, text, accepted, concat)?;
+            return Ok(composed(composer.size(), accepted, concat));
         }
-        let split = match accepted.split {
-            Split::Grapheme => config::Split::Grapheme,
-            Split::Codepoint => config::Split::Codepoint,
-        };
-        let size = self.composer.compose(text, split, concat, accepted.encoding == EncodingChoice::Ucs2);
-        if accepted.encoding == EncodingChoice::Gsm7 && size.encoding == Encoding::Ucs2 {
-            let place = size.forced_by.map_or(0, |(_, place)| place);
-            return Err(Refusal::new(Code::NotGsm7, "/text", format!("character {place} (from 0) is not in the GSM alphabet")));
-        }
-        if size.ends.len() > usize::from(accepted.max_segments) {
-            let detail = format!("{} segments, at most {} are allowed", size.ends.len(), accepted.max_segments);
-            return Err(Refusal::new(Code::TooManySegments, "/text", detail));
-        }
-        Ok(Composed {
-            to: accepted.to,
-            from: accepted.from.text,
-            client_ref: accepted.client_ref,
-            encoding: size.encoding,
-            octets: size.octets,
-            ends: size.ends,
-            reference: match concat {
-                config::Concat::EightBit => Reference::Narrow,
-                config::Concat::SixteenBit => Reference::Wide,
-            },
-            class: accepted.class,
-            doubt: accepted.doubt,
-            lifetime: accepted.lifetime,
-            line: accepted.line,
-        })
-    }
-
-    fn render(&mut self, accepted: &Accepted<'_>) -> Result<(), Refusal> {
-        if self.template.as_ref().is_none_or(|(source, _)| source != accepted.text) {
-            let template = Template::compile(accepted.text, TemplateLimits::default()).map_err(template_fault)?;
-            self.template = Some((accepted.text.to_owned(), template));
-        }
-        let Some((_, template)) = &self.template else { return Ok(()) };
-        self.rendered.clear();
-        template.render(|name| accepted.params.get(name), &mut self.rendered, RENDERED_MAX).map_err(|fault| match fault {
-            RenderFault::Missing(index) => {
-                let name = template.names().get(index).map_or("", |name| name);
-                Refusal::new(Code::MissingParam, "/params", format!("the text names {name}, and the line does not give it"))
+        let texts = shelf.texts(words)?;
+        for (left, text) in (0..texts.len()).rev().zip(texts) {
+            text.render(&accepted.params, rendered)?;
+            match fit(composer, rendered, accepted, concat) {
+                // The last is the one whose refusal is told.
+                Err(refusal) if left == 0 || refusal.code != Code::TooManySegments => return Err(refusal),
+                Err(_) => {}
+                Ok(()) => break,
             }
-            RenderFault::TooLong => Refusal::new(Code::TooManySegments, "/text", "too long once its parameters are in"),
-        })
+        }
+        Ok(composed(composer.size(), accepted, concat))
     }
 }
 
-fn template_fault(fault: TemplateFault) -> Refusal {
-    Refusal::new(Code::TemplateError, "/text", fault.to_string())
+/// Encodes and cuts a text, if it is one that may be sent.
+fn fit(composer: &mut Composer, text: &str, accepted: &Accepted<'_>, concat: config::Concat) -> Result<(), Refusal> {
+    if text.is_empty() {
+        return Err(Refusal::new(Code::EmptyText, "/text", "the text is empty once its parameters are in"));
+    }
+    let split = match accepted.split {
+        Split::Grapheme => config::Split::Grapheme,
+        Split::Codepoint => config::Split::Codepoint,
+    };
+    let size = composer.compose(text, split, concat, accepted.encoding == EncodingChoice::Ucs2);
+    if accepted.encoding == EncodingChoice::Gsm7 && size.encoding == Encoding::Ucs2 {
+        let place = size.forced_by.map_or(0, |(_, place)| place);
+        return Err(Refusal::new(Code::NotGsm7, "/text", format!("character {place} (from 0) is not in the GSM alphabet")));
+    }
+    if size.ends.len() > usize::from(accepted.max_segments) {
+        let detail = format!("{} segments, at most {} are allowed", size.ends.len(), accepted.max_segments);
+        return Err(Refusal::new(Code::TooManySegments, "/text", detail));
+    }
+    Ok(())
+}
+
+fn composed<'c>(size: Size<'c>, accepted: &Accepted<'c>, concat: config::Concat) -> Composed<'c> {
+    Composed {
+        to: accepted.to,
+        from: accepted.from.text,
+        client_ref: accepted.client_ref,
+        encoding: size.encoding,
+        octets: size.octets,
+        ends: size.ends,
+        reference: match concat {
+            config::Concat::EightBit => Reference::Narrow,
+            config::Concat::SixteenBit => Reference::Wide,
+        },
+        class: accepted.class,
+        doubt: accepted.doubt,
+        lifetime: accepted.lifetime,
+        line: accepted.line,
+        extras: Extras::default(),
+    }
 }
 
 #[cfg(test)]
@@ -124,6 +129,59 @@ mod tests {
         }
         let long = body(&format!(r#""text":"{}","max_segments":2"#, "a".repeat(400)));
         assert_eq!(compose(&long).expect_err("long").0, Code::TooManySegments);
+    }
+
+    fn text_of(body: &str) -> Result<String, (Code, String)> {
+        compose(body).map(|(_, octets, _)| String::from_utf8(octets).expect("GSM letters that ASCII has"))
+    }
+
+    #[test]
+    fn of_several_texts_the_first_that_fits_is_taken() {
+        let body = |name: &str, most: u8| {
+            format!(
+                r#"{{"to":"+33612345678","from":"S","variants":["Dear {{{{ name|upper }}}}, {}","Hi {{{{name}}}}"],
+                "params":{{"name":"{name}"}},"max_segments":{most}}}"#,
+                "x".repeat(150)
+            )
+        };
+        assert!(text_of(&body("Al", 1)).expect("fits").starts_with("Dear AL, xxx"));
+        assert_eq!(text_of(&body("Alexander the third", 1)).as_deref(), Ok("Hi Alexander the third"));
+        assert!(text_of(&body("Alexander the third", 2)).expect("fits").starts_with("Dear ALEX"));
+        assert_eq!(text_of(&body(&"n".repeat(200), 1)).expect_err("long").0, Code::TooManySegments);
+    }
+
+    #[test]
+    fn the_text_of_the_locale_is_taken_or_of_its_language_or_the_one_for_all() {
+        let body = |locale: &str, rest: &str| {
+            format!(r#"{{"to":"+33612345678","from":"S","texts":{{"fr":["Bonjour"],"pt-BR":"Oi","pt":"Ola"}},"locale":"{locale}"{rest}}}"#)
+        };
+        for (locale, text) in [("fr", "Bonjour"), ("fr_CA", "Bonjour"), ("pt-br", "Oi"), ("pt-PT", "Ola"), ("en", "Hello")] {
+            assert_eq!(text_of(&body(locale, r#","text":"Hello""#)).as_deref(), Ok(text), "{locale}");
+        }
+        assert_eq!(text_of(&body("en", "")).expect_err("no text").0, Code::MissingText);
+    }
+
+    #[test]
+    fn a_wrong_template_is_told_with_its_line_and_column() {
+        for (text, detail) in [
+            ("Hi\\nyou {{ a|shout }}", "line 2, column 10: there is no filter"),
+            ("Hi {{first", "line 1, column 4: a hole of the template is not closed"),
+            ("é {% for x in y %}{% endfor %}", "line 1, column 5: statements are"),
+        ] {
+            let body = format!(r#"{{"to":"+33612345678","from":"S","text":"{text}"}}"#);
+            let (code, told) = compose(&body).expect_err(text);
+            assert_eq!((code, told.get(..detail.len())), (Code::TemplateError, Some(detail)), "{told}");
+        }
+        let body = r#"{"to":"+33612345678","from":"S","variants":["a","{{ b|c }}"]}"#;
+        assert_eq!(compose(body).expect_err("wrong").0, Code::TemplateError);
+        for rest in [r#""variants":[]"#, r#""variants":[1]"#, r#""texts":[]"#, r#""texts":{"a b":"x"}"#, r#""variants":["a"],"text":"b""#] {
+            let body = format!(r#"{{"to":"+33612345678","from":"S",{rest}}}"#);
+            let (mut reader, defaults, rules) = (MessageReader::default(), Defaults::default(), AccountRules::default());
+            let draft = reader.read(body.as_bytes(), &defaults, 65_536).expect("a draft");
+            let refused = check(&draft, &rules, Time(0))
+                .and_then(|accepted| Composing::default().compose(&accepted, config::Concat::EightBit).map(|_| ()));
+            assert!(refused.is_err(), "{rest}");
+        }
     }
 
     #[test]

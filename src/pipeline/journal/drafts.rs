@@ -1,11 +1,83 @@
-//! Gathers composed messages into frame drafts, one per lane, cut at the frame's bound. What became of each line is
-//! told by place: which draft, which ordinal.
+//! Gathers composed messages into frame drafts: one for each lane and each minute before which its messages may not go,
+//! cut at the frame's bound. What became of each line is told by place: which draft, which ordinal.
 
 use super::FrameDraft;
-use crate::base::{BatchId, Span};
+use crate::base::{BatchId, Span, Time};
+use crate::message::outcome::Reason;
 use crate::message::{Class, Composed, record};
 use crate::storage::Lane;
 use crate::storage::port::{SearchKind, search_key};
+
+/// Most kinds of later messages (by instant, reason and group) that are kept apart at once. A bulk with an instant of its
+/// own in every line would else make a frame of every line; beyond this, kinds are merged by the hour, the day, at all.
+const KINDS_MAX: usize = 64;
+
+/// When a message may first go, and which others it may share a frame with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Start {
+    /// Not before; `Time(0)` for at once. Milliseconds of the wall clock.
+    pub due: Time,
+    /// Why not before.
+    pub why: Reason,
+    /// Messages of different groups do not share a frame (they will open at different instants); 0 for no group.
+    pub group: u16,
+}
+
+impl Start {
+    /// At once, with everybody.
+    pub const NOW: Start = Start { due: Time(0), why: Reason::Scheduled, group: 0 };
+
+    /// Whether messages of both may share a frame: same group, same reason, same minute.
+    #[must_use]
+    pub fn goes_with(&self, other: &Start) -> bool {
+        self == other || Grain::Minute.kind(self, 0) == Grain::Minute.kind(other, 0)
+    }
+}
+
+/// How close in time messages must be to share a frame.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Grain {
+    Minute,
+    Hour,
+    Day,
+    Any,
+}
+
+/// What the messages of one draft have in common: lane, reason, group and a piece of time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Kind {
+    lane: usize,
+    why: u8,
+    group: u16,
+    /// 0 for at once; else the piece of time plus one.
+    piece: i64,
+}
+
+impl Grain {
+    fn kind(self, start: &Start, lane: usize) -> Kind {
+        let ms = match self {
+            Grain::Minute => 60_000,
+            Grain::Hour => 3_600_000,
+            Grain::Day => 86_400_000,
+            Grain::Any => i64::MAX,
+        };
+        let piece = if start.due <= Time(0) { 0 } else { start.due.0 / ms + 1 };
+        let (why, group) = match self {
+            Grain::Any => (0, 0),
+            _ if piece == 0 => (0, start.group),
+            _ => (start.why as u8, start.group),
+        };
+        Kind { lane, why, group, piece }
+    }
+
+    const fn coarser(self) -> Grain {
+        match self {
+            Grain::Minute => Grain::Hour,
+            Grain::Hour => Grain::Day,
+            Grain::Day | Grain::Any => Grain::Any,
+        }
+    }
+}
 
 /// Where a message lies before it has an id.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,8 +95,11 @@ pub struct Drafts {
     batch: Option<BatchId>,
     carriers: Vec<String>,
     messages_max: u32,
-    /// By carrier and class: the draft being filled, as an index into `open`.
+    /// By carrier and class: the draft being filled with messages that may go at once, as an index into `open`.
     filling: Vec<Option<usize>>,
+    /// The drafts being filled with others.
+    later: Vec<(Kind, Start, usize)>,
+    grain: Grain,
     open: Vec<(u32, FrameDraft)>,
     /// How many drafts were begun before those in `open`.
     begun: u32,
@@ -39,6 +114,8 @@ impl Drafts {
             account: account.to_owned(),
             batch,
             filling: vec![None; carriers.len() * Class::ALL.len()],
+            later: Vec::new(),
+            grain: Grain::Minute,
             carriers: carriers.to_vec(),
             messages_max: messages_max.max(1),
             open: Vec::new(),
@@ -48,15 +125,17 @@ impl Drafts {
     }
 
     /// Adds a message for a carrier; its place.
-    pub fn push(&mut self, message: &Composed<'_>, carrier: u16) -> Slot {
-        let key = usize::from(carrier) * Class::ALL.len() + usize::from(message.class.priority());
-        let index = match self.filling[key] {
+    pub fn push(&mut self, message: &Composed<'_>, carrier: u16, start: Start) -> Slot {
+        let lane = usize::from(carrier) * Class::ALL.len() + usize::from(message.class.priority());
+        let filling = if start == Start::NOW { self.filling[lane] } else { self.later_draft(&start, lane) };
+        let index = match filling {
             Some(index) if self.open[index].1.count < self.messages_max => index,
-            _ => self.begin(key, carrier, message.class),
+            _ => self.begin(lane, carrier, message.class, start),
         };
         let (draft, frame) = &mut self.open[index];
         let ordinal = frame.count;
         frame.count += 1;
+        frame.start_no_later_than(start);
         frame.lifetime_min = frame.lifetime_min.min(message.lifetime);
         record::write(message, &mut frame.body);
         let mut buffer = [0; 15];
@@ -64,25 +143,60 @@ impl Drafts {
         frame.recipients.push(search_key(SearchKind::Recipient, &self.account, digits));
         let reference = message.client_ref;
         frame.references.push(if reference.is_empty() { 0 } else { search_key(SearchKind::Reference, &self.account, reference) });
+        let cancel_key = message.extras.cancel_key;
+        if !cancel_key.is_empty() || !frame.cancel_keys.is_empty() {
+            frame.cancel_keys.resize(ordinal as usize, 0);
+            frame.cancel_keys.push(if cancel_key.is_empty() { 0 } else { search_key(SearchKind::CancelKey, &self.account, cancel_key) });
+        }
         self.messages += 1;
         Slot { draft: *draft, ordinal }
     }
 
-    fn begin(&mut self, key: usize, carrier: u16, class: Class) -> usize {
-        let lane = Lane { carrier: self.carriers[usize::from(carrier)].clone(), account: self.account.clone(), priority: class.priority() };
+    fn later_draft(&self, start: &Start, lane: usize) -> Option<usize> {
+        let kind = self.grain.kind(start, lane);
+        self.later.iter().rev().find(|(one, _, _)| *one == kind).map(|(_, _, index)| *index)
+    }
+
+    fn begin(&mut self, lane: usize, carrier: u16, class: Class, start: Start) -> usize {
+        let carrier = self.carriers[usize::from(carrier)].clone();
         let frame = FrameDraft {
-            lane,
+            lane: Lane { carrier, account: self.account.clone(), priority: class.priority() },
             batch: self.batch,
+            start,
             count: 0,
-            body: Vec::with_capacity(4_096),
+            body: Vec::with_capacity(if start == Start::NOW { 4_096 } else { 512 }),
             lifetime_min: Span(u64::MAX),
             recipients: Vec::new(),
             references: Vec::new(),
+            cancel_keys: Vec::new(),
         };
         self.open.push((self.begun, frame));
         self.begun += 1;
-        self.filling[key] = Some(self.open.len() - 1);
-        self.open.len() - 1
+        let index = self.open.len() - 1;
+        if start == Start::NOW {
+            self.filling[lane] = Some(index);
+            return index;
+        }
+        let kind = self.grain.kind(&start, lane);
+        self.later.retain(|(one, _, _)| *one != kind);
+        self.later.push((kind, start, index));
+        while self.later.len() > KINDS_MAX && self.grain != Grain::Any {
+            self.coarsen();
+        }
+        index
+    }
+
+    /// Kinds that are the same by a coarser measure are filled on in one draft: the one of them that was begun first.
+    fn coarsen(&mut self) {
+        self.grain = self.grain.coarser();
+        let mut merged: Vec<(Kind, Start, usize)> = Vec::with_capacity(self.later.len());
+        for (kind, start, index) in self.later.drain(..) {
+            let kind = self.grain.kind(&start, kind.lane);
+            if merged.iter().all(|(one, _, _)| *one != kind) {
+                merged.push((kind, start, index));
+            }
+        }
+        self.later = merged;
     }
 
     /// How many messages wait to be taken.
@@ -100,6 +214,8 @@ impl Drafts {
     /// The drafts so far, in the order of their numbers; the next `push` begins new ones.
     pub fn take(&mut self) -> Vec<FrameDraft> {
         self.filling.fill(None);
+        self.later.clear();
+        self.grain = Grain::Minute;
         self.messages = 0;
         std::mem::take(&mut self.open).into_iter().map(|(_, frame)| frame).collect()
     }
@@ -124,6 +240,7 @@ mod tests {
             doubt: DoubtPolicy::ResendOnce,
             lifetime: Span::secs(lifetime),
             line: 0,
+            extras: crate::message::Extras::default(),
         }
     }
 
@@ -132,13 +249,73 @@ mod tests {
         let mut drafts = Drafts::new("a", Some(BatchId(1)), &["x".into(), "y".into()], 2);
         let slots: Vec<(u32, u32)> =
             [(0, Class::Otp, 9), (1, Class::Otp, 5), (0, Class::Otp, 3), (0, Class::Otp, 7), (0, Class::Marketing, 1)]
-                .map(|(carrier, class, lifetime)| drafts.push(&message(class, lifetime), carrier))
+                .map(|(carrier, class, lifetime)| drafts.push(&message(class, lifetime), carrier, Start::NOW))
                 .map(|slot| (slot.draft, slot.ordinal))
                 .to_vec();
         assert_eq!(slots, [(0, 0), (1, 0), (0, 1), (2, 0), (3, 0)]);
         let taken = drafts.take();
         assert_eq!(taken.iter().map(|frame| frame.count).collect::<Vec<_>>(), [2, 1, 1, 1]);
         assert_eq!(taken[0].lifetime_min, Span::secs(3));
-        assert_eq!(drafts.push(&message(Class::Otp, 1), 0), Slot { draft: 4, ordinal: 0 });
+        assert_eq!(drafts.push(&message(Class::Otp, 1), 0, Start::NOW), Slot { draft: 4, ordinal: 0 });
+    }
+
+    fn later(minutes: i64, group: u16) -> Start {
+        Start { due: Time(1_764_576_000_000 + minutes * 60_000), why: Reason::Scheduled, group }
+    }
+
+    #[test]
+    fn later_messages_share_a_frame_by_minute_reason_and_group() {
+        let mut drafts = Drafts::new("a", None, &["x".into()], 100);
+        let closed = Start { why: Reason::WindowClosed, ..later(0, 0) };
+        let seconds_later = Start { due: Time(later(0, 0).due.0 + 59_000), ..later(0, 0) };
+        let starts = [Start::NOW, seconds_later, later(0, 0), later(1, 0), later(0, 7), closed, later(0, 0), Start::NOW];
+        let slots: Vec<(u32, u32)> =
+            starts.map(|start| drafts.push(&message(Class::Otp, 9), 0, start)).map(|slot| (slot.draft, slot.ordinal)).to_vec();
+        assert_eq!(slots, [(0, 0), (1, 0), (1, 1), (2, 0), (3, 0), (4, 0), (1, 2), (0, 1)]);
+        let taken = drafts.take();
+        assert_eq!(taken[1].start, later(0, 0), "the least of them");
+        assert_eq!((taken[0].start, taken[4].start.why), (Start::NOW, Reason::WindowClosed));
+    }
+
+    #[test]
+    fn many_kinds_are_merged_by_the_hour_the_day_and_at_all_and_none_is_due_before_its_frame() {
+        for (step, count, drafts_max) in [(1, 600, 64 + 11), (60, 600, 64 + 60), (1_440, 600, 64 + 66), (1_440, 5_000, 64 + 66)] {
+            let mut drafts = Drafts::new("a", None, &["x".into()], 10_000);
+            let starts: Vec<Start> = (0..count).map(|n| later(n * step, 0)).collect();
+            let slots: Vec<Slot> = starts.iter().rev().map(|start| drafts.push(&message(Class::Otp, 9), 0, *start)).collect();
+            let taken = drafts.take();
+            assert!(taken.len() <= drafts_max, "{} for a step of {step} minutes", taken.len());
+            for (slot, start) in slots.iter().zip(starts.iter().rev()) {
+                assert!(taken[slot.draft as usize].start.due <= start.due);
+            }
+            for (place, frame) in taken.iter().enumerate() {
+                let least =
+                    slots.iter().zip(starts.iter().rev()).filter(|(slot, _)| slot.draft as usize == place).map(|(_, start)| start.due);
+                assert_eq!(Some(frame.start.due), least.min());
+            }
+        }
+    }
+
+    #[test]
+    fn what_may_go_at_once_never_shares_a_frame_with_what_may_not() {
+        let mut drafts = Drafts::new("a", None, &["x".into()], 10_000);
+        (0..500).for_each(|n| _ = drafts.push(&message(Class::Otp, 9), 0, later(n * 1_440, n as u16)));
+        let grouped = Start { group: 3, ..Start::NOW };
+        let at = drafts.push(&message(Class::Otp, 9), 0, grouped).draft as usize;
+        assert_eq!((drafts.open[at].1.count, drafts.open[at].1.start), (1, grouped));
+    }
+
+    #[test]
+    fn a_message_is_filed_under_its_cancel_key_and_the_others_of_its_frame_are_not() {
+        let mut drafts = Drafts::new("a", None, &["x".into()], 100);
+        let mut chained = message(Class::Otp, 9);
+        chained.extras.cancel_key = "cart:1";
+        for one in [message(Class::Otp, 9), chained, message(Class::Otp, 9)] {
+            drafts.push(&one, 0, Start::NOW);
+        }
+        let key = search_key(SearchKind::CancelKey, "a", "cart:1");
+        assert_eq!(drafts.take()[0].cancel_keys, [0, key, 0]);
+        drafts.push(&message(Class::Otp, 9), 0, Start::NOW);
+        assert!(drafts.take()[0].cancel_keys.is_empty());
     }
 }

@@ -3,7 +3,7 @@
 
 pub mod drafts;
 
-pub use drafts::{Drafts, Slot};
+pub use drafts::{Drafts, Slot, Start};
 
 use crate::base::id::IdSource;
 use crate::base::{BatchId, MessageId, Span, Time};
@@ -21,6 +21,8 @@ pub struct FrameDraft {
     pub lane: Lane,
     /// Their bulk, if any. Frames of a bulk are staged until its row is committed.
     pub batch: Option<BatchId>,
+    /// When the first of its messages may go, and why not before.
+    pub start: Start,
     /// How many.
     pub count: u32,
     /// Their records (`message::record::write`).
@@ -31,6 +33,17 @@ pub struct FrameDraft {
     pub recipients: Vec<u64>,
     /// Search keys by client reference, one a message, 0 when none.
     pub references: Vec<u64>,
+    /// Search keys to cancel by, 0 when none; empty when no message has one.
+    pub cancel_keys: Vec<u64>,
+}
+
+impl FrameDraft {
+    /// Takes the start of one more message: the frame waits for the least of them.
+    fn start_no_later_than(&mut self, start: Start) {
+        if start.due < self.start.due {
+            (self.start.due, self.start.why) = (start.due, start.why);
+        }
+    }
 }
 
 /// What a request wants to be durable.
@@ -50,7 +63,7 @@ impl Acceptance {
     /// Roughly how many octets the journal will write.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        256 + self.frames.iter().map(|frame| frame.body.len() + 24 * frame.count as usize).sum::<usize>()
+        256 + self.frames.iter().map(|frame| frame.body.len() + 24 * frame.count as usize + 8 * frame.cancel_keys.len()).sum::<usize>()
             + self.answer.as_ref().map_or(0, |answer| answer.body.len())
             + self.seal.as_ref().map_or(0, |row| row.detail.len())
     }
@@ -166,13 +179,19 @@ impl Grouping {
             draft.batch.is_none()
                 && other.batch.is_none()
                 && other.lane == draft.lane
+                && other.start.goes_with(&draft.start)
                 && other.count + draft.count <= self.frame_messages_max
         };
         // The owners' messages are found again by count, so only drafts of one message each are joined.
         match joined.iter_mut().rev().take(64).find(|(other, owners)| fits(other) && draft.count == 1 && owners.len() as u32 == other.count)
         {
             Some((other, owners)) => {
+                if !other.cancel_keys.is_empty() || !draft.cancel_keys.is_empty() {
+                    other.cancel_keys.resize(other.count as usize, 0);
+                    other.cancel_keys.push(draft.cancel_keys.first().copied().unwrap_or(0));
+                }
                 other.count += 1;
+                other.start_no_later_than(draft.start);
                 other.body.extend_from_slice(&draft.body);
                 other.lifetime_min = other.lifetime_min.min(draft.lifetime_min);
                 other.recipients.extend_from_slice(&draft.recipients);
@@ -196,6 +215,8 @@ impl Grouping {
             batch: draft.batch,
             accepted: now,
             expires: now.after(draft.lifetime_min),
+            due: draft.start.due.max(Time(0)),
+            why: if draft.start.due > Time(0) { draft.start.why as u8 } else { 0 },
         };
         let frame = Frame::new(head, Bytes::from(draft.body)).expect("the accept stage counted what it wrote");
         let frame = Arc::new(frame);
@@ -203,7 +224,12 @@ impl Grouping {
             Some(batch) => self.staged.entry(batch).or_default().push(frame.clone()),
             None => prepared.live.push(frame.clone()),
         }
-        prepared.group.frames.push(NewFrame { frame, recipients: draft.recipients, references: draft.references });
+        prepared.group.frames.push(NewFrame {
+            frame,
+            recipients: draft.recipients,
+            references: draft.references,
+            cancel_keys: draft.cancel_keys,
+        });
     }
 
     /// The group was not committed: its position is free again, its staged frames never were.
@@ -220,6 +246,7 @@ impl Grouping {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::outcome::Reason;
 
     fn draft(batch: Option<BatchId>, count: u32) -> FrameDraft {
         let lane = Lane { carrier: "c".into(), account: "a".into(), priority: 1 };
@@ -227,11 +254,13 @@ mod tests {
         FrameDraft {
             lane,
             batch,
+            start: Start::NOW,
             count,
             body: vec![0; count as usize],
             lifetime_min: Span::secs(60),
             recipients: keys.clone(),
             references: keys,
+            cancel_keys: Vec::new(),
         }
     }
 
@@ -248,6 +277,21 @@ mod tests {
         let ids: Vec<u64> = prepared.places.iter().map(|places| places[0].0).collect();
         assert_eq!(ids, (first..first + 5).collect::<Vec<_>>());
         assert_eq!(prepared.live.len(), 1);
+    }
+
+    #[test]
+    fn single_messages_join_only_those_that_start_with_them() {
+        let mut grouping = Grouping::new(0, 0, None, 100);
+        let at = |due, group| {
+            let start = Start { due: Time(due), why: Reason::WindowClosed, group };
+            accept(vec![FrameDraft { start, cancel_keys: vec![due as u64], ..draft(None, 1) }])
+        };
+        let posted = vec![at(120_500, 0), accept(vec![draft(None, 1)]), at(120_000, 0), at(180_000, 0), at(120_000, 1)];
+        let prepared = grouping.prepare(posted, vec![], vec![], Time(1));
+        let heads: Vec<_> = prepared.live.iter().map(|frame| (frame.head.count, frame.head.due.0, frame.head.why)).collect();
+        assert_eq!(heads, [(2, 120_000, 14), (1, 0, 0), (1, 180_000, 14), (1, 120_000, 14)]);
+        assert_eq!(prepared.group.frames[0].cancel_keys, [120_500, 120_000]);
+        assert!(prepared.group.frames[1].cancel_keys.is_empty());
     }
 
     #[test]

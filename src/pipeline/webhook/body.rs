@@ -150,7 +150,7 @@ fn message(at: MessageRef, head: &FrameHead, record: &MessageRecord, out: &mut V
         out.push(b'"');
     }
     put(out, r#","channel":""#);
-    put(out, record.encoded().channel());
+    put(out, record.channel().word());
     put(out, r#"","segments":"#);
     number(u64::from(record.count()), out);
     put(out, r#","encoding":""#);
@@ -240,6 +240,7 @@ pub(super) mod tests {
             doubt: DoubtPolicy::ResendOnce,
             lifetime: Span::secs(60),
             line: 0,
+            extras: crate::message::Extras::default(),
         };
         let mut out = Vec::new();
         crate::message::record::write(&composed, &mut out);
@@ -248,7 +249,17 @@ pub(super) mod tests {
 
     pub(in crate::pipeline::webhook) fn head(first: u64, count: u32, account: &str, batch: Option<BatchId>) -> FrameHead {
         let lane = Lane { carrier: "one".into(), account: account.into(), priority: 1 };
-        FrameHead { first: MessageId(first), count, seq: 1, lane, batch, accepted: AT, expires: AT.after(Span::secs(60)) }
+        FrameHead {
+            first: MessageId(first),
+            count,
+            seq: 1,
+            lane,
+            batch,
+            accepted: AT,
+            expires: AT.after(Span::secs(60)),
+            due: Time(0),
+            why: 0,
+        }
     }
 
     fn read(body: &[u8]) -> MessageRecord {

@@ -96,7 +96,17 @@ mod tests {
 
     fn frame(first: u64) -> Arc<Frame> {
         let lane = Lane { carrier: "c".into(), account: "a".into(), priority: 1 };
-        let head = FrameHead { first: MessageId(first), count: 10, seq: 1, lane, batch: None, accepted: Time(0), expires: Time(1) };
+        let head = FrameHead {
+            first: MessageId(first),
+            count: 10,
+            seq: 1,
+            lane,
+            batch: None,
+            accepted: Time(0),
+            expires: Time(1),
+            due: Time(0),
+            why: 0,
+        };
         Arc::new(Frame::new(head, Bytes::from(vec![0; 10])).expect("ten empty records"))
     }
 

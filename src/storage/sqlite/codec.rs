@@ -142,6 +142,11 @@ pub(super) fn write_head(head: &FrameHead, out: &mut Vec<u8>) {
         out.extend_from_slice(&(name.len() as u16).to_le_bytes());
         out.extend_from_slice(name.as_bytes());
     }
+    // A head that is due at once has the octets it had before there were others: its checksum stays right.
+    if head.due != Time(0) || head.why != 0 {
+        out.extend_from_slice(&head.due.0.to_le_bytes());
+        out.push(head.why);
+    }
 }
 
 /// Reads what `write_head` wrote.
@@ -157,7 +162,9 @@ pub(super) fn read_head(mut bytes: &[u8]) -> Option<FrameHead> {
     let carrier = name(at)?;
     let account = name(at)?;
     let lane = Lane { carrier, account, priority };
-    Some(FrameHead { first, count, seq, lane, batch: (has_batch == 1).then_some(BatchId(batch)), accepted, expires })
+    let batch = (has_batch == 1).then_some(BatchId(batch));
+    let (due, why) = if at.is_empty() { (Time(0), 0) } else { (Time(i64::from_le_bytes(take(at)?)), take::<1>(at)?[0]) };
+    at.is_empty().then_some(FrameHead { first, count, seq, lane, batch, accepted, expires, due, why })
 }
 
 fn name(at: &mut &[u8]) -> Option<String> {
@@ -167,7 +174,8 @@ fn name(at: &mut &[u8]) -> Option<String> {
     Some(std::str::from_utf8(name).ok()?.to_owned())
 }
 
-/// Appends the search keys of a frame: its first id, its count, a flag whether references follow, the recipients.
+/// Appends the search keys of a frame: its first id, its count, a flag whether references follow, the recipients. Keys
+/// to cancel by follow as an entry of the same frame without recipients: readers of the first form take it as well.
 pub(super) fn write_keys(frame: &NewFrame, out: &mut Vec<u8>) {
     let referenced = frame.references.iter().any(|key| *key != 0);
     out.extend_from_slice(&frame.frame.head.first.0.to_le_bytes());
@@ -177,10 +185,17 @@ pub(super) fn write_keys(frame: &NewFrame, out: &mut Vec<u8>) {
     for key in frame.recipients.iter().chain(references) {
         out.extend_from_slice(&key.to_le_bytes());
     }
+    if frame.cancel_keys.iter().any(|key| *key != 0) {
+        out.extend_from_slice(&frame.frame.head.first.0.to_le_bytes());
+        out.extend_from_slice(&0u32.to_le_bytes());
+        out.extend_from_slice(&(frame.cancel_keys.len() as u32).to_le_bytes());
+        frame.cancel_keys.iter().for_each(|key| out.extend_from_slice(&key.to_le_bytes()));
+    }
 }
 
-/// Reads what `write_keys` wrote: for each frame its first id and its pairs (key, message).
-pub(super) fn read_keys(mut bytes: &[u8], mut each: impl FnMut(u64, Vec<(u64, u64)>)) -> Option<()> {
+/// Reads what `write_keys` wrote: for each entry its frame's first id, how many messages are counted by it (0 when another
+/// entry counts them) and its pairs (key, message).
+pub(super) fn read_keys(mut bytes: &[u8], mut each: impl FnMut(u64, usize, Vec<(u64, u64)>)) -> Option<()> {
     let at = &mut bytes;
     while !at.is_empty() {
         let first = u64::from_le_bytes(take(at)?);
@@ -194,7 +209,7 @@ pub(super) fn read_keys(mut bytes: &[u8], mut each: impl FnMut(u64, Vec<(u64, u6
                 }
             }
         }
-        each(first, pairs);
+        each(first, counts[0] as usize, pairs);
     }
     Some(())
 }
@@ -242,13 +257,21 @@ mod tests {
     #[test]
     fn heads_go_both_ways() {
         let lane = Lane { carrier: "north".into(), account: "bank".into(), priority: 2 };
-        let mut head = FrameHead { first: MessageId(1 << 60), count: 7, seq: 9, lane, batch: None, accepted: Time(-5), expires: Time(9) };
+        let (accepted, expires, due) = (Time(-5), Time(9), Time(0));
+        let mut head = FrameHead { first: MessageId(1 << 60), count: 7, seq: 9, lane, batch: None, accepted, expires, due, why: 0 };
         for batch in [None, Some(BatchId(0)), Some(BatchId(12))] {
             head.batch = batch;
-            let mut out = Vec::new();
-            write_head(&head, &mut out);
-            assert_eq!(read_head(&out), Some(head.clone()));
-            assert!((0..out.len()).all(|cut| read_head(&out[..cut]).is_none()));
+            (head.due, head.why) = (Time(0), 0);
+            let mut at_once = Vec::new();
+            write_head(&head, &mut at_once);
+            assert_eq!(read_head(&at_once), Some(head.clone()));
+            assert!((0..at_once.len()).all(|cut| read_head(&at_once[..cut]).is_none()));
+            (head.due, head.why) = (Time(1_764_576_000_000), 13);
+            let mut later = Vec::new();
+            write_head(&head, &mut later);
+            assert_eq!(read_head(&later), Some(head.clone()));
+            assert!((0..later.len()).all(|cut| cut == at_once.len() || read_head(&later[..cut]).is_none()));
+            assert!(later.starts_with(&at_once));
         }
     }
 }

@@ -8,9 +8,9 @@ use crate::base::{BatchId, Time};
 use crate::storage::frame::FrameHead;
 use crate::storage::port::{Recovered, StoreFault};
 use crate::storage::sqlite::codec::{self, Kind};
-use crate::storage::sqlite::rows::{closed_crc, delete_frames, group_crc, head_crc, head_of, insert_head};
+use crate::storage::sqlite::rows::{HEAD, HEAD_CRC, closed_crc, delete_frames, group_crc, head_crc, head_of, insert_head};
 use crate::storage::sqlite::search::{Index, Run, RunHead, Uncovered};
-use crate::storage::sqlite::slice::{self, PAGE_BYTES, Role, Slice, Unfit};
+use crate::storage::sqlite::slice::{self, Holds, PAGE_BYTES, Role, Slice, Unfit};
 use crate::storage::sqlite::store::Store;
 use crate::storage::sqlite::wal;
 use rusqlite::{Connection, Row};
@@ -105,7 +105,7 @@ pub(super) fn recover(store: &Store) -> Result<Found, StoreFault> {
     for slice in slices {
         let before = all.damage.count();
         let conn = slice::connect(&slice.path, Role::Writer).map_err(|error| slice::write_fault(&error))?;
-        read_slice(&slice, &conn, &mut all, &mut index);
+        read_slice(&slice, &conn, &mut all, &mut index)?;
         sound = all.damage.count() == before;
         let logged = std::fs::metadata(slice::beside(&slice.path, "-wal")).map_or(0, |log| log.len());
         // Older slices without a log are not written on: their connections are not kept.
@@ -194,6 +194,7 @@ fn open_meta(store: &Store, all: &mut Gathered) -> Result<Connection, StoreFault
     if path.exists() {
         match open_checked(path, "meta.db") {
             Ok(conn) => {
+                lift(&conn, "meta.db", Holds::Notes, all)?;
                 let tip = conn.query_row("SELECT seq, at FROM tip", [], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)));
                 if let Ok((seq, at)) = tip {
                     all.last.committed(seq as u64, Time(at));
@@ -212,7 +213,7 @@ fn open_meta(store: &Store, all: &mut Gathered) -> Result<Connection, StoreFault
 }
 
 /// Reads what a restart must know of one slice.
-fn read_slice(slice: &Slice, conn: &Connection, all: &mut Gathered, index: &mut Index) {
+fn read_slice(slice: &Slice, conn: &Connection, all: &mut Gathered, index: &mut Index) -> Result<(), StoreFault> {
     let valid = slice::checkpoint(conn, "NOOP").map_or(0, |state| state.pages);
     let log = slice::beside(&slice.path, "-wal");
     if let Some(commits) = wal::commits_beyond(&log, valid, PAGE_BYTES) {
@@ -221,6 +222,8 @@ fn read_slice(slice: &Slice, conn: &Connection, all: &mut Gathered, index: &mut 
         all.lossy = slice.start;
         all.damage.name(format!("{}-wal: damaged after page {valid}, {commits} commits beyond it are lost; a copy is kept", slice.name));
     }
+    // Not before a damaged log has been copied: this writes over what lies beyond the damage.
+    lift(conn, &slice.name, Holds::Frames, all)?;
     read_tip(slice, conn, all);
     read_heads(slice, conn, all);
     let ended = scan(conn, "frame, batch, tally, crc FROM closed", "frame", &mut |row| {
@@ -256,6 +259,19 @@ fn read_slice(slice: &Slice, conn: &Connection, all: &mut Gathered, index: &mut 
     runs.name(slice, "search run", &mut all.damage);
     if let Ok(Some(until)) = conn.query_row("SELECT max(until) FROM answers", [], |row| row.get::<_, Option<i64>>(0)) {
         slice.answers_until.store(until, Ordering::Release);
+    }
+    Ok(())
+}
+
+/// Brings a file of the format before up to this one.
+fn lift(conn: &Connection, name: &str, holds: Holds, all: &mut Gathered) -> Result<(), StoreFault> {
+    match slice::check_version(conn, name).and_then(|version| slice::upgrade(conn, version, holds)) {
+        Ok(()) => Ok(()),
+        Err(Unfit::Fault(fault)) => Err(fault),
+        Err(Unfit::Unreadable(why)) => {
+            all.damage.name(format!("{name}: cannot be brought to this format: {why}"));
+            Ok(())
+        }
     }
 }
 
@@ -293,10 +309,10 @@ fn read_tip(slice: &Slice, conn: &Connection, all: &mut Gathered) {
 fn read_heads(slice: &Slice, conn: &Connection, all: &mut Gathered) {
     let from = all.heads.len();
     let mut buffer = Vec::new();
-    let columns = "first, count, seq, carrier, account, priority, batch, accepted, expires, crc FROM frames";
+    let columns = HEAD.strip_prefix("SELECT ").expect("it is a query");
     let scanned = scan(conn, columns, "first", &mut |row| {
         let head = head_of(row)?;
-        let sound = row.get::<_, i64>(9)? == head_crc(&head, &mut buffer);
+        let sound = row.get::<_, i64>(HEAD_CRC)? == head_crc(&head, &mut buffer);
         if sound {
             all.heads.push((slice.start, head));
         }
@@ -378,8 +394,8 @@ fn settle(store: &Store, conns: &[(Arc<Slice>, Option<Connection>)], all: &mut G
 /// Reads the keys of what is in no run.
 fn fill_tail(conns: &[(Arc<Slice>, Option<Connection>)], index: &mut Index, live: &[(i64, FrameHead)], damage: &mut Damage) {
     let uncovered = Uncovered::by(index.newest());
-    let wanted: HashMap<u64, u32> =
-        live.iter().filter(|(_, head)| uncovered.has(head.seq, head.first.0)).map(|(_, head)| (head.first.0, head.count)).collect();
+    let wanted: HashSet<u64> =
+        live.iter().filter(|(_, head)| uncovered.has(head.seq, head.first.0)).map(|(_, head)| head.first.0).collect();
     for (slice, kept) in conns {
         let opened = if kept.is_none() { slice::connect(&slice.path, Role::Reader).ok() } else { None };
         let Some(conn) = kept.as_ref().or(opened.as_ref()) else { continue };
@@ -391,9 +407,9 @@ fn fill_tail(conns: &[(Arc<Slice>, Option<Connection>)], index: &mut Index, live
                 let seq = row.get::<_, i64>(0)? as u64;
                 let blob = row.get_ref(1)?.as_blob().unwrap_or_default();
                 let read = codec::open(Kind::Keys, seq, blob).and_then(|raw| {
-                    codec::read_keys(&raw, |first, pairs| {
-                        if let Some(count) = wanted.get(&first) {
-                            index.tail.add(&pairs, *count as usize);
+                    codec::read_keys(&raw, |first, counted, pairs| {
+                        if wanted.contains(&first) {
+                            index.tail.add(&pairs, counted);
                         }
                     })
                 });

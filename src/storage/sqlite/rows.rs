@@ -24,12 +24,13 @@ pub(super) fn greatest_id(group: &Group) -> u64 {
     frames.chain(bulks).chain(staged).max().unwrap_or(0)
 }
 
-/// A frame's messages under both of their keys.
+/// A frame's messages under all of their keys.
 pub(super) fn pairs_of(new: &NewFrame) -> Vec<Pair> {
     let first = new.frame.head.first.0;
     let filed = |keys: &[u64]| keys.iter().zip(first..).filter(|(key, _)| **key != 0).map(|(key, id)| (*key, id)).collect::<Vec<_>>();
     let mut pairs = filed(&new.recipients);
     pairs.extend(filed(&new.references));
+    pairs.extend(filed(&new.cancel_keys));
     pairs
 }
 
@@ -152,7 +153,9 @@ pub(super) fn delete_frames_within(conn: &Connection, firsts: &[u64]) -> rusqlit
 }
 
 /// The columns of a frame's row.
-pub(super) const HEAD: &str = "SELECT first, count, seq, carrier, account, priority, batch, accepted, expires, crc FROM frames";
+pub(super) const HEAD: &str = "SELECT first, count, seq, carrier, account, priority, batch, accepted, expires, crc, due, why FROM frames";
+/// The place of the checksum among them.
+pub(super) const HEAD_CRC: usize = 9;
 /// The columns of a bulk's row.
 pub(super) const BATCH: &str = "SELECT id, account, at, received, accepted, detail, crc FROM batches";
 
@@ -190,12 +193,16 @@ pub(super) fn head_of(row: &Row<'_>) -> rusqlite::Result<FrameHead> {
         batch: row.get::<_, Option<i64>>(6)?.map(|id| BatchId(id as u64)),
         accepted: Time(row.get(7)?),
         expires: Time(row.get(8)?),
+        // Rows of the first format have none.
+        due: Time(row.get::<_, Option<i64>>(10)?.unwrap_or(0)),
+        why: row.get::<_, Option<u8>>(11)?.unwrap_or(0),
     })
 }
 
 /// Writes a frame's row.
 pub(super) fn insert_head(conn: &Connection, head: &FrameHead, buffer: &mut Vec<u8>) -> rusqlite::Result<()> {
-    let mut statement = conn.prepare_cached("INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
+    let mut statement = conn.prepare_cached("INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?;
+    let later = head.due != Time(0) || head.why != 0;
     statement.execute((
         slice::sql(head.first.0),
         head.count,
@@ -207,6 +214,8 @@ pub(super) fn insert_head(conn: &Connection, head: &FrameHead, buffer: &mut Vec<
         head.accepted.0,
         head.expires.0,
         head_crc(head, buffer),
+        later.then_some(head.due.0),
+        later.then_some(head.why),
     ))?;
     Ok(())
 }

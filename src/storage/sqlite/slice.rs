@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// The version of the slices' and of `meta.db`'s schema.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
+/// What turns a slice of the format before into one of this: frames that wait for an instant.
+const SLICE_FROM_1: &str = "ALTER TABLE frames ADD COLUMN due INTEGER; ALTER TABLE frames ADD COLUMN why INTEGER;";
 /// Octets in a page of a slice. A commit writes each page it touches whole, some ten of them beside the frames: with
 /// 16 KiB pages commits of 200 messages wrote 1,204 MB per million messages, with 8 KiB 772, with 4 KiB 574, for
 /// 0.78, 0.72 and 0.66 CPU-seconds; reading a frame took the same.
@@ -24,7 +26,7 @@ const WRITER_CACHE_KIB: i64 = 16_384;
 const SLICE_SCHEMA: &str = "
     CREATE TABLE groups(seq INTEGER PRIMARY KEY, at INTEGER, top INTEGER, crc INTEGER, log BLOB, keys BLOB);
     CREATE TABLE frames(first INTEGER PRIMARY KEY, count INTEGER, seq INTEGER, carrier TEXT, account TEXT,
-        priority INTEGER, batch INTEGER, accepted INTEGER, expires INTEGER, crc INTEGER);
+        priority INTEGER, batch INTEGER, accepted INTEGER, expires INTEGER, crc INTEGER, due INTEGER, why INTEGER);
     CREATE INDEX frames_by_account ON frames(account);
     CREATE INDEX frames_by_batch ON frames(batch) WHERE batch IS NOT NULL;
     CREATE TABLE bodies(first INTEGER PRIMARY KEY, body BLOB);
@@ -96,6 +98,15 @@ impl Slice {
         self.last_at.store(at.0, Ordering::Release);
         self.dirty.store(true, Ordering::Release);
     }
+}
+
+/// What a file is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// A slice.
+    Frames,
+    /// `meta.db`.
+    Notes,
 }
 
 /// Who opens a file.
@@ -190,14 +201,26 @@ pub(super) enum Unfit {
     Fault(StoreFault),
 }
 
-/// Checks the version; `Ok` when this program can read the file.
-pub(super) fn check_version(conn: &Connection, name: &str) -> Result<(), Unfit> {
+/// Checks the version: this one, or the one before, which `upgrade` then lifts. `Ok` holds what was found.
+pub(super) fn check_version(conn: &Connection, name: &str) -> Result<u32, Unfit> {
     let version = conn.query_row("SELECT version FROM format", [], |row| row.get::<_, u32>(0)).map_err(unfit)?;
     match version {
-        FORMAT => Ok(()),
+        1..=FORMAT => Ok(version),
         0 => Err(Unfit::Unreadable("no version".into())),
         version => Err(Unfit::Fault(StoreFault::TooNew { slice: name.into(), version, known: FORMAT })),
     }
+}
+
+/// Lifts a file of the format before to this one, all or nothing. No row is rewritten.
+pub(super) fn upgrade(conn: &Connection, found: u32, holds: Holds) -> Result<(), Unfit> {
+    if found == FORMAT {
+        return Ok(());
+    }
+    let change = if holds == Holds::Frames { SLICE_FROM_1 } else { "" };
+    conn.execute_batch(&format!("BEGIN IMMEDIATE; {change} UPDATE format SET version = {FORMAT}; COMMIT;")).map_err(|error| {
+        let _ = conn.execute_batch("ROLLBACK");
+        unfit(error)
+    })
 }
 
 /// Sorts an error of opening.

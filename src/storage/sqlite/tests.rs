@@ -303,8 +303,36 @@ fn a_newer_format_is_refused_and_nothing_is_changed() {
     conn.execute("UPDATE format SET version = 9", []).expect("written");
     drop(conn);
     let refused = Sqlite::open(options(home.path())).expect("free").recover();
-    assert!(matches!(refused, Err(StoreFault::TooNew { version: 9, known: 1, .. })));
+    assert!(matches!(refused, Err(StoreFault::TooNew { version: 9, known: 2, .. })));
     assert!(path.exists());
+}
+
+#[test]
+fn a_slice_of_the_format_before_is_read_and_written_on() {
+    let (home, _) = settled();
+    let path = oldest(home.path());
+    let mut paths: Vec<_> = std::fs::read_dir(home.path()).expect("a directory").map(|entry| entry.expect("an entry").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "db"));
+    assert!(paths.contains(&path) && paths.len() > 2);
+    for path in &paths {
+        let conn = slice::connect(path, Role::Writer).expect("a database");
+        if !path.ends_with("meta.db") {
+            conn.execute_batch("ALTER TABLE frames DROP COLUMN due; ALTER TABLE frames DROP COLUMN why").expect("as it was");
+        }
+        conn.execute("UPDATE format SET version = 1", []).expect("written");
+    }
+    let (mut desk_a, found, _) = desk(home.path());
+    assert!(found.damage.is_empty(), "{:?}", found.damage);
+    assert_eq!((found.last_seq, found.open.iter().all(|head| head.due == Time(0))), (9, true));
+    let before = found.open.len();
+    desk_a.due = (Time(9_000_000_000_000), 13);
+    let first = desk_a.frame("bank", None, 1, 7);
+    desk_a.commit();
+    drop(desk_a);
+    let (_desk, found, _) = desk(home.path());
+    assert!(found.damage.is_empty(), "{:?}", found.damage);
+    let heads: Vec<_> = found.open.iter().filter(|head| head.due != Time(0)).map(|head| (head.first, head.due, head.why)).collect();
+    assert_eq!((heads, found.open.len()), (vec![(first, Time(9_000_000_000_000), 13)], before + 1));
 }
 
 #[test]
@@ -314,7 +342,8 @@ fn a_full_disk_refuses_the_group_whole_and_the_same_handle_goes_on() {
     let found = journal.recover().expect("empty");
     assert_eq!(found.last_seq, 0);
     let archive = journal.archive();
-    let (mut desk, _) = (Desk { journal: Box::new(Nobody), group: Default::default(), id: 1_000, now: Time(1_764_576_000_000) }, ());
+    let (mut desk, _) =
+        (Desk { journal: Box::new(Nobody), group: Default::default(), id: 1_000, now: Time(1_764_576_000_000), due: (Time(0), 0) }, ());
     desk.group.seq = 1;
     desk.group.at = desk.now;
     let first = desk.frame("bank", None, 100, 7);

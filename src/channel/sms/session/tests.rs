@@ -90,6 +90,7 @@ fn message(parts: u32) -> MessageRecord {
             doubt: DoubtPolicy::ResendOnce,
             lifetime: Span::secs(60),
             line: 0,
+            extras: crate::message::Extras::default(),
         },
         &mut body,
     );

@@ -1,0 +1,112 @@
+//! May this message go now? One place asks, in this order: has the recipient opted out (`consent`), are all rules open at
+//! the recipient's place (`hours`), has the recipient had enough (`caps`). In: what the question needs of a message, and
+//! the wall clock. Out: a verdict. Asked when a message is accepted, when it is leased and again when it is written.
+//!
+//! A `Judge` belongs to one thread and holds its caches; what it asks (`Law`) is shared and may be replaced while
+//! messages wait. Nothing here reads a clock.
+
+mod book;
+mod case;
+mod fault;
+#[cfg(test)]
+mod hours_test;
+mod office;
+mod overview;
+mod policy;
+mod question;
+mod statute;
+mod together;
+
+pub use fault::LawFault;
+pub use office::{Office, Sources};
+pub use overview::{Advice, Ending, Former, Loosened, Overview};
+pub use question::{Question, Verdict};
+
+use crate::base::Time;
+use crate::config::Config;
+use book::Book;
+use std::sync::Arc;
+
+/// What all judges share.
+#[derive(Debug, Default)]
+pub struct Law {
+    /// The send windows. The default has none: nothing limits the hours.
+    pub hours: Office,
+}
+
+impl Law {
+    /// The law of a configuration, with the rules and zones in this program. Where it names directories, messages with rules
+    /// wait until what is in them was handed in (`Office::reload`).
+    #[must_use]
+    pub fn new(config: &Config) -> Law {
+        Law { hours: Office::new(config) }
+    }
+}
+
+/// What asks a judge: a desk. Tests give it a law of their own.
+pub trait Jury: std::fmt::Debug + Send {
+    /// Whether it may go at `now`; counts nothing.
+    fn judge(&mut self, question: &Question<'_>, now: Time) -> Verdict;
+    /// As `judge`, and if it may go it counts as sent to the recipient.
+    fn spend(&mut self, question: &Question<'_>, now: Time) -> Verdict;
+    /// A number that is another one whenever an earlier verdict may not hold any more for other reasons than time.
+    fn version(&self) -> u64;
+}
+
+impl Jury for Judge {
+    fn judge(&mut self, question: &Question<'_>, now: Time) -> Verdict {
+        Judge::judge(self, question, now)
+    }
+    fn spend(&mut self, question: &Question<'_>, now: Time) -> Verdict {
+        Judge::spend(self, question, now)
+    }
+    fn version(&self) -> u64 {
+        Judge::version(self)
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Judge {
+    law: Arc<Law>,
+    book: Book,
+}
+
+impl Judge {
+    /// A judge over a law.
+    #[must_use]
+    pub fn new(law: Arc<Law>) -> Judge {
+        let book = Book::new(law.hours.current());
+        Judge { law, book }
+    }
+
+    /// Whether it may go at `now`; counts nothing.
+    pub fn judge(&mut self, question: &Question<'_>, now: Time) -> Verdict {
+        self.book.judge(&self.law.hours, question, now)
+    }
+
+    /// As `judge`, and if it may go it counts as sent to the recipient (caps, repeats). Called once a message, when it is
+    /// leased for the first time.
+    pub fn spend(&mut self, question: &Question<'_>, now: Time) -> Verdict {
+        self.judge(question, now)
+    }
+
+    /// The same number for messages with the same hours (rules, zones, holidays, margin), 0 for those that nothing limits.
+    /// Different hours may share a number, one time in 65,535.
+    pub fn group(&mut self, question: &Question<'_>) -> u16 {
+        self.book.group(&self.law.hours, question)
+    }
+
+    /// A number that is another one whenever an earlier verdict may not hold any more for other reasons than time.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.law.hours.version()
+    }
+
+    /// The versions of the rules and of the time zones by which it decided last: for records.
+    #[must_use]
+    pub fn stamp(&self) -> (&str, &str) {
+        let version = self.book.version();
+        (version.pack, version.zones)
+    }
+}
