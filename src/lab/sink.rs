@@ -63,6 +63,9 @@ impl std::str::FromStr for SinkMode {
     }
 }
 
+/// Told of an event as it is taken.
+pub type Watch = Arc<dyn Fn(&Event) + Send + Sync>;
+
 /// How a sink begins.
 pub struct SinkOptions {
     /// `whsec_…`; without one, signatures are not looked at.
@@ -76,7 +79,7 @@ pub struct SinkOptions {
     /// How much is kept of each event.
     pub keep: KeepEvents,
     /// Told of each event as it is taken.
-    pub watch: Option<Arc<dyn Fn(&Event) + Send + Sync>>,
+    pub watch: Option<Watch>,
 }
 
 /// How much is kept of each event in memory.
@@ -198,7 +201,7 @@ struct Shared {
     key: Option<Key>,
     keep: KeepEvents,
     logs: bool,
-    watch: Option<Arc<dyn Fn(&Event) + Send + Sync>>,
+    watch: Option<Watch>,
     hasher: foldhash::fast::FixedState,
     mode: Mutex<(SinkMode, u64)>,
     kept: Mutex<Kept>,
