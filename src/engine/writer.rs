@@ -12,7 +12,7 @@ use crate::message::Status;
 use crate::message::outcome::Tally;
 use crate::pipeline::journal::{Acceptance, Grouping, Place, Prepared, Turn};
 use crate::pipeline::schedule::first_wait;
-use crate::storage::{Frame, Journal, StoreFault};
+use crate::storage::{Frame, Group, Journal, StoreFault};
 use crate::telemetry::Metrics;
 use crate::world::World;
 use std::collections::{HashMap, VecDeque};
@@ -203,7 +203,7 @@ impl Writer {
             self.answer(letters, &prepared);
             return Ok(());
         }
-        match self.journal.commit(&prepared.group) {
+        match self.put(&prepared.group).await {
             Ok(()) => {}
             Err(StoreFault::Full) => {
                 if self.without_room(letters, &mut prepared).await? == Written::Nothing {
@@ -223,6 +223,14 @@ impl Writer {
         journal.commits.inc();
         journal.seq.set(prepared.group.seq as i64);
         self.tell(letters, &mut prepared);
+        Ok(())
+    }
+
+    async fn put(&mut self, group: &Group) -> Result<(), StoreFault> {
+        self.journal.commit(group)?;
+        while let Some(rest) = self.journal.syncing()? {
+            tokio::time::sleep(rest.std()).await;
+        }
         Ok(())
     }
 
@@ -253,7 +261,7 @@ impl Writer {
         }
         self.journal.release_reserve();
         loop {
-            match self.journal.commit(&prepared.group) {
+            match self.put(&prepared.group).await {
                 Ok(()) => return Ok(Written::Events),
                 Err(StoreFault::Full) => tokio::time::sleep(Span::millis(200).std()).await,
                 Err(fault) => {

@@ -1,6 +1,6 @@
 //! The port every backend fills: what is committed, what is read, what is found after a crash.
 
-use crate::base::{BatchId, MessageId, Time};
+use crate::base::{BatchId, MessageId, Span, Time};
 use crate::storage::frame::{Frame, FrameHead};
 use crate::storage::people::{PersonChange, Preference, Suppression, SuppressionKey};
 use bytes::Bytes;
@@ -25,7 +25,7 @@ pub enum StoreFault {
 }
 
 /// What is made durable together: all or nothing.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Group {
     /// The position of this commit: the greatest so far plus one.
     pub seq: u64,
@@ -163,6 +163,12 @@ pub trait Journal: Send {
     fn recover(&mut self) -> Result<Recovered, StoreFault>;
     /// Makes a group durable. On return with `Ok` it survives a power cut; with `Full` nothing of it exists.
     fn commit(&mut self, group: &Group) -> Result<(), StoreFault>;
+    /// How long the last commit is still being synced; asked again after that, until it says `None`: only then is it
+    /// durable. Disks answer `commit` when they are done; the simulated one answers here, because a simulation's one
+    /// thread cannot wait in `commit`.
+    fn syncing(&mut self) -> Result<Option<Span>, StoreFault> {
+        Ok(None)
+    }
     /// Frees reserved space so that events of accepted messages still find room on a full disk; `false` when
     /// there is none left.
     fn release_reserve(&mut self) -> bool;
