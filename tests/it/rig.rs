@@ -111,7 +111,10 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn start(setup: Setup) -> Rig {
-        let world = World::real();
+        Rig::start_in(World::real(), setup).await
+    }
+
+    pub(crate) async fn start_in(world: World, setup: Setup) -> Rig {
         let habits = if setup.habits.is_empty() { "{}" } else { setup.habits };
         let personality: Personality = serde_json::from_str(habits).expect("habits");
         let record = Arc::new(Recorder::new(RecordOptions { token: TokenRule::Hashes, ..RecordOptions::default() }));

@@ -4,7 +4,7 @@
 //!
 //! States: binding → bound → unbinding; every one of them has a deadline.
 
-use crate::base::Mono;
+use crate::base::{Mono, Span};
 use crate::channel::session::{Answer, Heard, Inbound, Keys, Note, Over, Piece};
 use crate::channel::sms::content;
 use crate::channel::sms::profile::Profile;
@@ -22,6 +22,14 @@ use std::sync::Arc;
 
 /// Nacks of unknown commands after which the peer is taken for something else than an SMSC.
 const NACKS_MAX: u32 = 10;
+
+/// A PDU that has begun is whole within this: a peer that sends an octet now and then would otherwise hold the session for
+/// ever, because all it sends counts as a sign of life.
+const PARTIAL: Span = Span::secs(10);
+
+/// Octets that wait to be written while the peer goes on sending. A window of submits is 300 KB; more means that the peer
+/// asks and does not read.
+const OUT_BYTES_MAX: usize = 1 << 20;
 
 /// data_sm that wait for their acknowledgement: more than a window of receipts.
 const DATA_MAX: usize = 1_024;
@@ -42,6 +50,8 @@ pub struct Session {
     next_sequence: u32,
     /// Octets read that are not yet a whole PDU.
     partial: Vec<u8>,
+    /// When the first of them came.
+    partial_since: Option<Mono>,
     out: Vec<u8>,
     heard_at: Mono,
     spoke_at: Mono,
@@ -64,6 +74,7 @@ impl Session {
             next_sequence: profile.sequence_start,
             kind,
             partial: Vec::new(),
+            partial_since: None,
             out: Vec::new(),
             heard_at: now,
             spoke_at: now,
@@ -138,18 +149,25 @@ impl Session {
             input
         } else {
             self.partial.extend_from_slice(input);
+            // A PDU that comes octet by octet is not moved for each of them.
+            if matches!(frame::read(&self.partial, self.pdu_max()), Framed::Incomplete { .. }) {
+                return Ok(());
+            }
             joined = std::mem::take(&mut self.partial);
             &joined
         };
         loop {
-            let limit = if matches!(self.state, State::Binding { .. }) { frame::LIMIT_UNBOUND } else { frame::LIMIT_BOUND };
-            match frame::read(rest, limit) {
+            if self.out.len() > OUT_BYTES_MAX {
+                return Err(Over::Silent);
+            }
+            match frame::read(rest, self.pdu_max()) {
                 Framed::Pdu(header, pdu) => {
                     self.pdu(&header, pdu, now, hear)?;
                     rest = &rest[pdu.len()..];
                 }
                 Framed::Incomplete { .. } => {
                     self.partial.extend_from_slice(rest);
+                    self.partial_since = (!rest.is_empty()).then_some(now);
                     return Ok(());
                 }
                 Framed::Broken(bad) => {
@@ -160,6 +178,11 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// The longest PDU that is taken now.
+    fn pdu_max(&self) -> usize {
+        if matches!(self.state, State::Binding { .. }) { frame::LIMIT_UNBOUND } else { frame::LIMIT_BOUND }
     }
 
     fn pdu(&mut self, header: &Header, octets: &[u8], now: Mono, hear: &mut dyn FnMut(Heard<'_>)) -> Result<(), Over> {
@@ -337,6 +360,9 @@ impl Session {
 
     /// Serves the session's timers. `Err`: it is over.
     pub fn tick(&mut self, now: Mono) -> Result<(), Over> {
+        if self.partial_since.is_some_and(|since| now.since(since) >= PARTIAL) {
+            return Err(Over::Garbled);
+        }
         match self.state {
             State::Binding { until, .. } if now >= until => return Err(Over::BindTimeout),
             State::Unbinding { until } if now >= until => return Err(Over::Unbound),
@@ -378,13 +404,14 @@ impl Session {
     /// When `tick` next has something to do.
     #[must_use]
     pub fn deadline(&self) -> Mono {
-        match self.state {
+        let due = match self.state {
             State::Binding { until, .. } | State::Unbinding { until } => until,
             State::Bound => match self.enquiry {
                 Some((_, since)) => since + self.profile.response_timeout,
                 None => self.heard_at + self.profile.enquire_link,
             },
-        }
+        };
+        self.partial_since.map_or(due, |since| due.min(since + PARTIAL))
     }
 
     /// Asks to end the session politely; it is over when the peer answers or in a response time-out.

@@ -288,6 +288,41 @@ fn an_unbind_of_ours_ends_with_its_answer_or_in_time() {
     assert_eq!(session.tick(NOW + Span::secs(5)), Err(Over::Unbound));
 }
 
+#[test]
+fn a_pdu_that_comes_octet_by_octet_is_taken_in_ten_seconds_or_ends_the_session() {
+    let octets = deliver(7, 0, b"hello", &[]);
+    let drip = |session: &mut Session, step: Span| {
+        let (mut now, mut heard) = (NOW, 0);
+        for octet in &octets {
+            now = now + step;
+            session.read(&[*octet], now, &mut |_| heard += 1)?;
+            if now >= session.deadline() {
+                session.tick(now)?;
+            }
+        }
+        Ok(heard)
+    };
+    assert_eq!(drip(&mut bound("enquire_link = \"10m\"", Some(0x34)), Span::millis(100)), Ok(1));
+    assert_eq!(drip(&mut bound("", Some(0x34)), Span::secs(1)), Err(Over::Garbled));
+    // What is whole leaves nothing behind that could be late.
+    let mut session = bound("", Some(0x34));
+    assert_eq!(hear(&mut session, &octets[..20]), (vec![], Ok(())));
+    assert_eq!(session.deadline(), NOW + PARTIAL);
+    assert_eq!(hear(&mut session, &octets[20..]).0.len(), 1);
+    assert_eq!(session.tick(NOW + PARTIAL), Ok(()));
+}
+
+#[test]
+fn a_peer_that_asks_and_does_not_read_is_left() {
+    let mut session = bound("", Some(0x34));
+    let mut enquiries = Vec::new();
+    (0..1_000).for_each(|n| write::enquire_link(&mut enquiries, n));
+    let rounds = (0..1_000).take_while(|_| hear(&mut session, &enquiries).1.is_ok()).count();
+    assert_eq!(rounds, OUT_BYTES_MAX / enquiries.len());
+    assert_eq!(hear(&mut session, &enquiries).1, Err(Over::Silent));
+    assert!(session.out.len() <= OUT_BYTES_MAX + 16);
+}
+
 proptest::proptest! {
     #[test]
     fn no_octets_make_it_panic(octets in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..400)) {
