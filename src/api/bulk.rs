@@ -16,12 +16,13 @@ use crate::base::{BatchId, MessageId, Mono, Time};
 use crate::config::Scope;
 use crate::engine::{Engine, Refused, Taken, WhenFull};
 use crate::pipeline::accept::inflate::After;
-use crate::pipeline::accept::{BulkReader, Coding, Defaults, Draft, Inflate, Item, Refusal, check};
+use crate::pipeline::accept::{Bringing, BulkReader, Coding, Defaults, Draft, Inflate, Item, Refusal, check};
 use crate::pipeline::compose::Composing;
 use crate::pipeline::journal::{Acceptance, Drafts, Slot};
 use crate::storage::BatchRow;
 use axum::extract::Request;
 use hyper::StatusCode;
+use hyper::header::{CONNECTION, HeaderValue};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -31,6 +32,8 @@ const CHUNK_FRAMES: u32 = 8;
 const CHUNK_BYTES: usize = 1 << 20;
 /// Chunks on their way to the disk at once.
 const FLIGHT_MAX: usize = 4;
+/// A refused list of up to so many octets is read to its end, so that its connection stays.
+const DISCARD_BYTES: u64 = 4 << 20;
 /// Octets after which others get their turn on this thread: about a quarter of a millisecond of work.
 const TURN_BYTES: usize = 32 << 10;
 
@@ -48,11 +51,19 @@ async fn bring(api: &Arc<Api>, caller: &Caller, request: Request) -> Result<Repl
     let once = Once::begin(api, caller, request.headers()).await?;
     let hash = once.as_ref().map(|_| once::hash(&request));
     let bytes_max = api.config().http.bulk_bytes_max;
-    let upload = Upload::new(api, request.into_body(), bytes_max, hash)?;
+    let mut upload = Upload::new(api, request.into_body(), bytes_max, hash)?;
     if let Some(once) = once.as_ref().filter(|once| once.is_answered()) {
         return again(api, upload, once).await;
     }
     caller.may_bring(api.engine.world.mono())?;
+    if let Err(refused) = api.engine.enter(Bringing::Bulk).await {
+        let is_whole = upload.discard(DISCARD_BYTES).await;
+        let mut reply = caller.refused(refused.into()).reply();
+        if !is_whole {
+            reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        return Ok(reply);
+    }
     let bulk = Bulk::new(api, caller, BulkReader::new(format, defaults, api.bulk_limits()));
     let inflate = if coding == Coding::Identity { None } else { Some(api.inflate(coding, bytes_max)?) };
     Box::pin(bulk.run(upload, inflate, once)).await
@@ -179,6 +190,7 @@ impl<'c> Bulk<'c> {
             self.land().await?;
         }
         let messages = self.sorter.drafts.messages();
+        self.api.engine.pace(messages).await;
         let acceptance = Acceptance { frames: self.sorter.drafts.take(), ..Acceptance::default() };
         let since = self.api.engine.world.mono();
         let when_full = self.when_full();
@@ -219,6 +231,7 @@ impl<'c> Bulk<'c> {
             detail: results.detail(),
         };
         let messages = self.sorter.drafts.messages();
+        self.api.engine.pace(messages).await;
         let acceptance = Acceptance {
             frames: self.sorter.drafts.take(),
             seal: Some(row),

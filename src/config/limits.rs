@@ -163,6 +163,11 @@ pub const LANE_BYTES: Limit<u64> = limit(128 * MIB, MIB, 16 * GIB);
 pub const DRAIN: Limit<Span> = limit(s(30), ms(0), s(600));
 /// Submitted messages that await a receipt and are in the index; 40 octets each, so 800 MB when full.
 pub const AWAITING: Limit<u32> = limit(20_000_000, 1_000, 200_000_000);
+/// Messages that wait for this gateway and not for a carrier when as many come as leave: a second's work or two, so that
+/// sending does not run dry while refused callers wait their second.
+pub const AHEAD: Limit<u32> = limit(500_000, 10_000, 100_000_000);
+/// New messages a second that may come even then: 50,000 cost a twentieth of a core, and let any queue grow.
+pub const ACCEPT_MIN: Limit<u32> = limit(50_000, 100, 10_000_000);
 /// Receipts that matched nothing and are kept; about 300 octets each.
 pub const ORPHANS: Limit<u32> = limit(100_000, 0, 10_000_000);
 

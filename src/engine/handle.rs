@@ -1,10 +1,11 @@
 //! The engine as the rest of the program sees it: messages in, cancellations, look-ups, a stop. Shared by all
 //! request handlers; nothing in it is locked per message.
 
-use crate::base::{BatchId, MessageId, MessageRef};
+use crate::base::{BatchId, MessageId, MessageRef, Span};
 use crate::config::Config;
 use crate::engine::batches::Batches;
 use crate::engine::courier::Notes;
+use crate::engine::gate::Gate;
 use crate::engine::hook::CourierStats;
 use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
@@ -13,6 +14,7 @@ use crate::engine::shard::{CarrierView, ToShard};
 use crate::engine::tail::Tail;
 use crate::engine::writer::{NotDurable, ToWriter, WriterState};
 use crate::message::outcome::Tally;
+use crate::pipeline::accept::Bringing;
 use crate::pipeline::journal::{Acceptance, Place};
 use crate::storage::{Archive, StoreFault};
 use crate::telemetry::Metrics;
@@ -25,12 +27,22 @@ use tokio::sync::{Semaphore, oneshot};
 /// The journal's queue is counted in pieces of so many octets.
 const PIECE: usize = 1_024;
 
+/// The longest a bulk that is held back waits between two looks.
+const PACE_MAX: Span = Span::millis(50);
+
+/// How long a new bulk waits for its turn before it is refused: callers that send one after the other are slowed to the
+/// rate at which messages leave and see no refusal, and a flood of refused bodies is slowed, too.
+const ENTER_WAIT: Span = Span::millis(250);
+
 /// Why messages were not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refused {
     /// Too much is on its way to the disk: come again in a moment.
     #[error("the journal's queue is full")]
     Overloaded,
+    /// Too much is waiting to be sent: come again after this long.
+    #[error("sending is behind")]
+    Behind(Span),
     /// The disk is full.
     #[error("the disk is full")]
     Full,
@@ -75,6 +87,7 @@ pub struct Engine {
     pub(crate) shards: Vec<Arc<Mailbox<ToShard>>>,
     pub(crate) shard_of: HashMap<String, usize>,
     pub(crate) state: Arc<WriterState>,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) queue: Arc<Semaphore>,
     pub(crate) queue_pieces: u32,
     pub(crate) is_draining: AtomicBool,
@@ -90,6 +103,33 @@ impl Engine {
             return Err(Refused::Full);
         }
         Ok(())
+    }
+
+    /// Lets in a request that brings messages; asked before it is read. A bulk may have to wait a little.
+    ///
+    /// # Errors
+    /// `Behind` when too much waits to be sent.
+    pub async fn enter(&self, who: Bringing) -> Result<(), Refused> {
+        // One message is paid for at once, a bulk as it is read.
+        let (messages, patience) = if who == Bringing::Single { (1, Span::ZERO) } else { (0, ENTER_WAIT) };
+        let end = self.world.mono() + patience;
+        while let Err(wait) = self.gate.ask(who, messages, self.world.mono()) {
+            let now = self.world.mono();
+            if now >= end {
+                self.metrics.held_back.inc();
+                return Err(Refused::Behind(wait));
+            }
+            tokio::time::sleep(wait.min(end.since(now)).min(PACE_MAX).std()).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until `messages` more of a bulk that was let in may come.
+    pub async fn pace(&self, messages: u32) {
+        while let Err(wait) = self.gate.ask(Bringing::Bulk, messages, self.world.mono()) {
+            // Looked at again soon: what waits may be gone by then.
+            tokio::time::sleep(wait.min(PACE_MAX).std()).await;
+        }
     }
 
     /// Hands messages to the journal. The answer comes when they are durable: only then may anybody be told.

@@ -2,6 +2,7 @@
 
 use crate::channel::sms::Profile;
 use crate::config::{self, Config};
+use crate::engine::gate::Gate;
 use crate::engine::report::Reporter;
 use crate::pipeline::desk::{Desk, Receipts, Rules};
 use crate::pipeline::submit::settle::Limits;
@@ -21,7 +22,13 @@ pub(crate) struct Slot0 {
     pub(crate) inbound_account: Box<str>,
 }
 
-pub(crate) fn slot(carrier: &config::Carrier, config: &Config, metrics: &Arc<Metrics>, seed: u64) -> Slot0 {
+pub(crate) fn slot(
+    carrier: &config::Carrier,
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    (gate, index): (&Arc<Gate>, usize),
+    seed: u64,
+) -> Slot0 {
     let kinds: Vec<BindKind> = match carrier.bind {
         config::Bind::Transceiver => vec![BindKind::Transceiver; usize::from(carrier.binds)],
         config::Bind::TransmitterReceiver => {
@@ -33,7 +40,7 @@ pub(crate) fn slot(carrier: &config::Carrier, config: &Config, metrics: &Arc<Met
     Slot0 {
         desk: Desk::new(rules(carrier, config), kinds.len(), seed),
         profile: Arc::new(Profile::new(carrier, seed)),
-        reporter: Reporter::new(metrics.carrier(&carrier.name), kinds.len()),
+        reporter: Reporter::new(metrics.carrier(&carrier.name), kinds.len(), gate.clone(), index),
         kinds,
         inbound_account: inbound_account.into(),
     }

@@ -5,6 +5,7 @@ use crate::config::{self, Config};
 use crate::engine::batches::Batches;
 use crate::engine::courier::Courier;
 use crate::engine::driver::{self, Endpoint};
+use crate::engine::gate::Gate;
 use crate::engine::handle::{Engine, WriterNotes};
 use crate::engine::hook;
 use crate::engine::ids::Ids;
@@ -100,8 +101,9 @@ pub async fn start(
 
     let seed = world.entropy.next_u64();
     let mut slots = Vec::new();
-    for carrier in &config.carriers {
-        slots.push(slot(carrier, &config, &metrics, seed));
+    let gate = Arc::new(Gate::new(config.carriers.len(), u64::from(config.engine.ahead_max), u64::from(config.engine.accept_min)));
+    for (index, carrier) in config.carriers.iter().enumerate() {
+        slots.push(slot(carrier, &config, &metrics, (&gate, index), seed));
     }
     let found = restore(&world, &config, &recovered, archive.as_ref(), &mut slots, &batches)?;
 
@@ -120,6 +122,7 @@ pub async fn start(
         shards: boxes.clone(),
         shard_of: shard_of.clone(),
         state: state.clone(),
+        gate,
         queue: Arc::new(Semaphore::new(queue_pieces as usize)),
         queue_pieces,
         is_draining: AtomicBool::new(false),

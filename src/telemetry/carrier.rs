@@ -26,6 +26,7 @@ pub(super) struct Carriers {
     reconnects: Counters,
     inbound: Counters,
     queue: Gauges,
+    ahead: Gauges,
     open: Gauges,
     in_doubt: Gauges,
     orphans: Gauges,
@@ -60,6 +61,7 @@ impl Carriers {
             reconnects: to.counters("relais_reconnects_total", by, "Attempts to bind again"),
             inbound: to.counters("relais_inbound_total", by, "Messages from handsets"),
             queue: to.gauges("relais_queue_messages", by, "Messages neither leased nor final"),
+            ahead: to.gauges("relais_ahead_messages", by, "Messages that wait for this gateway, not for the carrier or for their time"),
             open: to.gauges("relais_open_messages", by, "Messages between their first lease and their final status"),
             in_doubt: to.gauges("relais_in_doubt", by, "Messages held in doubt"),
             orphans: to.gauges("relais_orphans", by, "Receipts kept that match no message yet"),
@@ -107,6 +109,7 @@ impl Carriers {
             reconnects: counter(&self.reconnects),
             inbound: counter(&self.inbound),
             queue: gauge(&self.queue),
+            ahead: gauge(&self.ahead),
             open: gauge(&self.open),
             in_doubt: gauge(&self.in_doubt),
             orphans: gauge(&self.orphans),
@@ -182,6 +185,8 @@ pub struct CarrierMetrics {
     pub inbound: Counter,
     /// Messages neither leased nor final.
     pub queue: Gauge,
+    /// Of these, what waits for this gateway.
+    pub ahead: Gauge,
     /// Messages between first lease and final status.
     pub open: Gauge,
     /// Messages held in doubt.

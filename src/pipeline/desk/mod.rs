@@ -8,6 +8,7 @@
 
 mod answer;
 pub mod effects;
+pub mod held;
 mod lease;
 mod receipt;
 mod restore;
