@@ -48,7 +48,7 @@ async fn bring(api: &Api, caller: &Caller, request: Request) -> Result<Reply, Pr
     let world = &api.engine.world;
     let began = world.mono();
     caller.may_bring(began)?;
-    api.engine.enter(Bringing::Single).await?;
+    api.engine.enter(Bringing::Single, 1).await?;
     let Made { frames, segments, encoding, client_ref } = make(api, caller, &body)?;
     let given = Given::Message { id: None, segments, encoding, client_ref };
     let answer = once.as_ref().map(|once| once.answer(api, hash, &given));

@@ -64,6 +64,8 @@ pub const HEADER_BYTES: Limit<u64> = limit(16 * KIB, 8 * KIB, 64 * KIB);
 pub const HTTP_CONNECTIONS: Limit<u32> = limit(1_024, 1, 65_536);
 /// Accepted octets that wait for a commit; above it the answer is 503. At 100 MB/s of disk this is under a second.
 pub const JOURNAL_QUEUE: Limit<u64> = limit(64 * MIB, MIB, 4 * GIB);
+/// How much the threads that read bulks give way to those that send: at 10 they get a tenth of a core that others want.
+pub const BULK_NICENESS: Limit<u8> = limit(10, 0, 19);
 
 // Accounts.
 

@@ -105,14 +105,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Lets in a request that brings messages; asked before it is read. A bulk may have to wait a little.
+    /// Lets in a request that brings about so many messages; asked before it is read. A bulk may have to wait a little.
     ///
     /// # Errors
     /// `Behind` when too much waits to be sent.
-    pub async fn enter(&self, who: Bringing) -> Result<(), Refused> {
-        // One message is paid for at once, a bulk as it is read.
-        let (messages, patience) = if who == Bringing::Single { (1, Span::ZERO) } else { (0, ENTER_WAIT) };
-        let end = self.world.mono() + patience;
+    pub async fn enter(&self, who: Bringing, messages: u32) -> Result<(), Refused> {
+        let end = self.world.mono() + if who == Bringing::Single { Span::ZERO } else { ENTER_WAIT };
         while let Err(wait) = self.gate.ask(who, messages, self.world.mono()) {
             let now = self.world.mono();
             if now >= end {
