@@ -32,7 +32,7 @@ const PACE_MAX: Span = Span::millis(50);
 
 /// How long a new bulk waits for its turn before it is refused: callers that send one after the other are slowed to the
 /// rate at which messages leave and see no refusal, and a flood of refused bodies is slowed, too.
-const ENTER_WAIT: Span = Span::millis(250);
+const ENTER_WAIT: Span = Span::secs(1);
 
 /// Why messages were not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
