@@ -3,8 +3,12 @@
 
 use crate::base::{Mono, Span};
 use crate::pipeline::accept::{Bringing, Governor};
+use crate::world::World;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
+
+/// The longest the first in line waits between two looks.
+const LOOK_MAX: Span = Span::millis(50);
 
 /// What a shard says of one carrier.
 #[derive(Debug, Default)]
@@ -22,6 +26,10 @@ pub struct Gate {
     /// Up to so many waiting messages the governor need not be asked.
     open_below: u64,
     governor: Mutex<Governor>,
+    /// Those who wait stand in line, new bulks and those being read each in theirs: only the first looks again, and a
+    /// flood of waiting bulks costs nothing.
+    door: tokio::sync::Mutex<()>,
+    inside: tokio::sync::Mutex<()>,
 }
 
 impl Gate {
@@ -29,21 +37,67 @@ impl Gate {
     #[must_use]
     pub fn new(carriers: usize, ahead_max: u64, accept_min: u64) -> Gate {
         let cells = (0..carriers).map(|_| Cell::default()).collect();
-        Gate { cells, open_below: Governor::open_below(ahead_max), governor: Mutex::new(Governor::new(ahead_max, accept_min)) }
+        Gate {
+            cells,
+            open_below: Governor::open_below(ahead_max),
+            governor: Mutex::new(Governor::new(ahead_max, accept_min)),
+            door: tokio::sync::Mutex::default(),
+            inside: tokio::sync::Mutex::default(),
+        }
     }
 
     pub(crate) fn cell(&self, carrier: usize) -> &Cell {
         &self.cells[carrier]
     }
 
+    fn ahead(&self) -> u64 {
+        self.cells.iter().map(|cell| cell.ahead.load(Relaxed)).sum()
+    }
+
+    fn is_open(&self) -> bool {
+        self.ahead() <= self.open_below
+    }
+
     /// See `Governor::ask`.
     pub(crate) fn ask(&self, who: Bringing, messages: u32, now: Mono) -> Result<(), Span> {
-        let ahead = self.cells.iter().map(|cell| cell.ahead.load(Relaxed)).sum();
+        let ahead = self.ahead();
         if ahead <= self.open_below {
             return Ok(());
         }
         let left = self.cells.iter().map(|cell| cell.left.load(Relaxed)).sum();
         self.governor.lock().unwrap_or_else(PoisonError::into_inner).ask(who, messages, ahead, left, now)
+    }
+}
+
+impl Gate {
+    /// Waits at the door until a bulk that brings about so many messages may come, or for as long as it has patience.
+    ///
+    /// # Errors
+    /// How long until it is worth asking again.
+    pub(crate) async fn wait(&self, world: &World, messages: u32, patience: Span) -> Result<(), Span> {
+        if self.is_open() {
+            return Ok(());
+        }
+        let first = async {
+            let _first = self.door.lock().await;
+            self.first(world, messages).await;
+        };
+        tokio::time::timeout(patience.std(), first).await.map_err(|_| patience)
+    }
+
+    /// Waits until so many more messages of a bulk that is being read may come.
+    pub(crate) async fn pace(&self, world: &World, messages: u32) {
+        if !self.is_open() {
+            let _first = self.inside.lock().await;
+            self.first(world, messages).await;
+        }
+    }
+
+    async fn first(&self, world: &World, messages: u32) {
+        while let Err(wait) = self.ask(Bringing::Bulk, messages, world.mono()) {
+            // Looked at again soon: what waits may be gone by then.
+            tokio::time::sleep(wait.min(LOOK_MAX).std()).await;
+        }
     }
 }
 
@@ -59,5 +113,17 @@ mod tests {
             let came = (0..10).filter(|_| gate.ask(Bringing::Bulk, 1_000, Mono(1_000_000)).is_ok()).count();
             assert_eq!(came == 10, is_open, "{carrier} {ahead}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_bulk_is_refused_when_its_patience_in_line_is_over_and_none_waits_at_an_open_gate() {
+        let (gate, world) = (Gate::new(1, 4, 1), World::real());
+        gate.pace(&world, u32::MAX).await;
+        gate.cell(0).ahead.store(2, Relaxed);
+        // What is begun is taken whole; it is owed for days.
+        gate.pace(&world, 1_000_000).await;
+        assert_eq!(gate.wait(&world, 1, Span::millis(1)).await, Err(Span::millis(1)));
+        gate.cell(0).ahead.store(1, Relaxed);
+        assert_eq!(gate.wait(&world, 1, Span::secs(3_600)).await, Ok(()));
     }
 }

@@ -27,12 +27,9 @@ use tokio::sync::{Semaphore, oneshot};
 /// The journal's queue is counted in pieces of so many octets.
 const PIECE: usize = 1_024;
 
-/// The longest a bulk that is held back waits between two looks.
-const PACE_MAX: Span = Span::millis(50);
-
 /// How long a new bulk waits for its turn before it is refused: callers that send one after the other are slowed to the
 /// rate at which messages leave and see no refusal, and a flood of refused bodies is slowed, too.
-const ENTER_WAIT: Span = Span::secs(1);
+const ENTER_WAIT: Span = Span::millis(500);
 
 /// Why messages were not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -105,29 +102,24 @@ impl Engine {
         Ok(())
     }
 
-    /// Lets in a request that brings about so many messages; asked before it is read. A bulk may have to wait a little.
+    /// Lets in a request that brings about so many messages; asked before it is read. A bulk may have to wait in line.
     ///
     /// # Errors
     /// `Behind` when too much waits to be sent.
     pub async fn enter(&self, who: Bringing, messages: u32) -> Result<(), Refused> {
-        let end = self.world.mono() + if who == Bringing::Single { Span::ZERO } else { ENTER_WAIT };
-        while let Err(wait) = self.gate.ask(who, messages, self.world.mono()) {
-            let now = self.world.mono();
-            if now >= end {
-                self.metrics.held_back.inc();
-                return Err(Refused::Behind(wait));
-            }
-            tokio::time::sleep(wait.min(end.since(now)).min(PACE_MAX).std()).await;
-        }
-        Ok(())
+        let entered = match who {
+            Bringing::Single => self.gate.ask(who, messages, self.world.mono()),
+            Bringing::Bulk => self.gate.wait(&self.world, messages, ENTER_WAIT).await,
+        };
+        entered.map_err(|wait| {
+            self.metrics.held_back.inc();
+            Refused::Behind(wait)
+        })
     }
 
     /// Waits until `messages` more of a bulk that was let in may come.
     pub async fn pace(&self, messages: u32) {
-        while let Err(wait) = self.gate.ask(Bringing::Bulk, messages, self.world.mono()) {
-            // Looked at again soon: what waits may be gone by then.
-            tokio::time::sleep(wait.min(PACE_MAX).std()).await;
-        }
+        self.gate.pace(&self.world, messages).await;
     }
 
     /// Hands messages to the journal. The answer comes when they are durable: only then may anybody be told.
