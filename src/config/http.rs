@@ -38,6 +38,8 @@ pub struct Http {
     pub connections_max: u32,
     /// Accepted octets waiting for their commit, above which the answer is 503.
     pub journal_queue_bytes_max: u64,
+    /// How much the threads that read bulks give way.
+    pub bulk_niceness: u8,
 }
 
 /// PEM files.
@@ -66,5 +68,6 @@ pub(super) fn read(r: &mut Reader<'_>) -> Http {
         keep_alive: r.span("keep_alive", &limits::KEEP_ALIVE),
         connections_max: r.integer("connections_max", &limits::HTTP_CONNECTIONS),
         journal_queue_bytes_max: r.bytes("journal_queue_bytes_max", &limits::JOURNAL_QUEUE),
+        bulk_niceness: r.integer("bulk_niceness", &limits::BULK_NICENESS),
     }
 }

@@ -66,6 +66,8 @@ pub const HEADER_BYTES: Limit<u64> = limit(16 * KIB, 8 * KIB, 64 * KIB);
 pub const HTTP_CONNECTIONS: Limit<u32> = limit(1_024, 1, 65_536);
 /// Accepted octets that wait for a commit; above it the answer is 503. At 100 MB/s of disk this is under a second.
 pub const JOURNAL_QUEUE: Limit<u64> = limit(64 * MIB, MIB, 4 * GIB);
+/// How much the threads that read bulks give way to those that send: at 10 they get a tenth of a core that others want.
+pub const BULK_NICENESS: Limit<u8> = limit(10, 0, 19);
 
 // Accounts.
 
@@ -171,6 +173,11 @@ pub const LANE_BYTES: Limit<u64> = limit(128 * MIB, MIB, 16 * GIB);
 pub const DRAIN: Limit<Span> = limit(s(30), ms(0), s(600));
 /// Submitted messages that await a receipt and are in the index; 40 octets each, so 800 MB when full.
 pub const AWAITING: Limit<u32> = limit(20_000_000, 1_000, 200_000_000);
+/// Messages that wait for this gateway and not for a carrier when as many come as leave: a second's work or two, so that
+/// sending does not run dry while refused callers wait their second.
+pub const AHEAD: Limit<u32> = limit(500_000, 10_000, 100_000_000);
+/// New messages a second that may come even then: 50,000 cost a twentieth of a core, and let any queue grow.
+pub const ACCEPT_MIN: Limit<u32> = limit(50_000, 100, 10_000_000);
 /// Receipts that matched nothing and are kept; about 300 octets each.
 pub const ORPHANS: Limit<u32> = limit(100_000, 0, 10_000_000);
 /// How long the wall clock must have been steady after a jump: a time service that steps does so once or twice.

@@ -4,6 +4,7 @@
 pub mod batches;
 pub mod courier;
 pub mod driver;
+pub mod gate;
 pub mod handle;
 mod handsets;
 pub mod hook;

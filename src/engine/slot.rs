@@ -3,6 +3,7 @@
 use crate::channel::sms::Profile;
 use crate::config::{self, Config};
 use crate::directory::judge::Jury;
+use crate::engine::gate::Gate;
 use crate::engine::handsets::Handsets;
 use crate::engine::report::Reporter;
 use crate::engine::writer::WriterState;
@@ -28,6 +29,7 @@ pub(crate) fn slot(
     carrier: &config::Carrier,
     config: &Config,
     metrics: &Arc<Metrics>,
+    (gate, index): (&Arc<Gate>, usize),
     seed: u64,
     jury: Box<dyn Jury>,
     state: &Arc<WriterState>,
@@ -43,7 +45,7 @@ pub(crate) fn slot(
     Slot0 {
         desk: Desk::new(rules(carrier, config), kinds.len(), seed, jury),
         profile: Arc::new(Profile::new(carrier, seed)),
-        reporter: Reporter::new(metrics.carrier(&carrier.name), kinds.len()),
+        reporter: Reporter::new(metrics.carrier(&carrier.name), kinds.len(), gate.clone(), index),
         kinds,
         handsets: Handsets::new(carrier, inbound_account, &config.engine, state.clone()),
     }

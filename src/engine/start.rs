@@ -6,6 +6,7 @@ use crate::directory::judge::{Judge, Jury, Law};
 use crate::engine::batches::Batches;
 use crate::engine::courier::Courier;
 use crate::engine::driver::{self, Endpoint};
+use crate::engine::gate::Gate;
 use crate::engine::handle::{Engine, REVIVAL_NOTE, WriterNotes};
 use crate::engine::hook;
 use crate::engine::ids::Ids;
@@ -128,8 +129,9 @@ pub async fn start_under(
     let ears = Ears::new(consent.clone(), &config);
     let rules = Rules::new(&config, consent.clone(), metrics.ending_tables.clone());
     let mut slots = Vec::new();
-    for carrier in &config.carriers {
-        slots.push(slot(carrier, &config, &metrics, seed, jury(&rules.law), &state));
+    let gate = Arc::new(Gate::new(config.carriers.len(), u64::from(config.engine.ahead_max), u64::from(config.engine.accept_min)));
+    for (index, carrier) in config.carriers.iter().enumerate() {
+        slots.push(slot(carrier, &config, &metrics, (&gate, index), seed, jury(&rules.law), &state));
     }
     let revival = revival(&world, &config, &recovered, archive.as_ref())?;
     if revival == Revival::Held {
@@ -156,6 +158,7 @@ pub async fn start_under(
         shards: boxes.clone(),
         shard_of: shard_of.clone(),
         state: state.clone(),
+        gate,
         queue: Arc::new(Semaphore::new(queue_pieces as usize)),
         queue_pieces,
         is_draining: AtomicBool::new(false),

@@ -29,6 +29,7 @@ pub(super) struct Carriers {
     keywords: Counters,
     unread: Counters,
     queue: Gauges,
+    ahead: Gauges,
     open: Gauges,
     in_doubt: Gauges,
     orphans: Gauges,
@@ -67,6 +68,7 @@ impl Carriers {
             keywords: to.counters("relais_inbound_keywords_total", &["carrier", "keyword"], "Messages from handsets, by what they ask for"),
             unread: to.counters("relais_inbound_unread_total", by, "Messages that ask for something from a sender that is no number"),
             queue: to.gauges("relais_queue_messages", by, "Messages neither leased nor final"),
+            ahead: to.gauges("relais_ahead_messages", by, "Messages that wait for this gateway, not for the carrier or for their time"),
             open: to.gauges("relais_open_messages", by, "Messages between their first lease and their final status"),
             in_doubt: to.gauges("relais_in_doubt", by, "Messages held in doubt"),
             orphans: to.gauges("relais_orphans", by, "Receipts kept that match no message yet"),
@@ -120,6 +122,7 @@ impl Carriers {
                 unread: counter(&self.unread),
             },
             queue: gauge(&self.queue),
+            ahead: gauge(&self.ahead),
             open: gauge(&self.open),
             in_doubt: gauge(&self.in_doubt),
             orphans: gauge(&self.orphans),
@@ -199,6 +202,8 @@ pub struct CarrierMetrics {
     pub asked: KeywordMetrics,
     /// Messages neither leased nor final.
     pub queue: Gauge,
+    /// Of these, what waits for this gateway.
+    pub ahead: Gauge,
     /// Messages between first lease and final status.
     pub open: Gauge,
     /// Messages held in doubt.

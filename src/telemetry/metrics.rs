@@ -37,6 +37,8 @@ pub struct Metrics {
     pub journal: JournalMetrics,
     /// Lines of bulk requests read, believed or not.
     pub bulk_lines: Counter,
+    /// Requests refused because sending is behind.
+    pub held_back: Counter,
     /// Connections of the HTTP interface that are open.
     pub http_connections: Gauge,
     /// Jumps of the wall clock.
@@ -61,6 +63,7 @@ impl Metrics {
             ending_tables: to.gauge("relais_ending_tables", "Holiday tables in their last year or past it"),
             http: Http::declare(&mut to),
             http_connections: to.gauge("relais_http_connections", "Connections of the HTTP interface that are open"),
+            held_back: to.counter("relais_held_back_total", "Requests refused because too much waits to be sent"),
             bulk_lines: to.counter("relais_bulk_lines_total", "Lines of bulk requests read, believed or not"),
             account_families: Accounts::declare(&mut to),
             consent: ConsentMetrics::declare(&mut to),

@@ -28,7 +28,7 @@ pub fn smpp34_smsc(dir: &Path, record: &Path) -> (Process, u16) {
 
 /// The same, with ISO 8859-1 behind data_coding 0.
 pub fn smpp34_smsc_of_latin_1(dir: &Path, record: &Path) -> (Process, u16) {
-    let mut command = Command::new(venv().join("bin/python"));
+    let mut command = Command::new(venv("venv", SMPP34).join("bin/python"));
     command.arg(script("smpp34_smsc.py")).arg(record).arg("latin-1");
     started("smpp34", dir, command)
 }

@@ -8,6 +8,7 @@
 
 mod answer;
 pub mod effects;
+pub mod held;
 mod hold;
 mod law;
 mod lease;
