@@ -1,4 +1,4 @@
-//! Advice without sending: what a text costs, what a number is, when a message may go, what a reply means. Nothing is
+//! Advice without sending: what a number is, when a message may go, what a reply means. Nothing is
 //! stored. The answers come from the same code the journey uses or will use, so the numbers agree by construction.
 
 use crate::api::caller::Caller;
@@ -6,60 +6,16 @@ use crate::api::problem::Problem;
 use crate::api::query;
 use crate::api::reply::{Reply, json};
 use crate::api::state::Api;
-use crate::api::upload::{Upload, media};
 use crate::base::{Span, Time};
-use crate::channel::sms::preview;
-use crate::config::{self, Scope};
+use crate::config::Scope;
 use crate::directory::hours::{Ask, CalendarRef, Channel, Zone};
 use crate::directory::judge::{Question, Verdict};
 use crate::directory::keywords::{Class as Meaning, Keywords};
 use crate::message::Class;
-use crate::pipeline::accept::{Code, Format};
 use axum::extract::Request;
 use hyper::StatusCode;
-use serde::Deserialize;
 use serde_json::json as document;
 use std::sync::Arc;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Asked {
-    text: String,
-    #[serde(default)]
-    split: Option<String>,
-}
-
-/// What a text becomes on the network.
-pub(super) async fn preview(api: Arc<Api>, request: Request) -> Result<Reply, Problem> {
-    let caller = Caller::of(&api, request.headers(), Scope::Read)?;
-    query::none(request.uri().query())?;
-    let (format, coding) = media(request.headers())?;
-    if format != Format::Json {
-        return Err(Problem::header(Code::UnsupportedMediaType, "Content-Type", "expected application/json"));
-    }
-    let mut upload = Upload::new(&api, request.into_body(), api.config().http.body_bytes_max, None)?;
-    let body = upload.whole(&api, coding).await?;
-    let asked: Asked = serde_json::from_slice(&body)
-        .map_err(|_| Problem::new(Code::MalformedJson, "expected an object with text, and split if you like"))?;
-    let split = match asked.split.as_deref() {
-        None | Some("grapheme") => config::Split::Grapheme,
-        Some("codepoint") => config::Split::Codepoint,
-        Some(_) => return Err(Problem::new(Code::MalformedJson, "split is \"grapheme\" or \"codepoint\"")),
-    };
-    let preview = preview::preview(&asked.text, split, caller.customer().concat);
-    Ok(json(
-        StatusCode::OK,
-        &document!({
-            "encoding": preview.encoding.word(),
-            "units": preview.units,
-            "segments": preview.segments,
-            "per_segment_units": preview.per_segment_units,
-            "units_left": preview.units_left,
-            "forced_by": preview.forced_by.map(|(character, at)| document!({ "character": character, "at": at })),
-            "with_substitution": preview.with_substitution.map(|with| document!({ "encoding": with.encoding.word(), "segments": with.segments })),
-        }),
-    ))
-}
 
 /// What a number is.
 pub(super) async fn lookup(api: Arc<Api>, request: Request) -> Result<Reply, Problem> {

@@ -12,7 +12,7 @@ use crate::message::event::PartState;
 use crate::message::log::read_events;
 use crate::message::record::MessageRecord;
 use crate::message::{Event, Life, Reason, Status};
-use crate::pipeline::desk::first_wait;
+use crate::pipeline::schedule::first_wait;
 use crate::storage::{Archive, Frame, StoreFault};
 use axum::extract::Request;
 use hyper::StatusCode;
@@ -122,7 +122,7 @@ impl Found {
             from: record.sender().to_owned(),
             channel: record.channel().word(),
             class: record.class_of().word(),
-            segments: record.count(),
+            segments: record.segments(),
             encoding: record.encoded().word(),
             client_ref: some(record.reference()),
             batch: head.batch.map(|batch| batch.to_string()),
@@ -238,7 +238,7 @@ impl Found {
                     let carrier_code = Some(*command_status).filter(|code| *code != 0);
                     entries.push(Entry { status: Some(status.word()), reason: Some(reason.word()), carrier_code, ..entry("ended") });
                 }
-                Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } => {}
+                Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } | Event::InboundPart(_) => {}
             }
         }
         entries

@@ -3,7 +3,9 @@
 use crate::api::problem::Problem;
 use crate::api::reply::Reply;
 use crate::api::state::Api;
-use crate::api::{advise, batch, bulk, cancel, explain, list, message, reschedule, revoke, rules, service, single};
+use crate::api::{
+    advise, batch, bulk, cancel, explain, import, list, message, people, preference, preview, reschedule, revoke, rules, service, single,
+};
 use crate::base::Mono;
 use crate::pipeline::accept::Code;
 use crate::telemetry::RouteMetrics;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 type Handler = fn(Arc<Api>, Request) -> BoxFuture<'static, Result<Reply, Problem>>;
 
 /// Method, pattern, handler.
-const ROUTES: [(&str, &str, Handler); 23] = [
+const ROUTES: [(&str, &str, Handler); 32] = [
     ("POST", "/v1/messages", |api, request| Box::pin(single::post(api, request))),
     ("GET", "/v1/messages", |api, request| Box::pin(list::get(api, request))),
     ("GET", "/v1/messages/{id}", |api, request| Box::pin(message::get(api, request))),
@@ -29,7 +31,15 @@ const ROUTES: [(&str, &str, Handler); 23] = [
     ("POST", "/v1/batches/{id}/cancel", |api, request| Box::pin(cancel::batch(api, request))),
     ("POST", "/v1/cancel", |api, request| Box::pin(revoke::post(api, request))),
     ("POST", "/v1/explain", |api, request| Box::pin(explain::post(api, request))),
-    ("POST", "/v1/preview", |api, request| Box::pin(advise::preview(api, request))),
+    ("GET", "/v1/suppressions", |api, request| Box::pin(people::get(api, request))),
+    ("POST", "/v1/suppressions", |api, request| Box::pin(people::post(api, request))),
+    ("DELETE", "/v1/suppressions", |api, request| Box::pin(people::delete(api, request))),
+    ("POST", "/v1/suppressions/import", |api, request| Box::pin(import::post(api, request))),
+    ("GET", "/v1/suppressions/export", |api, request| Box::pin(people::export(api, request))),
+    ("GET", "/v1/preferences/{number}", |api, request| Box::pin(preference::get(api, request))),
+    ("PUT", "/v1/preferences/{number}", |api, request| Box::pin(preference::put(api, request))),
+    ("DELETE", "/v1/preferences/{number}", |api, request| Box::pin(preference::delete(api, request))),
+    ("POST", "/v1/preview", |api, request| Box::pin(preview::post(api, request))),
     ("GET", "/v1/lookup/{number}", |api, request| Box::pin(advise::lookup(api, request))),
     ("GET", "/v1/next-opening", |api, request| Box::pin(advise::next_opening(api, request))),
     ("GET", "/v1/keywords/classify", |api, request| Box::pin(advise::classify(api, request))),
@@ -37,6 +47,7 @@ const ROUTES: [(&str, &str, Handler); 23] = [
     ("POST", "/v1/rules/reload", |api, request| Box::pin(rules::reload(api, request))),
     ("GET", "/v1/carriers", |api, request| Box::pin(service::carriers(api, request))),
     ("GET", "/v1/webhooks/dead", |api, request| Box::pin(service::dead(api, request))),
+    ("POST", "/v1/release", |api, request| Box::pin(service::release(api, request))),
     ("GET", "/livez", |api, request| Box::pin(service::live(api, request))),
     ("GET", "/readyz", |api, request| Box::pin(service::ready(api, request))),
     ("GET", "/metrics", |api, request| Box::pin(service::metrics(api, request))),
@@ -50,6 +61,8 @@ pub(super) fn router(api: &Arc<Api>) -> Router {
         let filter = match method {
             "POST" => MethodFilter::POST,
             "PATCH" => MethodFilter::PATCH,
+            "PUT" => MethodFilter::PUT,
+            "DELETE" => MethodFilter::DELETE,
             _ => MethodFilter::GET,
         };
         let (api, metrics) = (api.clone(), api.engine.metrics.route(&format!("{method} {pattern}")));

@@ -14,7 +14,7 @@ use crate::base::MessageId;
 use crate::config::Scope;
 use crate::engine::{Refused, Taken, WhenFull};
 use crate::message::{Encoding, Status};
-use crate::pipeline::accept::{Code, Defaults, Format, MessageReader};
+use crate::pipeline::accept::{Bringing, Code, Defaults, Format, MessageReader};
 use crate::pipeline::intake::Admitted;
 use crate::pipeline::intake::sender::Arrival;
 use crate::pipeline::journal::{Acceptance, Drafts, FrameDraft, Place};
@@ -57,6 +57,7 @@ async fn bring(api: &Api, caller: &Caller, request: Request) -> Result<Reply, Pr
     let world = &api.engine.world;
     let began = world.mono();
     caller.may_bring(began)?;
+    api.engine.enter(Bringing::Single, 1).await?;
     let Made { frames, segments, encoding, wait, client_ref, arrival } = make(api, caller, &body)?;
     let given = Given::Message { id: None, segments, encoding, wait, client_ref };
     let answer = once.as_ref().map(|once| once.answer(api, hash, &given));

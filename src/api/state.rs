@@ -11,7 +11,11 @@ use crate::pipeline::accept::{AccountRules, BulkLimits, Coding, Country, Inflate
 use crate::pipeline::intake::{Intake, Terms};
 use crate::pipeline::route::Routes;
 use crate::telemetry::AccountMetrics;
+use crate::world::Pool;
 use std::sync::Arc;
+
+/// Threads that read bulks: each takes in more than a million messages a second.
+const READERS: usize = 2;
 
 /// One account, ready to be served.
 pub(super) struct Customer {
@@ -34,6 +38,8 @@ pub(super) struct Api {
     pub(super) carriers: Vec<String>,
     pub(super) routes: Routes,
     pub(super) atlas: Arc<Atlas>,
+    /// Where bulks are read: threads that give way, so that sending comes first when cores are short.
+    pub(super) readers: Option<Pool>,
     /// Requests with an idempotency key that are being served.
     pub(super) in_progress: Arc<InProgress>,
 }
@@ -55,6 +61,7 @@ impl Api {
             customers: config.accounts.iter().map(customer).collect(),
             carriers: config.carriers.iter().map(|carrier| carrier.name.clone()).collect(),
             routes: Routes::new(&config.routes, &config.carriers),
+            readers: engine.world.start.pool("bulks", READERS, config.http.bulk_niceness),
             in_progress: Arc::default(),
             atlas,
             engine,
@@ -116,6 +123,10 @@ fn rules(account: &config::Account, atlas: &Arc<Atlas>) -> AccountRules {
         },
         country: account.default_region.as_deref().and_then(Country::parse),
         atlas: Some(atlas.clone()),
+        substitute: account.substitute,
+        transliterate: account.transliterate,
+        stop_mention: account.stop_mention.as_deref().unwrap_or_default().into(),
+        protocol_ids: account.protocol_ids.clone(),
         ..AccountRules::default()
     }
 }

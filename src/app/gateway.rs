@@ -167,6 +167,14 @@ impl Gateway {
     }
 }
 
+impl Drop for Gateway {
+    /// What was not stopped ends at once, as a kill would end it; nothing is waited for.
+    fn drop(&mut self) {
+        [&self.api, &self.upkeep, &self.couriers].into_iter().for_each(tokio::task::JoinHandle::abort);
+        self.parts.iter().for_each(|(_, part)| part.abort());
+    }
+}
+
 /// A journal, and what moves its log into its files.
 pub struct Opened {
     /// The journal.
@@ -214,6 +222,7 @@ async fn look_after(engine: Arc<Engine>, stop: CancellationToken) {
     let mut last: Vec<[u64; 3]> = vec![[0; 3]; engine.couriers.len()];
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(UPKEEP_EVERY.std()) => {}
         }

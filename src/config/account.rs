@@ -4,7 +4,8 @@ use super::key::KeyHash;
 use super::law::{self, AccountHours};
 use super::limits;
 use super::reader::Reader;
-use super::rules::{COUNTRY, HASH, NAME, SENDER};
+use super::rules::{HASH, NAME, REGION, SENDER, STOP_MENTION};
+use super::text::{PROTOCOL_IDS, ProtocolId, SUBSTITUTES, Substitute, TRANSLITERATIONS, Transliterate};
 use super::values::Choices;
 use crate::base::Time;
 
@@ -21,6 +22,14 @@ pub struct Account {
     pub split: Split,
     /// How the parts of a long text say that they belong together.
     pub concat: Concat,
+    /// Whether texts are made cheaper when their message does not say.
+    pub substitute: Substitute,
+    /// Whose letters are respelt when the message does not say.
+    pub transliterate: Transliterate,
+    /// What marketing texts must end with; appended to those that lack it.
+    pub stop_mention: Option<String>,
+    /// Which TP-PIDs it may ask for.
+    pub protocol_ids: Vec<ProtocolId>,
     /// The class of messages that do not say theirs.
     pub default_class: Class,
     /// What is done with messages in doubt.
@@ -37,6 +46,10 @@ pub struct Account {
     pub default_region: Option<String>,
     /// The share of this account where accounts compete.
     pub weight: u8,
+    /// The classes that a recipient's stop stops.
+    pub stop_classes: Vec<Class>,
+    /// How far a recipient's stop reaches.
+    pub stop_scope: StopScope,
     /// What it adds to the send windows and takes from them.
     pub hours: AccountHours,
 }
@@ -111,6 +124,20 @@ pub enum Class {
 const CLASSES: &Choices<Class> =
     &[("transactional", Class::Transactional), ("otp", Class::Otp), ("service", Class::Service), ("marketing", Class::Marketing)];
 
+/// The first two are stopped when nothing else is said: nobody is cut off from codes and orders by one word.
+const STOP_CLASSES: &Choices<Class> =
+    &[("marketing", Class::Marketing), ("service", Class::Service), ("transactional", Class::Transactional), ("otp", Class::Otp)];
+
+/// How far a recipient's stop reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StopScope {
+    /// All senders of the account.
+    Account,
+    /// The number it was written to.
+    Sender,
+}
+const STOP_SCOPES: &Choices<StopScope> = &[("account", StopScope::Account), ("sender", StopScope::Sender)];
+
 /// What is done with a message when it is not known whether the carrier took it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Doubt {
@@ -139,14 +166,20 @@ pub(super) fn read(r: &mut Reader<'_>) -> Account {
         max_segments: r.integer("max_segments", &limits::MAX_SEGMENTS),
         split: r.choice("split", SPLITS),
         concat: r.choice("concat", CONCATS),
+        substitute: r.choice("substitute", SUBSTITUTES),
+        transliterate: r.choice("transliterate", TRANSLITERATIONS),
+        stop_mention: r.optional_text("stop_mention", "optional", &STOP_MENTION),
+        protocol_ids: r.choices("protocol_ids", PROTOCOL_IDS, 0),
         default_class: r.choice("default_class", CLASSES),
         doubt: r.choice("doubt", DOUBTS),
         requests_per_second: r.integer("requests_per_second", &limits::REQUESTS_PER_SECOND),
         messages_per_second: r.integer("messages_per_second", &limits::MESSAGES_PER_SECOND),
         senders: r.texts("senders", &SENDER, limits::SENDERS_MAX),
         sender_check: r.choice("sender_check", SENDER_CHECKS),
-        default_region: r.optional_text("default_region", "optional", &COUNTRY),
+        default_region: r.optional_text("default_region", "optional", &REGION),
         weight: r.integer("weight", &limits::WEIGHT),
+        stop_classes: r.choices("stop_classes", STOP_CLASSES, 2),
+        stop_scope: r.choice("stop_scope", STOP_SCOPES),
         hours: law::read_account(r),
         keys: r.list_of_tables("keys", limits::KEYS_MAX, key),
     }

@@ -6,6 +6,7 @@
 use super::account;
 use super::carrier;
 use super::check;
+use super::consent;
 use super::engine;
 use super::http;
 use super::journal;
@@ -75,6 +76,7 @@ fn read(pass: &Pass<'_>, table: Option<&dyn TableLike>) -> Config {
         webhook_rules: r.table("webhook_rules", webhook::read_rules),
         journal: r.table("journal", journal::read),
         engine: r.table("engine", engine::read),
+        consent: r.table("consent", consent::read),
         log: r.table("log", engine::read_log),
         warnings: Vec::new(),
         settings: Vec::new(),

@@ -20,6 +20,8 @@ pub struct Http {
     pub bulk_bytes_max: u64,
     /// Lines of a bulk.
     pub bulk_lines_max: u32,
+    /// Recipients of one preview.
+    pub preview_lines_max: u32,
     /// One line of a bulk, octets.
     pub line_bytes_max: u64,
     /// Decompressed octets for each compressed one, counted after the first MiB.
@@ -40,6 +42,8 @@ pub struct Http {
     pub explain_lines_max: u32,
     /// Messages one call looks at to cancel them.
     pub cancel_messages_max: u32,
+    /// How much the threads that read bulks give way.
+    pub bulk_niceness: u8,
 }
 
 /// PEM files.
@@ -59,6 +63,7 @@ pub(super) fn read(r: &mut Reader<'_>) -> Http {
         body_bytes_max: r.bytes("body_bytes_max", &limits::BODY_BYTES),
         bulk_bytes_max: r.bytes("bulk_bytes_max", &limits::BULK_BYTES),
         bulk_lines_max: r.integer("bulk_lines_max", &limits::BULK_LINES),
+        preview_lines_max: r.integer("preview_lines_max", &limits::PREVIEW_LINES),
         line_bytes_max: r.bytes("line_bytes_max", &limits::LINE_BYTES),
         compression_ratio_max: r.integer("compression_ratio_max", &limits::COMPRESSION_RATIO),
         header_bytes_max: r.bytes("header_bytes_max", &limits::HEADER_BYTES),
@@ -69,5 +74,6 @@ pub(super) fn read(r: &mut Reader<'_>) -> Http {
         journal_queue_bytes_max: r.bytes("journal_queue_bytes_max", &limits::JOURNAL_QUEUE),
         explain_lines_max: r.integer("explain_lines_max", &limits::EXPLAIN_LINES),
         cancel_messages_max: r.integer("cancel_messages_max", &limits::CANCEL_MESSAGES),
+        bulk_niceness: r.integer("bulk_niceness", &limits::BULK_NICENESS),
     }
 }

@@ -13,6 +13,7 @@ pub mod limits;
 mod account;
 mod carrier;
 mod check;
+mod consent;
 mod engine;
 mod file;
 mod http;
@@ -28,6 +29,7 @@ mod reader;
 mod route;
 mod rules;
 mod secrets;
+mod text;
 mod values;
 mod webhook;
 
@@ -36,8 +38,9 @@ mod file_test;
 #[cfg(test)]
 mod wrong_test;
 
-pub use account::{Account, ApiKey, Class, Concat, Doubt, Scope, SenderCheck, Split};
+pub use account::{Account, ApiKey, Class, Concat, Doubt, Scope, SenderCheck, Split, StopScope};
 pub use carrier::{Addresses, Alphabet, Bind, Carrier, CarrierTls, IdBase, ReceiptsWanted, StatusClass, Version};
+pub use consent::{AfterLoss, Consent, Reply};
 pub use engine::{Engine, Log, LogFormat, LogLevel};
 pub use file::{known_keys, load};
 pub use http::{Http, TlsFiles};
@@ -51,4 +54,5 @@ pub use quantity::{parse_bytes, parse_span, show_bytes, show_span};
 pub use route::Route;
 pub use rules::{Address, COUNTRIES, QuietHours};
 pub use secrets::{MapSecrets, SecretFault, SecretSource};
+pub use text::{BinaryCoding, ClassForm, Joining, ProtocolId, Substitute, Transliterate};
 pub use webhook::{HookEvent, Webhook, WebhookRules};

@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use super::carrier::Carrier;
+use super::consent::Consent;
 use super::engine::{Engine, Log};
 use super::http::Http;
 use super::journal::Journal;
@@ -27,6 +28,8 @@ pub struct Config {
     pub journal: Journal,
     /// Threads and memory.
     pub engine: Engine,
+    /// Opt-outs and the answers to them.
+    pub consent: Consent,
     /// The log.
     pub log: Log,
     /// Where rules and time zones are read from.

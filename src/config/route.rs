@@ -2,6 +2,7 @@
 
 use super::reader::Reader;
 use super::rules::{CARRIER_NAME, PREFIX, PRICE};
+use super::text::NATIONAL;
 use crate::base::Price;
 
 /// Numbers that begin so go there.
@@ -13,6 +14,10 @@ pub struct Route {
     pub carrier: String,
     /// What a segment costs there, for `POST /v1/explain`.
     pub price: Option<Price>,
+    /// Languages whose national tables handsets there know, by their number in the header; none = no tables.
+    pub national: Vec<u8>,
+    /// Whether those tables come before UCS-2 where both take the same number of segments.
+    pub national_first: bool,
 }
 
 pub(super) fn read(r: &mut Reader<'_>) -> Route {
@@ -20,5 +25,7 @@ pub(super) fn read(r: &mut Reader<'_>) -> Route {
         prefix: r.required_text("prefix", &PREFIX),
         carrier: r.required_text("carrier", &CARRIER_NAME),
         price: r.optional_text("price", "optional", &PRICE),
+        national: r.choices("national", NATIONAL, 0),
+        national_first: r.flag("national_first", false),
     }
 }

@@ -2,8 +2,8 @@
 
 use super::key::KeyHash;
 use super::limits::{
-    ADDRESS_RANGE_CHARS_MAX, NAME_CHARS_MAX, PASSWORD_CHARS_MAX, PEPPER_BYTES_MIN, SIGNING_BYTES_MAX, SIGNING_BYTES_MIN,
-    SYSTEM_ID_CHARS_MAX, SYSTEM_TYPE_CHARS_MAX, URL_CHARS_MAX,
+    ADDRESS_RANGE_CHARS_MAX, NAME_CHARS_MAX, PASSWORD_CHARS_MAX, PEPPER_BYTES_MIN, REPLY_CHARS_MAX, SIGNING_BYTES_MAX, SIGNING_BYTES_MIN,
+    STOP_MENTION_CHARS_MAX, SYSTEM_ID_CHARS_MAX, SYSTEM_TYPE_CHARS_MAX, URL_CHARS_MAX,
 };
 use super::values::Wrong;
 use crate::base::Price;
@@ -53,6 +53,13 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
 }
 
+/// What marketing texts end with.
+pub(super) const STOP_MENTION: Rule<String> = Rule::new("1 to 60 characters on one line", |text| {
+    let is_right =
+        (1..=STOP_MENTION_CHARS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control) && text.trim() == text;
+    if is_right { Ok(text.to_owned()) } else { Err(None) }
+});
+
 /// The name of something else in the file; whether it is there, `check` knows.
 pub(super) const CARRIER_NAME: Rule<String> = Rule::new("the name of a carrier", some_text);
 /// See [`CARRIER_NAME`].
@@ -61,6 +68,18 @@ pub(super) const ACCOUNT_NAME: Rule<String> = Rule::new("the name of an account"
 fn some_text(text: &str) -> Result<String, Option<String>> {
     if text.is_empty() { Err(None) } else { Ok(text.to_owned()) }
 }
+
+/// A country.
+pub(super) const COUNTRY: Rule<String> = Rule::new("two capital letters (ISO 3166)", |text| {
+    let is_country = |text: &str| text.len() == 2 && text.bytes().all(|c| c.is_ascii_uppercase());
+    let meant = text.to_ascii_uppercase();
+    if is_country(text) { Ok(text.to_owned()) } else { Err(Some(meant).filter(|meant| is_country(meant))) }
+});
+
+/// A text that is answered; empty for none. Without holes: nothing is filled in.
+pub(super) const REPLY: Rule<String> = Rule::new("a text of at most 459 characters without {{", |text| {
+    if text.chars().count() > REPLY_CHARS_MAX || text.contains("{{") { Err(None) } else { Ok(text.to_owned()) }
+});
 
 /// A file or folder.
 pub(super) const PATH: Rule<PathBuf> =
@@ -112,7 +131,7 @@ pub(super) const SENDER: Rule<String> = Rule::new("a sender: a number of 3 to 15
 });
 
 /// A country that has a numbering plan, as two letters.
-pub(super) const COUNTRY: Rule<String> = Rule::new("two letters of a country such as FR", |text| {
+pub(super) const REGION: Rule<String> = Rule::new("two letters of a country such as FR", |text| {
     let meant = text.trim().to_ascii_uppercase();
     match COUNTRIES.split(' ').any(|country| country == meant) {
         true if meant == text => Ok(meant),

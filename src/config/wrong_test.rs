@@ -198,7 +198,7 @@ fn words_that_are_no_choice_are_told_the_nearest() {
         (
             "system_id",
             "alphabet = \"gsm\"\nsystem_id",
-            &["14:12: carriers[0].alphabet: \"gsm\" is not one of \"gsm7\", \"latin1\", \"ascii\"; did you mean `gsm7`?"],
+            &["14:12: carriers[0].alphabet: \"gsm\" is not one of \"gsm7\", \"latin1\", \"ascii\", \"gsm7_packed\"; did you mean `gsm7`?"],
         ),
         (
             "system_id",

@@ -92,6 +92,7 @@ mod tests {
         let (before, after) = (Time(1_790_000_000_000), Time(1_800_000_000_000));
         let one = keys.grant(b"one.first", before).expect("a key");
         assert!((one.account, one.opens(Scope::Send), one.opens(Scope::Read)) == (0, true, true));
+        assert!(!one.opens(Scope::Admin), "nobody has it who was not given it");
         let two = keys.grant(b"two.second", before).expect("a key");
         assert!((two.account, two.opens(Scope::Send), two.opens(Scope::Read)) == (1, false, true));
         assert_eq!(keys.grant(b"two.second", after), None);

@@ -70,6 +70,7 @@ pub(crate) async fn drive(core: Rc<RefCell<Core>>, slot: usize, line: usize, end
             );
         }
         tokio::select! {
+            biased;
             () = tokio::time::sleep(pause.std()) => {}
             () = stopping(&core, &wake) => return,
         }
@@ -113,6 +114,7 @@ async fn converse(core: &Rc<RefCell<Core>>, slot: usize, line: usize, stream: Bo
         let reading = read(core, slot, line, &mut from);
         let writing = write(core, slot, line, &mut to);
         tokio::select! {
+            biased;
             over = reading => over,
             over = writing => over,
         }
@@ -143,7 +145,17 @@ async fn read(core: &Rc<RefCell<Core>>, slot: usize, line: usize, from: &mut (im
         let deadline = core.borrow().slots[slot].lines[line].session.as_ref().map(|session| session.deadline());
         let Some(deadline) = deadline else { return Over::Cut };
         let rest = deadline.since(world.mono());
+        // The timer first: a peer that never stops writing must not silence it.
         tokio::select! {
+            biased;
+            () = tokio::time::sleep(rest.std()) => {
+                let now = world.mono();
+                let ticked = core.borrow_mut().tick(slot, line, now);
+                inbox.nudge();
+                if let Err(over) = ticked {
+                    return over;
+                }
+            }
             read = from.read(&mut buffer) => match read {
                 Ok(0) | Err(_) => return Over::Cut,
                 Ok(count) => {
@@ -154,14 +166,6 @@ async fn read(core: &Rc<RefCell<Core>>, slot: usize, line: usize, from: &mut (im
                     }
                 }
             },
-            () = tokio::time::sleep(rest.std()) => {
-                let now = world.mono();
-                let ticked = core.borrow_mut().tick(slot, line, now);
-                inbox.nudge();
-                if let Err(over) = ticked {
-                    return over;
-                }
-            }
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The engine as the rest of the program sees it: messages in, cancellations, look-ups, a stop. Shared by all
 //! request handlers; nothing in it is locked per message.
 
-use crate::base::{BatchId, MessageId, MessageRef, Time};
+use crate::base::{BatchId, MessageId, MessageRef, Span, Time};
 use crate::config::Config;
+use crate::directory::Consent;
 use crate::engine::batches::Batches;
 use crate::engine::courier::Notes;
+use crate::engine::gate::Gate;
 use crate::engine::hook::CourierStats;
 use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
@@ -15,9 +17,10 @@ use crate::engine::tail::Tail;
 use crate::engine::writer::{NotDurable, ToWriter, WriterState};
 use crate::message::outcome::Tally;
 use crate::message::record::MessageRecord;
+use crate::pipeline::accept::Bringing;
 use crate::pipeline::journal::{Acceptance, Place};
 use crate::storage::port::{SearchKind, search_key};
-use crate::storage::{Archive, StoreFault};
+use crate::storage::{Archive, PersonChange, StoreFault};
 use crate::telemetry::Metrics;
 use crate::world::{BoxFuture, World};
 use std::collections::HashMap;
@@ -28,12 +31,19 @@ use tokio::sync::{Semaphore, oneshot};
 /// The journal's queue is counted in pieces of so many octets.
 const PIECE: usize = 1_024;
 
+/// How long a new bulk waits for its turn before it is refused: callers that send one after the other are slowed to the
+/// rate at which messages leave and see no refusal, and a flood of refused bodies is slowed, too.
+const ENTER_WAIT: Span = Span::millis(500);
+
 /// Why messages were not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refused {
     /// Too much is on its way to the disk: come again in a moment.
     #[error("the journal's queue is full")]
     Overloaded,
+    /// Too much is waiting to be sent: come again after this long.
+    #[error("sending is behind")]
+    Behind(Span),
     /// The disk is full.
     #[error("the disk is full")]
     Full,
@@ -68,6 +78,8 @@ pub struct Engine {
     pub ids: Arc<Ids>,
     /// Counters of live bulks.
     pub batches: Arc<Batches>,
+    /// Who has opted out.
+    pub consent: Arc<Consent>,
     /// Look-ups in the store, off the runtime's threads.
     pub reader: Reader,
     /// The store's readers.
@@ -80,6 +92,7 @@ pub struct Engine {
     pub(crate) shards: Vec<Arc<Mailbox<ToShard>>>,
     pub(crate) shard_of: HashMap<String, usize>,
     pub(crate) state: Arc<WriterState>,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) queue: Arc<Semaphore>,
     pub(crate) queue_pieces: u32,
     pub(crate) is_draining: AtomicBool,
@@ -95,6 +108,26 @@ impl Engine {
             return Err(Refused::Full);
         }
         Ok(())
+    }
+
+    /// Lets in a request that brings about so many messages; asked before it is read. A bulk may have to wait in line.
+    ///
+    /// # Errors
+    /// `Behind` when too much waits to be sent.
+    pub async fn enter(&self, who: Bringing, messages: u32) -> Result<(), Refused> {
+        let entered = match who {
+            Bringing::Single => self.gate.ask(who, messages, self.world.mono()),
+            Bringing::Bulk => self.gate.wait(&self.world, messages, ENTER_WAIT).await,
+        };
+        entered.map_err(|wait| {
+            self.metrics.held_back.inc();
+            Refused::Behind(wait)
+        })
+    }
+
+    /// Waits until `messages` more of a bulk that was let in may come.
+    pub async fn pace(&self, messages: u32) {
+        self.gate.pace(&self.world, messages).await;
     }
 
     /// Hands messages to the journal. The answer comes when they are durable: only then may anybody be told.
@@ -121,6 +154,12 @@ impl Engine {
             Ok(Err(NotDurable::Full)) => Err(Refused::Full),
             Ok(Err(NotDurable::Failed)) | Err(_) => Err(Refused::Stopping),
         }
+    }
+
+    /// Makes what a customer says of recipients durable; it holds when this returns.
+    pub async fn say(&self, people: Vec<PersonChange>) -> Result<(), Refused> {
+        let taken = self.take(Acceptance { people, ..Acceptance::default() }, WhenFull::Refuse).await?;
+        self.durable(taken).await.map(|_| ())
     }
 
     /// Gives up a bulk whose frames were staged: they never were. Needs no answer: a bulk without its row is

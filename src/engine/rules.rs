@@ -4,6 +4,7 @@
 
 use crate::base::Time;
 use crate::config::Config;
+use crate::directory::Consent;
 use crate::directory::judge::{Law, Sources};
 use crate::telemetry::Gauge;
 use std::sync::{Arc, OnceLock};
@@ -22,8 +23,8 @@ pub struct Rules {
 impl Rules {
     /// The law of a configuration. `endings` shows the holiday tables that end.
     #[must_use]
-    pub fn new(config: &Config, endings: Gauge) -> Rules {
-        Rules { law: Arc::new(Law::new(config)), read: OnceLock::new(), endings }
+    pub fn new(config: &Config, consent: Arc<Consent>, endings: Gauge) -> Rules {
+        Rules { law: Arc::new(Law::new(config).knowing(consent)), read: OnceLock::new(), endings }
     }
 
     /// Says where rules are read from; the first word holds. Without it there is only what is in the program.

@@ -5,11 +5,13 @@ use crate::base::{BatchId, MessageId, Mono, Span, Time};
 use crate::channel::session::{Heard, Note, Over};
 use crate::channel::sms::{Profile, Session};
 use crate::engine::batches::{Batches, Shift};
+use crate::engine::handsets::Handsets;
 use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
+use crate::engine::people::{Ear, Ears};
 use crate::engine::report::Reporter;
 use crate::engine::writer::ToWriter;
-use crate::message::{Event, log};
+use crate::message::log;
 use crate::pipeline::desk::{After, Desk, Now, reference_of};
 use crate::pipeline::journal::Turn;
 use crate::pipeline::schedule::clock::{Clock, ClockWatch};
@@ -54,8 +56,7 @@ pub(crate) struct Slot {
     pub(crate) lines: Vec<Line>,
     pub(crate) reporter: Reporter,
     pub(crate) learnt: Option<usize>,
-    /// Whose inbound messages are.
-    pub(crate) inbound_account: Box<str>,
+    pub(crate) handsets: Handsets,
 }
 
 enum Reply {
@@ -79,6 +80,8 @@ pub(crate) struct Core {
     pub(crate) writer: Arc<Mailbox<ToWriter>>,
     pub(crate) batches: Arc<Batches>,
     pub(crate) ids: Arc<Ids>,
+    /// What handsets say.
+    ear: Ear,
     pub(crate) is_stopping: bool,
     ticket: u64,
     pending: VecDeque<Pending>,
@@ -96,6 +99,7 @@ pub(crate) struct Surroundings {
     pub(crate) writer: Arc<Mailbox<ToWriter>>,
     pub(crate) batches: Arc<Batches>,
     pub(crate) ids: Arc<Ids>,
+    pub(crate) ears: Ears,
     /// How long the wall clock must have been steady after a jump.
     pub(crate) clock_settle: Span,
     /// Counts the jumps; the first shard's is published.
@@ -104,7 +108,7 @@ pub(crate) struct Surroundings {
 
 impl Core {
     pub(crate) fn new(world: World, index: usize, slots: Vec<Slot>, around: Surroundings) -> Core {
-        let Surroundings { inbox, writer, batches, ids, clock_settle, clock_events } = around;
+        let Surroundings { inbox, writer, batches, ids, ears, clock_settle, clock_events } = around;
         Core {
             world,
             index,
@@ -113,6 +117,7 @@ impl Core {
             writer,
             batches,
             ids,
+            ear: Ear::new(ears),
             is_stopping: false,
             ticket: 0,
             pending: VecDeque::new(),
@@ -155,7 +160,8 @@ impl Core {
     pub(crate) fn heard(&mut self, slot: usize, line: usize, octets: &[u8]) -> Result<(), Over> {
         let now = self.now();
         let ids = self.ids.clone();
-        let Slot { desk, lines, reporter, inbound_account, .. } = &mut self.slots[slot];
+        let Slot { desk, lines, reporter, handsets, .. } = &mut self.slots[slot];
+        let ear = &mut self.ear;
         let Line { session, era, must_close, .. } = &mut lines[line];
         let Some(session) = session else { return Ok(()) };
         let era = *era;
@@ -178,16 +184,13 @@ impl Core {
             Heard::Receipt { sequence, receipt } => desk.receipt(line, era, sequence, &receipt, now),
             Heard::Inbound { sequence, message } => {
                 reporter.inbound();
-                let event = Event::Inbound {
-                    id: ids.take(now.wall),
-                    carrier: desk.carrier().into(),
-                    account: inbound_account.clone(),
-                    from: message.from.into(),
-                    to: message.to.into(),
-                    text: message.text.into(),
-                    when: now.wall,
-                };
-                desk.inbound(line, era, sequence, event);
+                let event = ear.listen(handsets.message(message, &ids, now), now.wall, reporter);
+                desk.inbound(line, era, sequence, Some(event));
+            }
+            Heard::InboundPart { sequence, piece } => {
+                reporter.inbound();
+                let events: Vec<_> = handsets.piece(piece, &ids, now).map(|event| ear.listen(event, now.wall, reporter)).collect();
+                desk.inbound(line, era, sequence, events);
             }
             Heard::Note(Note::UnmappedState) => {
                 tracing::warn!(carrier = desk.carrier(), "a receipt has a state word that is not in our table")
@@ -240,7 +243,10 @@ impl Core {
             self.letter(letter, now);
         }
         for index in 0..self.slots.len() {
-            let desk = &mut self.slots[index].desk;
+            let Slot { desk, handsets, reporter, .. } = &mut self.slots[index];
+            while let Some(event) = handsets.due(&self.ids, now) {
+                desk.inbound_late(self.ear.listen(event, now.wall, reporter));
+            }
             desk.tick(now);
             desk.plan(now);
             // Read anew: the process may have been stopped since, and what was open then may be closed.
@@ -250,10 +256,8 @@ impl Core {
                 let line = &mut lines[line];
                 let session = line.session.as_mut()?;
                 line.closes = line.closes.min(ready.valid());
-                let id = ready.at.id().0;
-                let concat = (id ^ (id >> 8)) as u16;
                 reporter.written(now.wall, ready);
-                session.submit(&ready.record, part, concat, reference_of(ready.at, part), ready.valid(), now.mono)
+                session.submit(&ready.record, part, ready.reference as u16, reference_of(ready.at, part), ready.valid(), now.mono)
             });
             if self.is_stopping && desk.is_quiet() {
                 for line in lines.iter_mut() {
@@ -363,11 +367,12 @@ impl Core {
         if self.pending.len() >= TICKETS_MAX {
             return;
         }
-        let mut turn = Turn::default();
+        let (mut turn, now) = (Turn::default(), self.world.mono());
         let (mut after, mut shifts) = (Vec::new(), BTreeMap::<BatchId, Shift>::new());
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let mut effects = slot.desk.take_effects();
             slot.reporter.waited(&effects.waited);
+            turn.notes.extend(slot.handsets.note(now));
             turn.touched.extend(effects.take_touched());
             turn.closed.append(&mut effects.closed);
             for (batch, moved) in effects.take_shifts() {
@@ -377,9 +382,11 @@ impl Core {
             after.extend(effects.after.into_iter().map(|after| (index, after)));
             turn.events.append(&mut effects.events);
         }
-        if turn.events.is_empty() && after.is_empty() && turn.closed.is_empty() && shifts.is_empty() && self.replies.is_empty() {
+        let is_idle = turn.events.is_empty() && after.is_empty() && turn.closed.is_empty();
+        if is_idle && shifts.is_empty() && turn.notes.is_empty() && self.replies.is_empty() {
             return;
         }
+        self.ear.give(&mut turn);
         log::write_events(&turn.events, &mut turn.log);
         turn.touched.sort_unstable();
         turn.touched.dedup();
@@ -396,7 +403,8 @@ impl Core {
     /// How long until something is due.
     fn rest(&mut self) -> Span {
         let now = self.now();
-        let next = self.slots.iter_mut().filter_map(|slot| slot.desk.deadline(now)).min();
+        let next = self.slots.iter_mut().filter_map(|slot| [slot.desk.deadline(now), slot.handsets.next_at()].into_iter().flatten().min());
+        let next = next.min();
         let longest = Span::secs(1);
         next.map_or(longest, |at: Mono| at.since(now.mono)).min(longest)
     }

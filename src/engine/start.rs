@@ -2,14 +2,16 @@
 
 use crate::base::{MessageId, Span, Time};
 use crate::config::{self, Config};
-use crate::directory::judge::{Judge, Jury};
+use crate::directory::judge::{Judge, Jury, Law};
 use crate::engine::batches::Batches;
 use crate::engine::courier::Courier;
 use crate::engine::driver::{self, Endpoint};
+use crate::engine::gate::Gate;
 use crate::engine::handle::{Engine, REVIVAL_NOTE, WriterNotes};
 use crate::engine::hook;
 use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
+use crate::engine::people::{self, Ears};
 use crate::engine::reader::{Calls, Reader, Shelf};
 use crate::engine::recover::{Found, restore};
 use crate::engine::rules::Rules;
@@ -75,8 +77,8 @@ pub struct Running {
 /// Reads the files named in the configuration (CA files).
 pub type ReadFile<'a> = &'a dyn Fn(&std::path::Path) -> std::io::Result<Vec<u8>>;
 
-/// Makes the judge of a carrier's desk.
-pub type MakeJury<'a> = &'a dyn Fn() -> Box<dyn Jury>;
+/// Makes the judge of a carrier's desk, from the law of the configuration.
+pub type MakeJury<'a> = &'a dyn Fn(&Arc<Law>) -> Box<dyn Jury>;
 
 /// Starts everything but the HTTP interface, under the law of the configuration.
 ///
@@ -90,16 +92,13 @@ pub async fn start(
     calls: Calls,
     read_file: ReadFile<'_>,
 ) -> Result<Running, StartFault> {
-    let rules = Rules::new(&config, metrics.ending_tables.clone());
-    let law = rules.law.clone();
-    start_under(world, config, journal, metrics, calls, read_file, rules, &|| Box::new(Judge::new(law.clone()))).await
+    start_under(world, config, journal, metrics, calls, read_file, &|law| Box::new(Judge::new(law.clone()))).await
 }
 
 /// The same, each carrier's desk with a judge of this making.
 ///
 /// # Errors
 /// As `start`.
-#[allow(clippy::too_many_arguments)]
 pub async fn start_under(
     world: World,
     config: Arc<Config>,
@@ -107,7 +106,6 @@ pub async fn start_under(
     metrics: Arc<Metrics>,
     calls: Calls,
     read_file: ReadFile<'_>,
-    rules: Rules,
     jury: MakeJury<'_>,
 ) -> Result<Running, StartFault> {
     let recovered = journal.recover()?;
@@ -126,9 +124,14 @@ pub async fn start_under(
     state.seq.store(recovered.last_seq, std::sync::atomic::Ordering::Release);
 
     let seed = world.entropy.next_u64();
+    // Before anything can be leased: who has opted out.
+    let consent = Arc::new(people::load(&config, &recovered, archive.as_ref(), &metrics)?);
+    let ears = Ears::new(consent.clone(), &config);
+    let rules = Rules::new(&config, consent.clone(), metrics.ending_tables.clone());
     let mut slots = Vec::new();
-    for carrier in &config.carriers {
-        slots.push(slot(carrier, &config, &metrics, seed, jury()));
+    let gate = Arc::new(Gate::new(config.carriers.len(), u64::from(config.engine.ahead_max), u64::from(config.engine.accept_min)));
+    for (index, carrier) in config.carriers.iter().enumerate() {
+        slots.push(slot(carrier, &config, &metrics, (&gate, index), seed, jury(&rules.law), &state));
     }
     let revival = revival(&world, &config, &recovered, archive.as_ref())?;
     if revival == Revival::Held {
@@ -136,7 +139,7 @@ pub async fn start_under(
         let (reply, _) = tokio::sync::oneshot::channel();
         writer_box.force(ToWriter::Notes { notes: vec![(REVIVAL_NOTE.into(), Some(vec![1]))], reply });
     }
-    let found = restore(&world, &config, &recovered, archive.as_ref(), &mut slots, &batches)?;
+    let found = restore(&world, &config, &recovered, archive.as_ref(), &mut slots, &batches, &ids)?;
 
     let queue_pieces = u32::try_from(config.http.journal_queue_bytes_max / 1_024).unwrap_or(u32::MAX >> 3).clamp(16, u32::MAX >> 3);
     let mut engine = Engine {
@@ -146,6 +149,7 @@ pub async fn start_under(
         rules,
         ids: ids.clone(),
         batches: batches.clone(),
+        consent: consent.clone(),
         reader: reader.clone(),
         archive,
         tail: tail.clone(),
@@ -154,6 +158,7 @@ pub async fn start_under(
         shards: boxes.clone(),
         shard_of: shard_of.clone(),
         state: state.clone(),
+        gate,
         queue: Arc::new(Semaphore::new(queue_pieces as usize)),
         queue_pieces,
         is_draining: AtomicBool::new(false),
@@ -173,6 +178,7 @@ pub async fn start_under(
         metrics: metrics.clone(),
         tick: config.journal.tick,
         commit_bytes_max: usize::try_from(config.journal.commit_bytes_max).unwrap_or(usize::MAX),
+        consent,
         weights: config.accounts.iter().map(|account| (account.name.clone(), u32::from(account.weight))).collect(),
     };
     parts.push(("journal".to_owned(), world.start.start("journal", Box::new(move || Box::pin(writer.run())))));
@@ -187,6 +193,7 @@ pub async fn start_under(
         writer: writer_box.clone(),
         batches: batches.clone(),
         ids: ids.clone(),
+        ears: ears.clone(),
         clock_settle: config.engine.clock_settle,
         clock_events: metrics.clock_events.clone(),
     };
@@ -300,8 +307,8 @@ fn shard_part(
                     closes: Time(i64::MAX),
                 };
                 let lines = slot.kinds.iter().map(line).collect();
-                let Slot0 { desk, profile, reporter, inbound_account, .. } = slot;
-                owned.push(Slot { desk, profile, lines, reporter, learnt: None, inbound_account });
+                let Slot0 { desk, profile, reporter, handsets, .. } = slot;
+                owned.push(Slot { desk, profile, lines, reporter, learnt: None, handsets });
                 endpoints.push(of_slot);
             }
             let core = Rc::new(RefCell::new(Core::new(world, index, owned, around)));

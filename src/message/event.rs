@@ -25,6 +25,8 @@ pub struct LeasedMessage {
     pub count: u8,
     /// The parts that will be written.
     pub parts: Parts,
+    /// Which long text to this recipient it is (`pipeline/submit/reference.rs`); 0 for one part.
+    pub reference: u32,
 }
 
 /// What a receipt says of one part (SMPP 3.4 §5.2.28, folded to what matters).
@@ -78,6 +80,67 @@ impl PartState {
     }
 }
 
+/// A part of a long text from a handset: durable before it is acknowledged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InboundPart {
+    /// Its own.
+    pub id: u64,
+    /// From which carrier.
+    pub carrier: Box<str>,
+    /// The handset's number as the carrier writes it.
+    pub from: Box<str>,
+    /// Our number.
+    pub to: Box<str>,
+    /// Whether the reference has 16 bits: references of different widths are different ones.
+    pub is_wide: bool,
+    /// The same in all parts.
+    pub reference: u16,
+    /// How many parts there are.
+    pub total: u8,
+    /// Which one this is, from 1.
+    pub place: u8,
+    /// How the octets are read, in the channel's own way.
+    pub coding: u32,
+    /// What it holds.
+    pub octets: Box<[u8]>,
+    /// When it came.
+    pub when: Time,
+}
+
+/// What a message from a handset asks for. The numbers are in the journal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum Keyword {
+    /// Nothing we know.
+    #[default]
+    None = 0,
+    /// No more messages.
+    Stop = 1,
+    /// Messages again.
+    Start = 2,
+    /// Who are you?
+    Help = 3,
+    /// It may mean stop.
+    Review = 4,
+}
+
+impl Keyword {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Keyword; 5] = [Keyword::None, Keyword::Stop, Keyword::Start, Keyword::Help, Keyword::Review];
+
+    /// The API's word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Keyword::None => "none",
+            Keyword::Stop => "stop",
+            Keyword::Start => "start",
+            Keyword::Help => "help",
+            Keyword::Review => "review",
+        }
+    }
+}
+
 /// A journal entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
@@ -106,8 +169,24 @@ pub enum Event {
     Held { at: MessageRef, until: Time, why: Reason, when: Time },
     /// The customer wants it to go at another instant: `due` takes the place of its own `not_before`.
     Rescheduled { at: MessageRef, due: Time, when: Time },
-    /// A message from a handset (MO).
-    Inbound { id: u64, carrier: Box<str>, account: Box<str>, from: Box<str>, to: Box<str>, text: Box<str>, when: Time },
+    /// A message from a handset (MO), whole. `parts` of a long text; `of` are the ids of the `InboundPart`s told with it;
+    /// `port` is the application it is for, 0 for a person.
+    Inbound {
+        id: u64,
+        carrier: Box<str>,
+        account: Box<str>,
+        from: Box<str>,
+        to: Box<str>,
+        text: Box<str>,
+        keyword: Keyword,
+        when: Time,
+        parts: u8,
+        is_incomplete: bool,
+        port: u16,
+        of: Box<[u64]>,
+    },
+    /// A part of a long text from a handset that waits for the others.
+    InboundPart(Box<InboundPart>),
 }
 
 impl Event {
@@ -128,6 +207,7 @@ impl Event {
             | Event::Held { when, .. }
             | Event::Rescheduled { when, .. }
             | Event::Inbound { when, .. } => *when,
+            Event::InboundPart(part) => part.when,
         }
     }
 
@@ -143,7 +223,8 @@ impl Event {
             | Event::Held { at, .. }
             | Event::Rescheduled { at, .. }
             | Event::Ended { at, .. } => Some(*at),
-            Event::Leased { .. } | Event::Parked { .. } | Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } => None,
+            Event::Leased { .. } | Event::Parked { .. } | Event::Orphaned { .. } | Event::OrphanGone { .. } => None,
+            Event::Inbound { .. } | Event::InboundPart(_) => None,
         }
     }
 }

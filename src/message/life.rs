@@ -32,6 +32,8 @@ pub struct Life {
     pub failure: Option<PartState>,
     /// Until when it waits at least, and why, while its status is `Held` or `Scheduled`.
     pub waits: Option<(Time, Reason)>,
+    /// Which long text to its recipient it is; 0 until leased, and for one part. A resend has the same.
+    pub reference: u32,
 }
 
 impl Life {
@@ -51,6 +53,7 @@ impl Life {
             failed: 0,
             failure: None,
             waits: None,
+            reference: 0,
         }
     }
 
@@ -61,6 +64,7 @@ impl Life {
         }
         self.count = lease.count;
         self.attempt = lease.attempt;
+        self.reference = lease.reference;
         self.leased |= lease.parts;
         if self.doubted & lease.parts != 0 {
             self.possible_duplicate = true;
@@ -132,7 +136,7 @@ impl Life {
             Event::Held { until, why, .. } => self.hold(*until, *why),
             Event::Rescheduled { due, .. } => self.hold(*due, Reason::Scheduled),
             Event::Parked { until, why, .. } => self.park(*until, *why),
-            Event::Leased { .. } | Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } => {}
+            Event::Leased { .. } | Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } | Event::InboundPart(_) => {}
         }
     }
 
@@ -184,7 +188,7 @@ mod tests {
     const AT: MessageRef = MessageRef { frame: MessageId(64), ordinal: 3 };
 
     fn lease(attempt: u8, count: u8, parts: Parts) -> LeasedMessage {
-        LeasedMessage { at: AT, attempt, count, parts }
+        LeasedMessage { at: AT, attempt, count, parts, reference: 0 }
     }
     fn submitted(part: u8) -> Event {
         Event::Submitted { at: AT, part, carrier_id: "x".into(), when: Time(0) }

@@ -79,10 +79,8 @@ impl House {
     async fn start(&self, journal: Box<dyn Journal>) -> Running {
         let config = Arc::new(bench::config(AT.parse().expect("an address"), &self.carrier, ""));
         let read = |path: &std::path::Path| std::fs::read(path);
-        let jury = || Box::new(self.place.clone()) as Box<dyn Jury>;
-        let metrics = Metrics::new();
-        let rules = relais::engine::rules::Rules::new(&config, metrics.ending_tables.clone());
-        relais::engine::start_under(self.world.clone(), config, journal, metrics, Calls::Direct, &read, rules, &jury)
+        let jury = |_: &Arc<relais::directory::judge::Law>| Box::new(self.place.clone()) as Box<dyn Jury>;
+        relais::engine::start_under(self.world.clone(), config, journal, Metrics::new(), Calls::Direct, &read, &jury)
             .await
             .expect("it starts")
     }

@@ -4,4 +4,5 @@
 mod bench;
 mod hold;
 mod journeys;
+mod parts;
 mod simulated;

@@ -12,6 +12,7 @@ mod fault;
 mod hours_test;
 mod office;
 mod overview;
+mod people;
 mod policy;
 mod question;
 mod statute;
@@ -24,7 +25,9 @@ pub use question::{Question, Verdict};
 
 use crate::base::Time;
 use crate::config::Config;
+use crate::directory::consent::{Consent, Prefers};
 use book::Book;
+use people::{Before, People};
 use std::sync::Arc;
 
 /// What all judges share.
@@ -32,14 +35,22 @@ use std::sync::Arc;
 pub struct Law {
     /// The send windows. The default has none: nothing limits the hours.
     pub hours: Office,
+    /// Who has opted out, and what recipients prefer. The default knows nobody.
+    pub consent: Arc<Consent>,
 }
 
 impl Law {
     /// The law of a configuration, with the rules and zones in this program. Where it names directories, messages with rules
-    /// wait until what is in them was handed in (`Office::reload`).
+    /// wait until what is in them was handed in (`Office::reload`). Nobody has opted out of it: see `knowing`.
     #[must_use]
     pub fn new(config: &Config) -> Law {
-        Law { hours: Office::new(config) }
+        Law { hours: Office::new(config), consent: Arc::default() }
+    }
+
+    /// The same, for those who know who has opted out.
+    #[must_use]
+    pub fn knowing(self, consent: Arc<Consent>) -> Law {
+        Law { consent, ..self }
     }
 }
 
@@ -70,6 +81,7 @@ impl Jury for Judge {
 pub struct Judge {
     law: Arc<Law>,
     book: Book,
+    people: People,
 }
 
 impl Judge {
@@ -77,12 +89,15 @@ impl Judge {
     #[must_use]
     pub fn new(law: Arc<Law>) -> Judge {
         let book = Book::new(law.hours.current());
-        Judge { law, book }
+        Judge { law, book, people: People::default() }
     }
 
     /// Whether it may go at `now`; counts nothing.
     pub fn judge(&mut self, question: &Question<'_>, now: Time) -> Verdict {
-        self.book.judge(&self.law.hours, question, now)
+        match self.people.ask(&self.law.consent, question, now) {
+            Before::Settled(verdict) => verdict,
+            Before::Open(prefers) => self.book.judge(&self.law.hours, &placed(question, prefers.as_ref()), now),
+        }
     }
 
     /// As `judge`, and if it may go it counts as sent to the recipient (caps, repeats). Called once a message, when it is
@@ -94,13 +109,15 @@ impl Judge {
     /// The same number for messages with the same hours (rules, zones, holidays, margin), 0 for those that nothing limits.
     /// Different hours may share a number, one time in 65,535.
     pub fn group(&mut self, question: &Question<'_>) -> u16 {
-        self.book.group(&self.law.hours, question)
+        let prefers = self.people.prefers(&self.law.consent, question);
+        self.book.group(&self.law.hours, &placed(question, prefers.as_ref()))
     }
 
     /// A number that is another one whenever an earlier verdict may not hold any more for other reasons than time.
     #[must_use]
     pub fn version(&self) -> u64 {
-        self.law.hours.version()
+        // Both only grow, so another of either is another sum.
+        self.law.hours.version().wrapping_add(self.law.consent.version())
     }
 
     /// The versions of the rules and of the time zones by which it decided last: for records.
@@ -108,5 +125,13 @@ impl Judge {
     pub fn stamp(&self) -> (&str, &str) {
         let version = self.book.version();
         (version.pack, version.zones)
+    }
+}
+
+/// The zone a recipient is known to live in, as if it had been given with the message that gives none.
+fn placed<'a>(question: &Question<'a>, prefers: Option<&'a Prefers>) -> Question<'a> {
+    match prefers {
+        Some(prefers) if question.zone.is_empty() => Question { zone: &prefers.zone, ..*question },
+        _ => *question,
     }
 }

@@ -6,12 +6,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::base::{Msisdn, Span, Time};
+use crate::config::{ProtocolId, Substitute, Transliterate};
 use crate::directory::Atlas;
 use crate::message::content::{Class, DoubtPolicy};
 use crate::pipeline::accept::country::Country;
 use crate::pipeline::accept::draft::{Draft, Params, Words};
 use crate::pipeline::accept::fault::{Code, Refusal};
 use crate::pipeline::accept::fields::{EXPIRES_IN_MAX, EncodingChoice, Split};
+use crate::pipeline::accept::form::Form;
+use crate::pipeline::accept::form_check;
 use crate::pipeline::accept::recipient::recipient;
 use crate::pipeline::accept::when::{When, when};
 
@@ -50,6 +53,14 @@ pub struct AccountRules {
     pub country: Option<Country>,
     /// What national numbers and names of zones are read with; without it they are refused.
     pub atlas: Option<Arc<Atlas>>,
+    /// Whether what only looks better is replaced when nothing is said.
+    pub substitute: Substitute,
+    /// Whose letters are respelt when nothing is said.
+    pub transliterate: Transliterate,
+    /// What marketing texts must say; empty = nothing.
+    pub stop_mention: Box<str>,
+    /// Which TP-PIDs may be asked for.
+    pub protocol_ids: Vec<ProtocolId>,
 }
 
 impl Default for AccountRules {
@@ -68,6 +79,10 @@ impl Default for AccountRules {
             split: Split::Grapheme,
             country: None,
             atlas: None,
+            substitute: Substitute::Off,
+            transliterate: Transliterate::Off,
+            stop_mention: Box::default(),
+            protocol_ids: Vec::new(),
         }
     }
 }
@@ -153,6 +168,8 @@ pub struct Accepted<'a> {
     pub encoding: EncodingChoice,
     /// How to cut it.
     pub split: Split,
+    /// How it is to look on the handset.
+    pub form: Form<'a>,
 }
 
 /// Debug shows no text and no full number.
@@ -166,13 +183,16 @@ impl fmt::Debug for Accepted<'_> {
 ///
 /// # Errors
 /// The first of: `missing_to`, `invalid_value` (country), `invalid_number`, `missing_sender`, `invalid_sender`,
-/// `sender_not_allowed`, `missing_text`, `empty_text`, `unknown_time_zone`, `schedule_out_of_range`,
-/// `conflicting_fields`, `lifetime_out_of_range`.
+/// `sender_not_allowed`, `conflicting_fields`, `protocol_not_allowed`, `missing_text`, `empty_text`, `unknown_time_zone`,
+/// `schedule_out_of_range`, `lifetime_out_of_range`.
 pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Result<Accepted<'a>, Refusal> {
     let atlas = rules.atlas.as_deref();
     let to = recipient(draft.to, country(draft, rules)?)?;
     let from = sender(draft.from, rules)?;
-    if !draft.words.has_text() {
+    let options = &draft.options;
+    let encoding = options.encoding.unwrap_or(rules.encoding);
+    let form = form_check::check(draft, encoding, &rules.protocol_ids)?;
+    if !draft.words.has_text() && encoding != EncodingChoice::Binary {
         return Err(Refusal::new(Code::MissingText, "/text", "expected a text"));
     }
     if draft.words.text == Some("") {
@@ -181,7 +201,7 @@ pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Resul
     if draft.words.text.is_some() && draft.words.variants.is_some() {
         return Err(Refusal::new(Code::ConflictingFields, "/variants", "text and variants exclude each other"));
     }
-    let (options, labels) = (&draft.options, &draft.labels);
+    let labels = &draft.labels;
     let class = options.class.unwrap_or(rules.class);
     let index = usize::from(class.priority());
     let zone = labels.time_zone.unwrap_or_default();
@@ -205,8 +225,14 @@ pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Resul
         consent_ref: labels.consent_ref.unwrap_or_default(),
         zone,
         max_segments: options.max_segments.unwrap_or(rules.max_segments).min(rules.max_segments),
-        encoding: options.encoding.unwrap_or(rules.encoding),
+        encoding,
         split: options.split.unwrap_or(rules.split),
+        form: Form {
+            substitute: options.substitute.unwrap_or(rules.substitute),
+            transliterate: options.transliterate.unwrap_or(rules.transliterate),
+            mention: if class == Class::Marketing { &rules.stop_mention } else { "" },
+            ..form
+        },
     })
 }
 

@@ -91,6 +91,7 @@ codes! {
     MissingSender "missing_sender" 422 never "Give `from`; the account has no sender of its own."
     InvalidSender "invalid_sender" 422 never "Use 3 to 15 digits, or 1 to 11 letters, digits and spaces with a letter among them."
     SenderNotAllowed "sender_not_allowed" 403 never "Use a sender that is registered for the account."
+    ProtocolNotAllowed "protocol_not_allowed" 403 never "Leave `protocol_id` out, or ask the operator to allow it."
     LifetimeOutOfRange "lifetime_out_of_range" 422 never "Let the message live at least a second and at most as long as the account allows."
     ScheduleOutOfRange "schedule_out_of_range" 422 never "Give an instant that is not over and at most 800 days ahead."
     UnknownTimeZone "unknown_time_zone" 422 never "Use a name of the IANA database, such as Europe/Paris."

@@ -14,6 +14,8 @@ pub mod draft;
 pub mod duration;
 pub mod fault;
 pub mod fields;
+pub mod form;
+pub mod govern;
 pub mod inflate;
 pub mod media;
 pub mod single;
@@ -21,6 +23,7 @@ pub mod single;
 mod country;
 mod csv;
 mod desk;
+mod form_check;
 mod json_stream;
 mod lines;
 mod moved;
@@ -33,6 +36,8 @@ mod when;
 mod bad_input;
 #[cfg(test)]
 mod cuts;
+#[cfg(test)]
+mod form_tests;
 
 pub use bulk::{BulkLimits, BulkReader};
 pub use check::{Accepted, AccountRules, Sender, SenderForm, Senders, check};
@@ -41,6 +46,8 @@ pub use draft::{Defaults, Draft, Item, Labels, Params, Words};
 pub use fault::{BodyFault, Code, Refusal, Source};
 pub use fields::is_param_name;
 pub use fields::{EncodingChoice, Expiry, Options, Schedule, Split};
+pub use form::{Form, Ports};
+pub use govern::{Bringing, Governor};
 pub use inflate::{Inflate, InflateLimits, Progress};
 pub use media::{Coding, Format};
 pub use moved::moved;

@@ -32,6 +32,8 @@ pub struct Ready {
     pub closes: Time,
     /// The version of the law by which it may go.
     pub law: u64,
+    /// What joins its parts on the handset; 0 with one part.
+    pub reference: u32,
 }
 
 impl Ready {

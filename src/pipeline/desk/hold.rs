@@ -10,7 +10,6 @@ use crate::message::event::Parts;
 use crate::message::outcome::{Reason, Status};
 use crate::message::{Class, Event};
 use crate::pipeline::schedule::clock::Clock;
-use crate::storage::FrameHead;
 
 /// Messages that were leased before wait on the monotonic clock; they are judged at least so often, as the wall may jump.
 const LOOK_AGAIN: Span = Span::secs(60);
@@ -23,12 +22,6 @@ const LET_GO_MAX: usize = 1_000;
 
 /// Most messages judged and left behind in one turn, for the same reason.
 pub(super) const LEFT_BEHIND_MAX: u32 = 2_048;
-
-/// Until when a frame waits before anything has happened to it, and why; `None` when it may go at once.
-#[must_use]
-pub fn first_wait(head: &FrameHead) -> Option<(Time, Reason)> {
-    (head.due > Time(0)).then(|| (head.due, Reason::from_number(head.why.into()).unwrap_or(Reason::Scheduled)))
-}
 
 impl Desk {
     /// Frames whose instant has come enter their lanes.
@@ -128,7 +121,8 @@ impl Desk {
         match ruling {
             Ruling::Go { .. } => {}
             Ruling::Hold { until, why } => {
-                self.emit(Event::Requeued { at, parts, reason: why, due: until, when: now.wall });
+                let due = if until == UNKNOWN { now.wall } else { until };
+                self.emit(Event::Requeued { at, parts, reason: why, due, when: now.wall });
                 self.hold(at, parts, until, why, now);
             }
             Ruling::Over { status, reason } => self.give_up(at, parts, status, reason, now),

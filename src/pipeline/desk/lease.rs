@@ -144,13 +144,14 @@ impl Desk {
                 _ => continue,
             };
             let (expires, count) = (record.expires(accepted), record.count());
-            self.lanes.charge(picked, u32::from(count));
+            self.lanes.charge(picked, u32::from(record.segments()));
+            let reference = if count > 1 { self.references.next(&record.from, record.to, now.wall) } else { 0 };
             let life = Life::new();
             let (to, policy) = (record.to, record.policy());
             self.open.insert(picked.at, Open { life, to, expires, policy, attempt: 1, named: now.mono, queued: 0 });
             let parts = all_parts(count);
-            let lease = LeasedMessage { at: picked.at, attempt: 1, count, parts };
-            return Some((Ready { at: picked.at, parts, record, expires, closes, law }, lease));
+            let lease = LeasedMessage { at: picked.at, attempt: 1, count, parts, reference };
+            return Some((Ready { at: picked.at, parts, record, expires, closes, law, reference }, lease));
         }
         None
     }
@@ -164,6 +165,7 @@ impl Desk {
         };
         let parts = again.parts & !open.life.submitted & !open.life.leased;
         let (attempt, expires) = (open.attempt, open.expires);
+        let leased_as = open.life.reference;
         let is_over = parts == 0 || (expires <= now.wall && self.law.clock == Clock::Sure);
         let record = if is_over { None } else { frame.read(again.at.ordinal) };
         if !is_over && record.is_none() {
@@ -189,8 +191,15 @@ impl Desk {
                 let head = &self.frames.get(again.at.frame).expect("its record was read").head;
                 match self.law.rule(again.at, &record, head, asked, now.wall) {
                     Ruling::Go { closes } => {
-                        let lease = LeasedMessage { at: again.at, attempt, count: record.count(), parts };
-                        Some((Ready { at: again.at, parts, record, expires, closes, law: self.law.jury.version() }, lease))
+                        let count = record.count();
+                        // A resend is the same text to the handset. What an older version leased has no reference.
+                        let reference = match leased_as {
+                            0 if count > 1 => self.references.next(&record.from, record.to, now.wall),
+                            reference => reference,
+                        };
+                        let lease = LeasedMessage { at: again.at, attempt, count, parts, reference };
+                        let law = self.law.jury.version();
+                        Some((Ready { at: again.at, parts, record, expires, closes, law, reference }, lease))
                     }
                     Ruling::Hold { until, why } => {
                         self.hold(again.at, parts, until, why, now);
@@ -252,11 +261,12 @@ impl Desk {
                 let Some(sequence) = submit(index, ready, part) else { break };
                 let claimed = self.links[index].window.claim(sequence, InFlight { at, part, written: now.mono });
                 assert!(claimed.is_ok(), "a slot was free and the session gave a fresh number");
-                self.bucket.take(now.mono, 1);
-                self.counts.written += 1;
                 let link = &mut self.links[index];
-                link.ready_parts -= 1;
                 let ready = link.ready.front_mut().expect("it is at the front");
+                // The rate counts segments, also those the carrier cuts itself.
+                self.bucket.take(now.mono, u32::from(ready.record.segments_of_a_part()));
+                self.counts.written += 1;
+                link.ready_parts -= 1;
                 ready.parts &= ready.parts - 1;
                 if ready.parts == 0 {
                     link.ready.pop_front();

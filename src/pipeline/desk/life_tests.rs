@@ -20,6 +20,9 @@ fn random_life(seed: u64, book: Book, span: u64) -> usize {
     let count = 24;
     let frame = frame(count, 1 + roll(3) as u32, true);
     let mut bench = Bench::under(&frame, rules(), book.clone());
+    if span > 20_000 {
+        bench.now.wall = Time(7 * HOUR + (seed % 14) as i64 * HOUR);
+    }
     let mut up = [false; 2];
     let mut unanswered: Vec<(usize, u32)> = Vec::new();
     let mut names: Vec<String> = Vec::new();
@@ -155,5 +158,5 @@ fn whatever_happens_each_message_ends_once_and_copies_are_bounded_and_labelled()
 #[test]
 fn under_hours_that_open_and_close_nothing_is_written_that_may_not_go_and_nothing_is_lost() {
     let held: usize = (0..300).map(|seed| random_life(seed, Book::open((9 * HOUR, 20 * HOUR), 5 * HOUR), 600_000)).sum();
-    assert!(held > 3_000, "only {held} times anything was held");
+    assert!(held > 600, "only {held} times anything was held");
 }

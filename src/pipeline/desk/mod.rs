@@ -8,16 +8,18 @@
 
 mod answer;
 pub mod effects;
+pub mod held;
 mod hold;
 mod law;
 mod lease;
+mod parts;
 mod receipt;
 mod restore;
 mod timers;
 
 pub use effects::{After, Counts, Effects, Now, Ready};
-pub use hold::first_wait;
 pub use law::Revival;
+pub use parts::LostPart;
 pub use receipt::reference_of;
 pub use restore::{Recovering, Replay, Touched};
 
@@ -25,9 +27,9 @@ use crate::base::{Bucket, MessageRef, Mono, Span, Time};
 use crate::directory::judge::Jury;
 use crate::message::outcome::{Reason, Status};
 use crate::message::{DoubtPolicy, Event, Life};
-use crate::pipeline::schedule::{Again, Frames, Lanes, OpenFrame, Retries};
+use crate::pipeline::schedule::{Again, Frames, Lanes, OpenFrame, Retries, first_wait};
 use crate::pipeline::submit::settle::Limits;
-use crate::pipeline::submit::{Doubts, Window};
+use crate::pipeline::submit::{Doubts, References, Window};
 use crate::pipeline::track::{Awaiting, Orphans};
 use crate::storage::{Frame, FrameHead};
 use hashbrown::HashMap;
@@ -126,6 +128,7 @@ pub struct Desk {
     doubts: Doubts,
     awaiting: Awaiting,
     orphans: Orphans,
+    references: References,
     /// Messages all sent, in the order in which their wait for receipts ends.
     unreceipted: VecDeque<(Mono, MessageRef)>,
     next_link: usize,
@@ -153,6 +156,7 @@ impl Desk {
             doubts: Doubts::default(),
             awaiting: Awaiting::new(rules.form, rules.retired_max),
             orphans: Orphans::new(rules.orphans_max, rules.orphan_ttl),
+            references: References::default(),
             unreceipted: VecDeque::new(),
             next_link: 0,
             is_draining: false,

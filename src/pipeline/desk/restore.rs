@@ -2,15 +2,15 @@
 //! outcome is in doubt; everything else is certain.
 
 use super::effects::Now;
-use super::hold::first_wait;
 use super::law::{Revival, UNKNOWN};
+use super::parts::{LostPart, LostParts};
 use super::{Desk, Open};
 use crate::base::{MessageId, MessageRef, Span, Time};
 use crate::channel::session::Keys;
 use crate::message::event::{PartState, all_parts};
 use crate::message::outcome::{Reason, Status, Tally};
 use crate::message::{Class, Event, Life};
-use crate::pipeline::schedule::OpenFrame;
+use crate::pipeline::schedule::{OpenFrame, first_wait};
 use crate::pipeline::track::{Awaited, Orphan};
 use crate::storage::{Frame, FrameHead};
 use std::collections::{BTreeMap, HashMap};
@@ -71,13 +71,14 @@ pub struct Replay {
     /// By frame, so that a frame nothing happened to costs nothing. Only the open frames have a place.
     frames: HashMap<MessageId, Touched>,
     orphans: BTreeMap<(Box<str>, Box<str>), LostReceipt>,
+    parts: LostParts,
 }
 
 impl Replay {
     /// For these open frames; events of others are passed over.
     #[must_use]
     pub fn of(open: impl IntoIterator<Item = MessageId>) -> Replay {
-        Replay { frames: open.into_iter().map(|frame| (frame, Touched::default())).collect(), orphans: BTreeMap::new() }
+        Replay { frames: open.into_iter().map(|frame| (frame, Touched::default())).collect(), ..Replay::default() }
     }
 
     fn message(&mut self, at: MessageRef) -> Option<&mut Recovering> {
@@ -106,7 +107,8 @@ impl Replay {
                     touched.parked = Some((until, why));
                 }
             }
-            Event::Inbound { .. } => {}
+            Event::Inbound { of, when, is_incomplete, .. } => self.parts.told(of, is_incomplete, when),
+            Event::InboundPart(part) => self.parts.came(*part),
             event => {
                 let Some(message) = event.at().and_then(|at| self.message(at)) else { return };
                 message.life.apply(&event);
@@ -123,6 +125,12 @@ impl Replay {
     /// The touched messages of one frame, and nothing of it any more afterwards.
     pub fn take_frame(&mut self, head: &FrameHead) -> Touched {
         self.frames.remove(&head.first).unwrap_or_default()
+    }
+
+    /// The parts of long texts from handsets of one carrier, in the order in which they came.
+    #[must_use]
+    pub fn parts_of(&self, carrier: &str) -> Vec<LostPart> {
+        self.parts.of(carrier)
     }
 
     /// The orphans of one carrier.
@@ -216,6 +224,9 @@ impl Desk {
         let record =
             body.and_then(|body| body.record(at.ordinal)).and_then(|bytes| crate::message::record::MessageRecord::read(bytes).ok());
         let Recovering { life, names, due, .. } = recovering;
+        if life.reference != 0 {
+            self.references.after(life.reference);
+        }
         let (to, expires, policy) = match &record {
             Some(record) => (record.to, record.expires(head.accepted), record.policy()),
             // Its frame cannot be read: it can still get its receipt, and is never sent again.

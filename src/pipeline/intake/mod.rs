@@ -90,8 +90,8 @@ impl<'a> Intake<'a> {
         let Intake { terms, law, judge, arrivals, composing } = self;
         let accepted = check(draft, terms.rules, now)?;
         let arrival = arrivals.of(terms.rules, accepted.from.text, accepted.to)?;
-        let composed = composing.compose(&accepted, terms.concat)?;
-        let route = terms.routes.route(composed.to).ok_or_else(no_route)?;
+        let route = terms.routes.route(accepted.to).ok_or_else(no_route)?;
+        let composed = composing.compose(&accepted, terms.concat, route.text)?;
         let start = fate(judge, &law.hours, &question(terms.account, &composed), &composed, now)?;
         Ok(Admitted { composed, form: accepted.from.form, arrival, carrier: route.carrier, price: route.price, start })
     }

@@ -2,19 +2,24 @@
 //! configuration's order. Pure; the table is a snapshot.
 
 use crate::base::{Msisdn, Price};
+use crate::channel::RouteText;
 use crate::config;
 
 /// The routes, ready to be asked.
 #[derive(Clone, Debug, Default)]
 pub struct Routes {
-    rules: Vec<(Box<[u8]>, Route)>,
+    rules: Vec<(Box<[u8]>, u16)>,
+    /// What each rule means for texts, and what a segment costs.
+    texts: Vec<(RouteText, Option<Price>)>,
 }
 
 /// Where a number leads.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Route {
+#[derive(Clone, Copy, Debug)]
+pub struct Route<'a> {
     /// The place of the carrier in the configuration.
     pub carrier: u16,
+    /// What it means for texts.
+    pub text: &'a RouteText,
     /// What a segment costs.
     pub price: Option<Price>,
 }
@@ -27,17 +32,21 @@ impl Routes {
         let index = |name: &str| carriers.iter().position(|carrier| carrier.name == name);
         let rules = routes.iter().filter_map(|route| {
             let carrier = u16::try_from(index(&route.carrier)?).ok()?;
-            Some((route.prefix.trim_start_matches('+').as_bytes().into(), Route { carrier, price: route.price }))
+            let text = RouteText::new(route, &carriers[usize::from(carrier)]);
+            Some(((route.prefix.trim_start_matches('+').as_bytes().into(), carrier), (text, route.price)))
         });
-        Routes { rules: rules.collect() }
+        let (rules, texts) = rules.unzip();
+        Routes { rules, texts }
     }
 
     /// Where a number leads; `None` when no route fits.
     #[must_use]
-    pub fn route(&self, to: Msisdn) -> Option<Route> {
+    pub fn route(&self, to: Msisdn) -> Option<Route<'_>> {
         let mut buffer = [0; 15];
         let digits = to.digits(&mut buffer);
-        self.rules.iter().find(|(prefix, _)| digits.starts_with(prefix)).map(|(_, route)| *route)
+        let place = self.rules.iter().position(|(prefix, _)| digits.starts_with(prefix))?;
+        let (text, price) = &self.texts[place];
+        Some(Route { carrier: self.rules[place].1, text, price: *price })
     }
 }
 
@@ -47,11 +56,12 @@ mod tests {
 
     #[test]
     fn the_first_route_whose_prefix_fits_is_taken() {
-        let to = |carrier| Route { carrier, price: None };
-        let routes =
-            Routes { rules: vec![(b"336".as_slice().into(), to(0)), (b"33".as_slice().into(), to(1)), (b"".as_slice().into(), to(2))] };
+        let routes = Routes {
+            rules: vec![(b"336".as_slice().into(), 0), (b"33".as_slice().into(), 1), (b"".as_slice().into(), 2)],
+            texts: vec![(RouteText::default(), None); 3],
+        };
         let carrier = |text| routes.route(Msisdn::parse(text).expect("a number")).map(|route| route.carrier);
         assert_eq!((carrier("+33612345678"), carrier("+33712345678"), carrier("+4915112345678")), (Some(0), Some(1), Some(2)));
-        assert_eq!(Routes::default().route(Msisdn::parse("+33612345678").expect("a number")), None);
+        assert!(Routes::default().route(Msisdn::parse("+33612345678").expect("a number")).is_none());
     }
 }

@@ -35,7 +35,7 @@ pub struct Parking {
 /// All open frames of a carrier.
 #[derive(Debug, Default)]
 pub struct Frames {
-    map: HashMap<MessageId, OpenFrame, foldhash::fast::RandomState>,
+    map: HashMap<MessageId, OpenFrame, foldhash::fast::FixedState>,
     /// Frames with messages that were never taken, by the earliest expiry in them.
     waiting: BTreeSet<(Time, MessageId)>,
     /// Frames that are in no lane, by the instant at which they enter it.

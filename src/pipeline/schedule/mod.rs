@@ -13,5 +13,5 @@ pub mod retry;
 
 pub use frames::{Frames, Parking};
 pub use lanes::Lanes;
-pub use open::OpenFrame;
+pub use open::{OpenFrame, first_wait};
 pub use retry::{Again, Retries};

@@ -46,6 +46,12 @@ pub struct OpenFrame {
     behind: Option<Box<Behind>>,
 }
 
+/// Until when a frame waits before anything has happened to it, and why; `None` when it may go at once.
+#[must_use]
+pub fn first_wait(head: &FrameHead) -> Option<(Time, Reason)> {
+    (head.due > Time(0)).then(|| (head.due, Reason::from_number(head.why.into()).unwrap_or(Reason::Scheduled)))
+}
+
 impl OpenFrame {
     /// A frame none of whose messages has moved.
     #[must_use]
