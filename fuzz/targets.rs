@@ -13,6 +13,7 @@ use relais::config::{self, MapSecrets};
 use relais::directory::hours::{Pack, Zones};
 use relais::directory::keywords::Keywords;
 use relais::directory::number::{Numbers, Senders};
+use relais::message::event::Keyword;
 use relais::message::log::{read_events, write_events};
 use relais::message::record::MessageRecord;
 use relais::pipeline::accept::inflate::After;
@@ -249,7 +250,18 @@ fn webhook_body(data: &[u8]) {
     let (from, rest) = rest.split_at(rest.len().min(usize::from(steer)));
     let (from, text) = (lossy(from), lossy(rest));
     let mut out = Vec::new();
-    let received = Received { id: 7, carrier: "one", account: "shop", from: &from, to: "36111", text: &text };
+    let received = Received {
+        id: 7,
+        carrier: "one",
+        account: "shop",
+        from: &from,
+        to: "36111",
+        text: &text,
+        parts: 1,
+        is_incomplete: false,
+        port: 0,
+        keyword: Keyword::None,
+    };
     Scribe::default().inbound(Time(0), &received, &mut out);
     let event: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
     assert_eq!(event["message"]["text"], text.as_str());

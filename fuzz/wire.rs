@@ -2,7 +2,7 @@
 
 use super::{lossy, steered};
 use relais::base::{Mono, Span};
-use relais::channel::sms::content::text_of;
+use relais::channel::sms::content;
 use relais::channel::sms::{Profile, Session};
 use relais::config::{self, Alphabet, MapSecrets};
 use relais::wire::gsm::reassembly::{Bounds, Key, Part, Reassembly};
@@ -128,7 +128,7 @@ pub(super) fn smpp_session(data: &[u8]) {
                         assert!(receipt.carrier_id.len() <= 70_000);
                         owed.push(sequence);
                     }
-                    Heard::Inbound { sequence, .. } => owed.push(sequence),
+                    Heard::Inbound { sequence, .. } | Heard::InboundPart { sequence, .. } => owed.push(sequence),
                     Heard::Up | Heard::Answer { .. } | Heard::Note(_) => {}
                 })
             }
@@ -219,8 +219,10 @@ pub(super) fn smpp_words(data: &[u8]) {
 /// User data of any coding as text; septets there and back.
 pub(super) fn gsm_text(data: &[u8]) {
     let Some((&[data_coding, flags], octets)) = data.split_first_chunk::<2>() else { return };
-    for default in [Alphabet::Gsm7, Alphabet::Latin1, Alphabet::Ascii] {
-        let text = text_of(octets, data_coding, flags & 1 == 1, default);
+    for default in [Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Latin1, Alphabet::Ascii] {
+        let read = content::read(octets, data_coding, flags & 1 == 1, &Tlvs::EMPTY, default);
+        let mut text = String::new();
+        content::decode(&read.octets, read.coding, default, &mut text);
         assert!(text.len() <= octets.len() * 8 + 8, "the output is sized by the input");
     }
     let septets: Vec<u8> = octets.iter().map(|octet| octet & 0x7f).collect();
@@ -264,7 +266,7 @@ pub(super) fn gsm_header(data: &[u8]) {
         while let Some(whole) = reassembly.due(now) {
             assert!(whole.present >= 1);
         }
-        if let Some(whole) = reassembly.part(key, Part { sequence: concat.sequence, coding: 0, octets: text }, now) {
+        if let Some(whole) = reassembly.part(key, Part { sequence: concat.sequence, coding: 0, octets: text, id: u64::from(who) }, now) {
             assert!(whole.present >= 1 && whole.runs.iter().map(|run| run.octets.len()).sum::<usize>() <= data.len());
         }
         let (texts, kept) = reassembly.waiting();

@@ -243,7 +243,7 @@ fn overload(phases: &[Driven], plans: &[Arc<Plan>], told: &[f64], sent: &[f64]) 
         let phase = &phases[index];
         let took = phase.began.zip(phase.ended).map_or(0.0, |(began, ended)| (ended - began).as_secs_f64()).max(1e-9);
         json!({
-            "offered_per_s": round(phase.offered as f64 / took), "accepted_per_s": round(phase.rate()), "lasted_s": round(took),
+            "due_per_s": round(peak * plans[index].phase.times_peak), "offered_per_s": round(phase.offered as f64 / took), "accepted_per_s": round(phase.rate()), "lasted_s": round(took),
             "sent_to_peak": round(sent.get(index).copied().unwrap_or(0.0) / peak), "told_to_peak": round(told.get(index).copied().unwrap_or(0.0) / peak),
             "refusals_without_retry_after": phase.refusals - phase.refusals_with_wait, "refusals": phase.refusals_by,
         })

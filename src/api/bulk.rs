@@ -40,6 +40,8 @@ const MESSAGE_GUESS: u64 = 200;
 const CHUNK_GUESS: u64 = 16_384;
 /// A refused list of up to so many octets is read to its end, so that its connection stays.
 const DISCARD_BYTES: u64 = 4 << 20;
+/// What the reading of one counts for at least: also of one that does not announce its length.
+const REFUSAL_BYTES_MIN: u64 = 64 << 10;
 /// Octets after which others get their turn on this thread: about a quarter of a millisecond of work.
 const TURN_BYTES: usize = 32 << 10;
 
@@ -74,6 +76,7 @@ async fn bring(api: &Arc<Api>, caller: &Caller, request: Request, pairs: Vec<(St
     caller.may_bring(api.engine.world.mono())?;
     let paid = CHUNK_GUESS.min(upload.announced() / MESSAGE_GUESS) as u32;
     if let Err(refused) = api.engine.enter(Bringing::Bulk, paid).await {
+        api.engine.refuse(upload.announced().clamp(REFUSAL_BYTES_MIN, DISCARD_BYTES)).await;
         let is_whole = upload.discard(DISCARD_BYTES).await;
         let mut reply = caller.refused(refused.into()).reply();
         if !is_whole {

@@ -64,6 +64,8 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
+/// Lies beside the rule files in `config/rules/`, and is none: who copies the folder copies it too.
+const KEYWORDS: &str = "keywords.toml";
 /// How deep zones lie: `America/Indiana/Knox`.
 const ZONE_DEPTH_MAX: usize = 3;
 /// Files beside the zones in their directory, which are none.
@@ -78,7 +80,7 @@ pub fn rules(names: &RuleFiles) -> Result<Sources, String> {
     let mut sources = Sources::default();
     if let Some(dir) = &names.dir {
         let mut files = Vec::new();
-        for (name, path) in entries(dir)?.into_iter().filter(|(name, _)| name.ends_with(".toml")) {
+        for (name, path) in entries(dir)?.into_iter().filter(|(name, _)| name.ends_with(".toml") && name != KEYWORDS) {
             let octets = bounded(&path, written::FILE_BYTES_MAX, files.len() < written::FILES_MAX)?;
             files.push((name, String::from_utf8(octets).map_err(|_| format!("{}: not UTF-8", path.display()))?));
         }

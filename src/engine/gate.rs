@@ -1,7 +1,7 @@
 //! The gate new messages come through: what shards say of their carriers, and the governor that judges by it
 //! (`pipeline::accept::govern`). Shards store, requests read; a lock is taken only while messages are held up.
 
-use crate::base::{Mono, Span};
+use crate::base::{Bucket, Mono, Span};
 use crate::pipeline::accept::{Bringing, Governor};
 use crate::world::World;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -9,6 +9,12 @@ use std::sync::{Mutex, PoisonError};
 
 /// The longest the first in line waits between two looks.
 const LOOK_MAX: Span = Span::millis(50);
+
+/// KiB a second of refused bodies that are read, to be dropped. Reading is most of what a refusal costs: a flood that is
+/// refused as fast as it comes would take the cores all the same. Its senders wait instead, their octets in sockets.
+const REFUSED_KIB: f64 = 32.0 * 1_024.0;
+/// KiB at once: single refusals are not slowed.
+const REFUSED_BURST: u32 = 8 * 1_024;
 
 /// What a shard says of one carrier.
 #[derive(Debug, Default)]
@@ -30,6 +36,8 @@ pub struct Gate {
     /// flood of waiting bulks costs nothing.
     door: tokio::sync::Mutex<()>,
     inside: tokio::sync::Mutex<()>,
+    /// Admits the reading of refused bodies, in KiB.
+    refused: Mutex<Bucket>,
 }
 
 impl Gate {
@@ -43,6 +51,7 @@ impl Gate {
             governor: Mutex::new(Governor::new(ahead_max, accept_min)),
             door: tokio::sync::Mutex::default(),
             inside: tokio::sync::Mutex::default(),
+            refused: Mutex::new(Bucket::new(REFUSED_KIB, REFUSED_BURST)),
         }
     }
 
@@ -93,6 +102,14 @@ impl Gate {
         }
     }
 
+    /// How long until so many octets of a refused body may be read; they are counted.
+    pub(crate) fn refuse(&self, octets: u64, now: Mono) -> Span {
+        let mut bucket = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = bucket.wait(now);
+        bucket.take(now, u32::try_from(octets.div_ceil(1_024)).unwrap_or(u32::MAX));
+        wait
+    }
+
     async fn first(&self, world: &World, messages: u32) {
         while let Err(wait) = self.ask(Bringing::Bulk, messages, world.mono()) {
             // Looked at again soon: what waits may be gone by then.
@@ -113,6 +130,14 @@ mod tests {
             let came = (0..10).filter(|_| gate.ask(Bringing::Bulk, 1_000, Mono(1_000_000)).is_ok()).count();
             assert_eq!(came == 10, is_open, "{carrier} {ahead}");
         }
+    }
+
+    #[test]
+    fn refused_bodies_wait_for_those_before_them_beyond_the_first_eight_mebibytes() {
+        let (gate, now) = (Gate::new(1, 4, 1), Mono(1_000_000));
+        let waits: Vec<u64> = (0..6).map(|_| gate.refuse(4 << 20, now).as_millis()).collect();
+        assert_eq!(waits, [0, 0, 0, 125, 250, 375]);
+        assert_eq!(gate.refuse(1, now + Span::secs(1)), Span::ZERO, "and are paid off");
     }
 
     #[tokio::test]

@@ -125,6 +125,11 @@ impl Engine {
         })
     }
 
+    /// Waits until so many octets of a refused body may be read and dropped.
+    pub async fn refuse(&self, octets: u64) {
+        tokio::time::sleep(self.gate.refuse(octets, self.world.mono()).std()).await;
+    }
+
     /// Waits until `messages` more of a bulk that was let in may come.
     pub async fn pace(&self, messages: u32) {
         self.gate.pace(&self.world, messages).await;

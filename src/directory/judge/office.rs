@@ -22,13 +22,16 @@ const BOTH_FOR: Span = Span::secs(7 * 24 * 3_600);
 /// The name of the rule file made from the accounts' quiet hours.
 const QUIET_FILE: &str = "(accounts)";
 
+/// Names such as `Europe/Paris`, and octets.
+pub type ZoneFiles = Vec<(String, Vec<u8>)>;
+
 /// What was read from the directories of the configuration; without one, what is in the program holds.
 #[derive(Debug, Default)]
 pub struct Sources {
     /// Names and texts of rule files.
     pub rules: Option<Vec<(String, String)>>,
     /// What their owner calls the time zones (`2027a`), names and octets of TZif files.
-    pub zones: Option<(String, Vec<(String, Vec<u8>)>)>,
+    pub zones: Option<(String, ZoneFiles)>,
 }
 
 /// See the module.
