@@ -48,7 +48,7 @@ fn message(n: usize, pick: [u8; 6], length: u16) -> Value {
         3 => message["time_zone"] = json!("Europe/Nowhere"),
         _ => {}
     }
-    if pick[5] % 4 == 0 {
+    if pick[5].is_multiple_of(4) {
         message["country"] = json!("FR");
     }
     message

@@ -12,9 +12,10 @@ use crate::message::content::{Class, DoubtPolicy};
 use crate::pipeline::accept::country::Country;
 use crate::pipeline::accept::draft::{Draft, Params, Words};
 use crate::pipeline::accept::fault::{Code, Refusal};
-use crate::pipeline::accept::fields::{EXPIRES_IN_MAX, EncodingChoice, Split};
+use crate::pipeline::accept::fields::EXPIRES_IN_MAX;
 use crate::pipeline::accept::form::Form;
 use crate::pipeline::accept::form_check;
+use crate::pipeline::accept::options::{EncodingChoice, Split};
 use crate::pipeline::accept::recipient::recipient;
 use crate::pipeline::accept::when::{When, when};
 

@@ -4,7 +4,8 @@
 use std::fmt;
 
 use crate::pipeline::accept::fault::{BodyFault, Code, Refusal, Source};
-use crate::pipeline::accept::fields::{Field, Options, check_plain, not_a_field};
+use crate::pipeline::accept::fields::{Field, check_plain, not_a_field};
+use crate::pipeline::accept::options::Options;
 
 /// One entry as it was written.
 #[derive(Clone, Copy)]

@@ -3,8 +3,8 @@
 use crate::config::ProtocolId;
 use crate::pipeline::accept::draft::Draft;
 use crate::pipeline::accept::fault::{Code, Refusal};
-use crate::pipeline::accept::fields::EncodingChoice;
 use crate::pipeline::accept::form::{Form, SILENT};
+use crate::pipeline::accept::options::EncodingChoice;
 
 /// What a draft wants, if it goes together and the account may ask for it.
 ///

@@ -4,7 +4,7 @@
 use crate::base::{Span, Time};
 use crate::config::limits::SCHEDULE_AHEAD_MAX;
 use crate::pipeline::accept::fault::{Code, Refusal};
-use crate::pipeline::accept::fields::{Expiry, Schedule};
+use crate::pipeline::accept::options::{Expiry, Schedule};
 
 /// An instant that is over by no more is now: clocks differ, and requests take their time. Older ones are mistakes
 /// (last year's date), and to send at once is the worst that could be made of them.
