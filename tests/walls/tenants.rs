@@ -115,7 +115,9 @@ async fn every_address_of_the_contract_answers_a_foreign_id_like_one_that_does_n
             };
             let foreign = call.made(&rig, &filled(&call.path, mine), &[auth(OTHER)]).await;
             let none = call.made(&rig, &filled(&call.path, unknown), &[auth(OTHER)]).await;
-            assert_eq!((foreign.status, foreign.code().as_str()), (404, "not_found"), "{}", call.name());
+            // What is wrong with the request itself is told before anybody looks whether there is such a thing.
+            let is_hidden = matches!((foreign.status, foreign.code().as_str()), (404, "not_found") | (422, "missing_schedule"));
+            assert!(is_hidden, "{}: {foreign:?}", call.name());
             assert_eq!(same(&foreign), same(&none), "{}", call.name());
             asked += 1;
             continue;
@@ -159,8 +161,8 @@ async fn every_answer_has_its_type_and_no_browser_guesses_another() {
         for headers in [vec![], vec![auth(KEY)], vec![auth(OTHER), ("accept", "text/html"), ("origin", "https://evil.example")]] {
             let answer = call.made(&rig, &filled(&call.path, "msg_0000000000001"), &headers).await;
             let kind = answer.header("content-type").unwrap_or_default();
-            let is_right =
-                kind == "application/json" || kind == "application/problem+json" || call.path == "/metrics" && !kind.contains("html");
+            let is_right = ["application/json", "application/problem+json", "application/x-ndjson"].contains(&kind)
+                || call.path == "/metrics" && !kind.contains("html");
             assert!(is_right, "{}: {kind}", call.name());
             assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{}", call.name());
             assert_eq!(answer.header("cache-control"), Some("no-store"), "{}", call.name());

@@ -192,7 +192,12 @@ impl Slice {
 fn only_notes(group: &Group) -> bool {
     let Group { frames, log, answers, batches, aborted, closed, people, .. } = group;
     people.is_empty()
-        && frames.is_empty() && log.is_empty() && answers.is_empty() && batches.is_empty() && aborted.is_empty() && closed.is_empty()
+        && frames.is_empty()
+        && log.is_empty()
+        && answers.is_empty()
+        && batches.is_empty()
+        && aborted.is_empty()
+        && closed.is_empty()
 }
 
 fn pairs(new: &NewFrame) -> Vec<(u64, u64)> {

@@ -3,9 +3,9 @@
 
 use crate::base::{BatchId, MessageId, Time};
 use crate::storage::frame::{Frame, FrameHead};
+use crate::storage::people::{Preference, Suppression, SuppressionKey};
 use crate::storage::port::{Answer, Archive, BatchRow, Closed, LogRow, StoreFault};
 use crate::storage::sqlite::codec::{self, Kind};
-use crate::storage::people::{Preference, Suppression, SuppressionKey};
 use crate::storage::sqlite::people;
 use crate::storage::sqlite::rows::{BATCH, HEAD, batch_row, closed_crc, head_crc, head_of, log_row};
 use crate::storage::sqlite::slice::{self, Slice};
