@@ -68,12 +68,23 @@ async fn straight(world: &World, scenario: &Scenario, messages: u64, seed: u64, 
     let accepted = |phases: &[Driven]| phases.iter().map(|phase| phase.accepted).sum::<u64>();
     let (mut told, mut sent) = (Vec::new(), Vec::new());
     for group in groups {
-        group.iter().for_each(|plan| plan.set_peak(told.first().copied().unwrap_or(0.0)));
+        group.iter().for_each(|plan| plan.set_peak(peak_before(&all, &told, told.len())));
         let (began, before, submits) = (Instant::now(), stage.sink.count("sink.finals"), stage.smsc_count("smsc.submits"));
-        phases.extend(drive(&group).await?);
-        let (mut ended, mut after) = (Instant::now(), stage.sink.count("sink.finals"));
-        let submitted = (stage.smsc_count("smsc.submits") - submits) as f64 / (ended - began).as_secs_f64();
+        // A flood is over when nothing new is offered, though answers may still come for a while.
+        let seconds = group.iter().map(|plan| plan.phase.seconds).fold(0.0, f64::max);
+        let driving = tokio::spawn(async move { (drive(&group).await, group) });
+        if seconds > 0.0 {
+            tokio::time::sleep_until((began + Duration::from_secs_f64(seconds)).into()).await;
+        }
+        let mut at_end = Counted::of(&stage);
+        let (driven, group) = driving.await?;
+        phases.extend(driven?);
+        if seconds == 0.0 {
+            at_end = Counted::of(&stage);
+        }
+        let submitted = (at_end.submits - submits) as f64 / (at_end.at - began).as_secs_f64();
         sent.extend(group.iter().map(|_| round(submitted)));
+        let (mut ended, mut after) = (at_end.at, at_end.finals);
         if group.iter().any(|plan| plan.phase.settle) {
             settled(&mut stage, accepted(&phases)).await?;
             (ended, after) = (stage.sink.since("sink.finals").unwrap_or(ended), stage.sink.count("sink.finals"));
@@ -93,6 +104,19 @@ async fn straight(world: &World, scenario: &Scenario, messages: u64, seed: u64, 
     let ours = Usage::of(std::process::id()).since(ours);
     let figures = Figures { messages, phases, told, sent, plans: all, began, gateway, ours, metrics_before, metrics, search };
     report(stage, scenario, seed, figures).await
+}
+
+/// What had been sent and told at an instant.
+struct Counted {
+    at: Instant,
+    submits: u64,
+    finals: u64,
+}
+
+impl Counted {
+    fn of(stage: &Stage) -> Counted {
+        Counted { at: Instant::now(), submits: stage.smsc_count("smsc.submits"), finals: stage.sink.count("sink.finals") }
+    }
 }
 
 /// The plans, those that run at the same time together.
@@ -236,11 +260,16 @@ pub(crate) async fn report(mut stage: Stage, scenario: &Scenario, seed: u64, fig
     }))
 }
 
-/// What each phase that offers more than can be taken came to, against the first, which is the peak.
+/// What was told a second in the last phase that settled before this one: the peak it is compared with. A long run is
+/// slower at its end than at its beginning, so each flood has a peak of its own before it.
+fn peak_before(plans: &[Arc<Plan>], told: &[f64], index: usize) -> f64 {
+    (0..index).rev().find(|before| plans[*before].phase.settle).map_or(0.0, |before| told[before]).max(1.0)
+}
+
+/// What each phase that offers more than can be taken came to, against its peak.
 fn overload(phases: &[Driven], plans: &[Arc<Plan>], told: &[f64], sent: &[f64]) -> Value {
-    let peak = told.first().copied().unwrap_or(0.0).max(1.0);
     let over = |index: usize| {
-        let phase = &phases[index];
+        let (phase, peak) = (&phases[index], peak_before(plans, told, index));
         let took = phase.began.zip(phase.ended).map_or(0.0, |(began, ended)| (ended - began).as_secs_f64()).max(1e-9);
         json!({
             "due_per_s": round(peak * plans[index].phase.times_peak), "offered_per_s": round(phase.offered as f64 / took), "accepted_per_s": round(phase.rate()), "lasted_s": round(took),

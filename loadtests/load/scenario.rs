@@ -130,7 +130,7 @@ pub(crate) struct Phase {
     /// Messages a second, offered whether or not earlier ones are answered (as long as connections are free; latency
     /// counts from the intended instant). 0 = the next request as soon as a connection is free.
     pub(crate) rate: f64,
-    /// In place of `rate`: so many times what was told a second in the first phase, which settles.
+    /// In place of `rate`: so many times what was told a second in the last phase that settled.
     pub(crate) times_peak: f64,
     /// Ends after so many seconds, whatever of its share was taken; what was given up is offered again. 0 = when all
     /// is offered.
