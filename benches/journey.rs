@@ -7,9 +7,11 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use relais::base::{BatchId, Mono, Span, Time};
+use relais::channel::RouteText;
 use relais::channel::session::Heard;
 use relais::channel::sms::{Profile, Session};
 use relais::config::{self, Config, MapSecrets};
+use relais::directory::judge::Judge;
 use relais::lab::Workload;
 use relais::message::log;
 use relais::pipeline::accept::{AccountRules, BulkLimits, BulkReader, Defaults, Format, Item, check};
@@ -86,7 +88,7 @@ impl House {
         let mut house = House {
             grouping: Grouping::new(0, 0, None, 2_048),
             journal: Memory::new(),
-            desk: Desk::new(rules(), 1, 1),
+            desk: Desk::new(rules(), 1, 1, Box::new(Judge::new(Arc::default()))),
             session: Session::new(profile, BindKind::Transceiver, NOW.mono),
             out: Vec::new(),
             back: Vec::new(),
@@ -134,7 +136,7 @@ impl House {
                 Heard::Up => desk.link_up(0),
                 Heard::Answer { sequence, answer, keys } => drop(desk.answered(0, sequence, answer, &keys, NOW)),
                 Heard::Receipt { sequence, receipt } => desk.receipt(0, 0, sequence, &receipt, NOW),
-                Heard::Inbound { .. } | Heard::Note(_) => {}
+                Heard::Inbound { .. } | Heard::InboundPart { .. } | Heard::Note(_) => {}
             })
             .expect("the carrier speaks SMPP");
         back.clear();
@@ -172,7 +174,7 @@ impl House {
         let mut each = |item: Item<'_>| {
             let Item::Draft(draft) = item else { panic!("all are right") };
             let accepted = check(&draft, account, NOW.wall).expect("right");
-            drafts.push(&composing.compose(&accepted, config::Concat::EightBit).expect("right"), 0, Start::NOW);
+            drafts.push(&composing.compose(&accepted, config::Concat::EightBit, &RouteText::default()).expect("right"), 0, Start::NOW);
             count += 1;
         };
         for slice in body.chunks(SLICE) {
@@ -193,8 +195,7 @@ impl House {
         self.commit();
         let House { desk, session, .. } = self;
         desk.write(NOW, |_, ready, part| {
-            let id = ready.at.id().0;
-            session.submit(&ready.record, part, (id ^ (id >> 8)) as u16, reference_of(ready.at, part), ready.expires, NOW.mono)
+            session.submit(&ready.record, part, ready.reference as u16, reference_of(ready.at, part), ready.expires, NOW.mono)
         });
         self.carrier();
         self.hear();

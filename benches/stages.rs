@@ -5,8 +5,10 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use relais::base::{MessageId, MessageRef, Mono, Msisdn, Secret, Span, Time};
+use relais::channel::RouteText;
 use relais::channel::session::{Answer, Keys, Receipt};
 use relais::config;
+use relais::directory::judge::Judge;
 use relais::lab::Workload;
 use relais::message::event::PartState;
 use relais::message::outcome::{Reason, Status};
@@ -44,7 +46,7 @@ fn lines(workload: &Workload, mut each: impl FnMut(&relais::pipeline::accept::Ac
 fn frame() -> Arc<Frame> {
     let (mut drafts, mut composing) = (Drafts::new("shop", None, &["one".to_owned()], 2_048), Composing::default());
     lines(&Workload::full(1), |accepted| {
-        drafts.push(&composing.compose(accepted, config::Concat::EightBit).expect("right"), 0, Start::NOW);
+        drafts.push(&composing.compose(accepted, config::Concat::EightBit, &RouteText::default()).expect("right"), 0, Start::NOW);
     });
     let acceptance = Acceptance { frames: drafts.take(), ..Acceptance::default() };
     let prepared = Grouping::new(0, 0, None, 2_048).prepare(vec![acceptance], Vec::new(), Vec::new(), NOW.wall);
@@ -65,7 +67,7 @@ fn number(c: &mut Criterion) {
         group.bench_function(format!("{name}, read and composed"), |b| {
             b.iter(|| {
                 lines(&workload, |accepted| {
-                    black_box(composing.compose(accepted, config::Concat::EightBit).expect("right").octets.len());
+                    black_box(composing.compose(accepted, config::Concat::EightBit, &RouteText::default()).expect("right").octets.len());
                 });
             });
         });
@@ -110,7 +112,7 @@ fn desk(c: &mut Criterion) {
     group.throughput(Throughput::Elements(COUNT));
     group.bench_function("scheduler and maps, a thousand", |b| {
         b.iter(|| {
-            let mut desk = Desk::new(rules(), 1, 1);
+            let mut desk = Desk::new(rules(), 1, 1, Box::new(Judge::new(Arc::default())));
             desk.link_up(0);
             desk.load(frame.head.clone(), Some(frame.clone()), 1);
             let mut sequence = 0;

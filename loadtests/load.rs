@@ -42,7 +42,7 @@ use std::process::ExitCode;
 /// Load tests of the gateway.
 #[derive(Parser)]
 struct Arguments {
-    /// steady, burst, singles, backlog, mixed, slow-carrier, receipts-storm, search, idle, a file, or beside-kannel.
+    /// steady, overload, burst, singles, backlog, mixed, slow-carrier, receipts-storm, search, idle, a file, or beside-kannel.
     scenario: String,
     /// How many messages.
     #[arg(long)]

@@ -4,7 +4,7 @@
 
 use clap::{Parser, Subcommand};
 use relais::app::{command, send, serve};
-use relais::lab::demo;
+use relais::lab::{demo, sim};
 use relais::world::World;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,10 +39,15 @@ enum Command {
     Send(send::Send),
     /// Shows a gateway at work: simulated carriers on loopback, a bulk send followed to its receipts.
     Demo(demo::Demo),
+    /// Simulates the gateway with its carriers and its faults from a seed, and checks its promises.
+    Sim(sim::Sim),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Command::Sim(what) = &arguments.command {
+        return sim::run(what).map_or_else(|fault| failed(&fault), ExitCode::from);
+    }
     let world = World::real();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("api").enable_all().build() {
         Ok(runtime) => runtime,
@@ -55,6 +60,7 @@ fn main() -> ExitCode {
             Command::Key(key) => Ok(command::key(&world, &key)),
             Command::Send(what) => send::send(world, what).await.map(|()| 0),
             Command::Demo(what) => demo::run(world, what).await,
+            Command::Sim(what) => sim::run(&what),
         }
     });
     // Threads that are still in a blocking call (a look-up) do not hold the exit back.

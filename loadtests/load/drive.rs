@@ -8,6 +8,7 @@ use super::scenario::{Kind, Phase, Refusals};
 use anyhow::{Context as _, bail};
 use relais::lab::Workload;
 use relais::world::World;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -61,6 +62,8 @@ pub(crate) struct Driven {
     pub(crate) lines_refused: u64,
     /// Requests answered 429 or 503.
     pub(crate) refusals: u64,
+    /// The same, by status.
+    pub(crate) refusals_by: BTreeMap<u16, u64>,
     /// Of these, with Retry-After.
     pub(crate) refusals_with_wait: u64,
     /// Messages given up after a refusal.
@@ -89,6 +92,7 @@ impl Driven {
         self.lines_refused += other.lines_refused;
         self.refusals += other.refusals;
         self.refusals_with_wait += other.refusals_with_wait;
+        other.refusals_by.into_iter().for_each(|(status, count)| *self.refusals_by.entry(status).or_default() += count);
         self.dropped += other.dropped;
         self.latency.merge(&other.latency);
         self.refusal_latency.merge(&other.refusal_latency);
@@ -112,7 +116,13 @@ pub(crate) struct Plan {
     pub(crate) phase: Phase,
     messages: Range<u64>,
     ready: Vec<Vec<u8>>,
+    /// Turns taken: the instant at which each is due follows from the rate.
+    turn: AtomicU64,
     next: AtomicU64,
+    /// Requests given up that are to be offered again.
+    again: Mutex<Vec<u64>>,
+    /// Messages a second.
+    rate: Mutex<f64>,
     /// The instant at which each request was due, in milliseconds of wall time; 0 = it was not taken.
     due: Mutex<Vec<f64>>,
     /// Accepted so far, for who watches.
@@ -132,7 +142,10 @@ impl Plan {
             phase: phase.clone(),
             messages,
             ready: Vec::new(),
+            turn: AtomicU64::new(0),
             next: AtomicU64::new(0),
+            again: Mutex::default(),
+            rate: Mutex::new(phase.rate),
             due: Mutex::new(vec![0.0; requests as usize]),
             accepted: AtomicU64::new(0),
             known: Mutex::new(Vec::new()),
@@ -166,6 +179,22 @@ impl Plan {
         due.iter().enumerate().filter(|(_, at)| **at > 0.0).map(|(request, at)| (self.range(request as u64), *at)).collect()
     }
 
+    /// Sets the rate of a phase whose rate is a multiple of the peak's.
+    pub(crate) fn set_peak(&self, told_per_s: f64) {
+        if self.phase.times_peak > 0.0 {
+            *self.rate.lock().unwrap_or_else(PoisonError::into_inner) = told_per_s * self.phase.times_peak;
+        }
+    }
+
+    /// The next request to be offered.
+    fn take(&self) -> Option<u64> {
+        if let Some(again) = self.again.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            return Some(again);
+        }
+        let total = (self.messages.end - self.messages.start).div_ceil(self.phase.size());
+        Some(self.next.fetch_add(1, Relaxed)).filter(|request| *request < total)
+    }
+
     /// Offers everything.
     pub(crate) async fn run(self: &Arc<Plan>) -> anyhow::Result<Driven> {
         let (began, wall) = (Instant::now(), wall_ms());
@@ -197,13 +226,15 @@ async fn worker(plan: Arc<Plan>, began: Instant, wall: f64) -> anyhow::Result<Dr
     let Plan { door, phase, .. } = &*plan;
     let mut client = door.client();
     let mut driven = Driven { began: Some(began), ..Driven::default() };
-    let total = (plan.messages.end - plan.messages.start).div_ceil(phase.size());
+    let rate = *plan.rate.lock().unwrap_or_else(PoisonError::into_inner);
     let path = if phase.kind == Kind::Single { "/v1/messages" } else { "/v1/batches" };
     loop {
-        let request = plan.next.fetch_add(1, Relaxed);
-        if request >= total {
+        if phase.seconds > 0.0 && began.elapsed().as_secs_f64() >= phase.seconds {
+            driven.ended = Some(Instant::now());
             return Ok(driven);
         }
+        let Some(request) = plan.take() else { return Ok(driven) };
+        let turn = plan.turn.fetch_add(1, Relaxed);
         let made;
         let body = match plan.ready.get(request as usize) {
             Some(body) => body,
@@ -213,8 +244,8 @@ async fn worker(plan: Arc<Plan>, began: Instant, wall: f64) -> anyhow::Result<Dr
             }
         };
         let head = door.head("POST", path, body.len());
-        let due = if phase.rate > 0.0 {
-            let due = began + Duration::from_secs_f64((request * phase.size()) as f64 / phase.rate);
+        let due = if rate > 0.0 {
+            let due = began + Duration::from_secs_f64((turn * phase.size()) as f64 / rate);
             if Instant::now() < due {
                 // The connection was free in time: that our timer wakes a millisecond late is not the gateway's doing.
                 tokio::time::sleep_until(due.into()).await;
@@ -241,10 +272,14 @@ async fn worker(plan: Arc<Plan>, began: Instant, wall: f64) -> anyhow::Result<Dr
                 }
                 429 | 503 if tries < TRIES => {
                     driven.refusals += 1;
+                    *driven.refusals_by.entry(answer.status).or_default() += 1;
                     driven.refusals_with_wait += u64::from(answer.retry_after.is_some());
                     driven.refusal_latency.add(took);
                     if phase.refusals == Refusals::Drop {
                         driven.dropped += range.end - range.start;
+                        if phase.seconds > 0.0 {
+                            plan.again.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+                        }
                         break;
                     }
                     tokio::time::sleep(Duration::from_secs(answer.retry_after.unwrap_or(1))).await;

@@ -6,7 +6,7 @@ use super::drive::{Door, Driven, Plan};
 use super::histogram::{Histogram, round};
 use super::metrics::Metrics;
 use super::process::{Process, Usage};
-use super::scenario::{Course, Phase, Scenario};
+use super::scenario::{Course, Phase, Refusals, Scenario};
 use super::search::search;
 use super::stage::{Directory, Stage};
 use anyhow::Context as _;
@@ -68,11 +68,12 @@ async fn straight(world: &World, scenario: &Scenario, messages: u64, seed: u64, 
     let accepted = |phases: &[Driven]| phases.iter().map(|phase| phase.accepted).sum::<u64>();
     let (mut told, mut sent) = (Vec::new(), Vec::new());
     for group in groups {
+        group.iter().for_each(|plan| plan.set_peak(told.first().copied().unwrap_or(0.0)));
         let (began, before, submits) = (Instant::now(), stage.sink.count("sink.finals"), stage.smsc_count("smsc.submits"));
         phases.extend(drive(&group).await?);
-        let submitted = (stage.smsc_count("smsc.submits") - submits) as f64 / began.elapsed().as_secs_f64();
-        sent.extend(group.iter().map(|_| round(submitted)));
         let (mut ended, mut after) = (Instant::now(), stage.sink.count("sink.finals"));
+        let submitted = (stage.smsc_count("smsc.submits") - submits) as f64 / (ended - began).as_secs_f64();
+        sent.extend(group.iter().map(|_| round(submitted)));
         if group.iter().any(|plan| plan.phase.settle) {
             settled(&mut stage, accepted(&phases)).await?;
             (ended, after) = (stage.sink.since("sink.finals").unwrap_or(ended), stage.sink.count("sink.finals"));
@@ -207,7 +208,7 @@ pub(crate) async fn report(mut stage: Stage, scenario: &Scenario, seed: u64, fig
     let traced = if scenario.trace { trace(&record, &plans, seed)? } else { Value::Null };
     let stages = stages(&metrics, &metrics_before);
     let accept_to_submit = if traced.is_null() { sum_of(&stages["accept_to_commit_ms"], &stages["commit_to_submit_ms"]) } else { traced };
-    let overload = overload(&phases, &told);
+    let overload = overload(&phases, &plans, &told, &sent);
     let phases: Vec<Value> = phases
         .iter()
         .enumerate()
@@ -235,20 +236,20 @@ pub(crate) async fn report(mut stage: Stage, scenario: &Scenario, seed: u64, fig
     }))
 }
 
-/// When a phase drops what is refused: what it came to, against the phase before it.
-fn overload(phases: &[Driven], told: &[f64]) -> Value {
-    let Some(over) = phases.iter().position(|phase| phase.dropped > 0 || phase.refusals > 0).filter(|over| *over > 0) else {
-        return Value::Null;
+/// What each phase that offers more than can be taken came to, against the first, which is the peak.
+fn overload(phases: &[Driven], plans: &[Arc<Plan>], told: &[f64], sent: &[f64]) -> Value {
+    let peak = told.first().copied().unwrap_or(0.0).max(1.0);
+    let over = |index: usize| {
+        let phase = &phases[index];
+        let took = phase.began.zip(phase.ended).map_or(0.0, |(began, ended)| (ended - began).as_secs_f64()).max(1e-9);
+        json!({
+            "due_per_s": round(peak * plans[index].phase.times_peak), "offered_per_s": round(phase.offered as f64 / took), "accepted_per_s": round(phase.rate()), "lasted_s": round(took),
+            "sent_to_peak": round(sent.get(index).copied().unwrap_or(0.0) / peak), "told_to_peak": round(told.get(index).copied().unwrap_or(0.0) / peak),
+            "refusals_without_retry_after": phase.refusals - phase.refusals_with_wait, "refusals": phase.refusals_by,
+        })
     };
-    let of = |index: usize| (phases[index].rate(), told.get(index).copied().unwrap_or(0.0));
-    let (peak, now) = (of(over - 1), of(over));
-    let offered = (phases[over].began, phases[over].ended);
-    let offered_s = offered.0.zip(offered.1).map_or(0.0, |(began, ended)| (ended - began).as_secs_f64());
-    json!({
-        "offered_per_s": round(phases[over].offered as f64 / offered_s.max(1e-9)),
-        "goodput_to_peak": round(now.0 / peak.0.max(1.0)), "told_to_peak": round(now.1 / peak.1.max(1.0)),
-        "refusals_without_retry_after": phases[over].refusals - phases[over].refusals_with_wait,
-    })
+    let phases = (1..phases.len()).filter(|index| plans[*index].phase.refusals == Refusals::Drop).map(over);
+    Some(phases.collect::<Vec<_>>()).filter(|over| !over.is_empty()).map_or(Value::Null, Value::Array)
 }
 
 fn stages(now: &Metrics, before: &Metrics) -> Value {

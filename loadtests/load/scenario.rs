@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// The scenarios that come with the program.
-pub(crate) const SCENARIOS: [(&str, &str); 9] = [
+pub(crate) const SCENARIOS: [(&str, &str); 10] = [
     ("steady", include_str!("../scenarios/steady.toml")),
+    ("overload", include_str!("../scenarios/overload.toml")),
     ("burst", include_str!("../scenarios/burst.toml")),
     ("singles", include_str!("../scenarios/singles.toml")),
     ("backlog", include_str!("../scenarios/backlog.toml")),
@@ -129,6 +130,11 @@ pub(crate) struct Phase {
     /// Messages a second, offered whether or not earlier ones are answered (as long as connections are free; latency
     /// counts from the intended instant). 0 = the next request as soon as a connection is free.
     pub(crate) rate: f64,
+    /// In place of `rate`: so many times what was told a second in the first phase, which settles.
+    pub(crate) times_peak: f64,
+    /// Ends after so many seconds, whatever of its share was taken; what was given up is offered again. 0 = when all
+    /// is offered.
+    pub(crate) seconds: f64,
     pub(crate) refusals: Refusals,
     /// Before the next phase begins, all of this one is told.
     pub(crate) settle: bool,
@@ -144,6 +150,8 @@ impl Default for Phase {
             bulk: 5_000,
             connections: 4,
             rate: 0.0,
+            times_peak: 0.0,
+            seconds: 0.0,
             refusals: Refusals::Retry,
             settle: false,
             beside: false,

@@ -1,65 +1,21 @@
-//! Advice without sending: what a text costs, what a number is, when a message may go, what a reply means. Nothing is
+//! Advice without sending: what a number is, when a message may go, what a reply means. Nothing is
 //! stored. The answers come from the same code the journey uses or will use, so the numbers agree by construction.
 
-use crate::api::advisors::Advisors;
 use crate::api::caller::Caller;
 use crate::api::problem::Problem;
 use crate::api::query;
 use crate::api::reply::{Reply, json};
 use crate::api::state::Api;
-use crate::api::upload::{Upload, media};
 use crate::base::{Span, Time};
-use crate::channel::sms::preview;
-use crate::config::{self, Scope};
+use crate::config::Scope;
 use crate::directory::hours::{Ask, CalendarRef, Channel, Zone};
+use crate::directory::judge::{Question, Verdict};
 use crate::directory::keywords::{Class as Meaning, Keywords};
 use crate::message::Class;
-use crate::pipeline::accept::{Code, Format};
 use axum::extract::Request;
 use hyper::StatusCode;
-use serde::Deserialize;
 use serde_json::json as document;
 use std::sync::Arc;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Asked {
-    text: String,
-    #[serde(default)]
-    split: Option<String>,
-}
-
-/// What a text becomes on the network.
-pub(super) async fn preview(api: Arc<Api>, request: Request) -> Result<Reply, Problem> {
-    let caller = Caller::of(&api, request.headers(), Scope::Read)?;
-    query::none(request.uri().query())?;
-    let (format, coding) = media(request.headers())?;
-    if format != Format::Json {
-        return Err(Problem::header(Code::UnsupportedMediaType, "Content-Type", "expected application/json"));
-    }
-    let mut upload = Upload::new(&api, request.into_body(), api.config().http.body_bytes_max, None)?;
-    let body = upload.whole(&api, coding).await?;
-    let asked: Asked = serde_json::from_slice(&body)
-        .map_err(|_| Problem::new(Code::MalformedJson, "expected an object with text, and split if you like"))?;
-    let split = match asked.split.as_deref() {
-        None | Some("grapheme") => config::Split::Grapheme,
-        Some("codepoint") => config::Split::Codepoint,
-        Some(_) => return Err(Problem::new(Code::MalformedJson, "split is \"grapheme\" or \"codepoint\"")),
-    };
-    let preview = preview::preview(&asked.text, split, caller.customer().concat);
-    Ok(json(
-        StatusCode::OK,
-        &document!({
-            "encoding": preview.encoding.word(),
-            "units": preview.units,
-            "segments": preview.segments,
-            "per_segment_units": preview.per_segment_units,
-            "units_left": preview.units_left,
-            "forced_by": preview.forced_by.map(|(character, at)| document!({ "character": character, "at": at })),
-            "with_substitution": preview.with_substitution.map(|with| document!({ "encoding": with.encoding.word(), "segments": with.segments })),
-        }),
-    ))
-}
 
 /// What a number is.
 pub(super) async fn lookup(api: Arc<Api>, request: Request) -> Result<Reply, Problem> {
@@ -135,31 +91,26 @@ impl Opening {
 
 /// Whether a message may go at an instant, and when next.
 pub(super) async fn next_opening(api: Arc<Api>, request: Request) -> Result<Reply, Problem> {
-    Caller::of(&api, request.headers(), Scope::Read)?;
+    let caller = Caller::of(&api, request.headers(), Scope::Read)?;
     let asked = Opening::read(request.uri().query())?;
-    let Advisors { numbers, hours } = &api.advisors;
     let at = asked.at.unwrap_or_else(|| api.engine.world.now());
-    let zone = |name: &str| hours.zone_by_name(name).ok_or_else(|| Problem::query("zone", "no such time zone"));
-    let (rules, zones, calendar): (Vec<_>, Vec<Zone>, _) = match &asked.to {
-        Some(to) => {
-            let to = if to.starts_with('+') { to.clone() } else { format!("+{to}") };
-            let number = numbers.parse(&to, None).map_err(|_| Problem::query("to", "expected a number with its country code"))?;
-            let country = number.region.map(|region| region.as_str().to_owned()).unwrap_or_default();
-            let state = numbers.state(&number);
-            let (channel, class) = (asked.channel.unwrap_or(Channel::Sms), asked.class.unwrap_or(Class::Marketing));
-            let zones = numbers.zones(&number).iter().filter_map(|zone| hours.zone_by_name(zone.name())).collect();
-            (hours.rules_for(&country, state, channel, class).to_vec(), zones, hours.calendar_for(&country, state))
-        }
-        None if asked.rules.is_empty() || asked.zones.is_empty() => return Err(Problem::query("", "expected to, or rule and zone")),
-        None => {
-            let rule = |name: &String| hours.rule_by_name(name).ok_or_else(|| Problem::query("rule", "no such rule"));
-            let calendar = match &asked.calendar {
-                None => CalendarRef::OfRules,
-                Some(name) => hours.calendar_by_name(name).ok_or_else(|| Problem::query("calendar", "no such calendar"))?,
-            };
-            let rules = asked.rules.iter().map(rule).collect::<Result<_, _>>()?;
-            (rules, asked.zones.iter().map(|name| zone(name)).collect::<Result<_, _>>()?, calendar)
-        }
+    let office = &api.engine.rules.law.hours;
+    let hours = office.hours();
+    if asked.zones.iter().any(|name| hours.zone_by_name(name).is_none()) {
+        return Err(Problem::query("zone", "no such time zone"));
+    }
+    if asked.to.is_some() {
+        return of_number(&api, &caller, &asked, at);
+    }
+    if asked.rules.is_empty() || asked.zones.is_empty() {
+        return Err(Problem::query("", "expected to, or rule and zone"));
+    }
+    let zones: Vec<Zone> = asked.zones.iter().filter_map(|name| hours.zone_by_name(name)).collect();
+    let rule = |name: &String| hours.rule_by_name(name).ok_or_else(|| Problem::query("rule", "no such rule"));
+    let rules = asked.rules.iter().map(rule).collect::<Result<Vec<_>, _>>()?;
+    let calendar = match &asked.calendar {
+        None => CalendarRef::OfRules,
+        Some(name) => hours.calendar_by_name(name).ok_or_else(|| Problem::query("calendar", "no such calendar"))?,
     };
     let decision = hours.decide(&Ask { rules: &rules, zones: &zones, calendar, margin: Span::ZERO }, at);
     Ok(json(
@@ -170,9 +121,49 @@ pub(super) async fn next_opening(api: Arc<Api>, request: Request) -> Result<Repl
             "next_open_at": decision.next_open.map(Time::rfc3339),
             "closes_at": decision.closes_at.map(Time::rfc3339),
             "reason": decision.reason.word(),
-            "rules": rules.iter().map(|rule| hours.rule_name(*rule)).collect::<Vec<_>>(),
-            "zones": zones.iter().map(|zone| hours.zone_name(*zone)).collect::<Vec<_>>(),
+            "rules": asked.rules,
+            "zones": asked.zones,
             "version": hours.version().to_string(),
+        }),
+    ))
+}
+
+/// The answer for a recipient: what the judge says of a message of the caller's account, with its margin and overrides.
+fn of_number(api: &Api, caller: &Caller, asked: &Opening, at: Time) -> Result<Reply, Problem> {
+    let written = asked.to.as_deref().unwrap_or_default();
+    let written = if written.starts_with('+') { written.to_owned() } else { format!("+{written}") };
+    let number = api.advisors.numbers.parse(&written, None).ok().and_then(|number| number.e164());
+    let to = number.ok_or_else(|| Problem::query("to", "expected a number with its country code"))?;
+    if asked.zones.len() > 1 || !asked.rules.is_empty() || asked.calendar.is_some() {
+        return Err(Problem::query("", "expected with to at most one zone, the recipient's own, and no rule or calendar"));
+    }
+    let question = Question {
+        account: caller.name(),
+        to,
+        from: "",
+        class: asked.class.unwrap_or(Class::Marketing),
+        channel: asked.channel.unwrap_or(Channel::Sms),
+        campaign: "",
+        zone: asked.zones.first().map_or("", String::as_str),
+        content: 0,
+    };
+    let advice = api.engine.rules.law.hours.advise(&question, at);
+    let (allowed, opens, closes) = match advice.verdict {
+        Verdict::Go { closes } => (true, Some(at), Some(closes).filter(|closes| closes.0 < i64::MAX)),
+        Verdict::Hold { until, .. } => (false, Some(until), None),
+        Verdict::Refuse { .. } => (false, None, None),
+    };
+    Ok(json(
+        StatusCode::OK,
+        &document!({
+            "at": at.rfc3339(),
+            "allowed": allowed,
+            "next_open_at": opens.map(Time::rfc3339),
+            "closes_at": closes.map(Time::rfc3339),
+            "reason": advice.reason,
+            "rules": advice.rules,
+            "zones": advice.zones,
+            "version": advice.version,
         }),
     ))
 }

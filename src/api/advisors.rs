@@ -1,16 +1,14 @@
-//! The tables behind the advice: numbering plans, send windows.
+//! The tables behind the advice: numbering plans. Send windows are those of the law the judges ask.
 
-use crate::directory::hours::Hours;
 use crate::directory::number::Numbers;
 
 /// The tables behind the advice, made once.
 pub(super) struct Advisors {
     pub(super) numbers: Numbers,
-    pub(super) hours: Hours,
 }
 
 impl Advisors {
     pub(super) fn new() -> Advisors {
-        Advisors { numbers: Numbers::new(), hours: Hours::shipped() }
+        Advisors { numbers: Numbers::new() }
     }
 }

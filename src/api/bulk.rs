@@ -16,12 +16,13 @@ use crate::base::{BatchId, MessageId, Mono, Time};
 use crate::config::Scope;
 use crate::engine::{Engine, Refused, Taken, WhenFull};
 use crate::pipeline::accept::inflate::After;
-use crate::pipeline::accept::{BulkReader, Coding, Defaults, Draft, Inflate, Item, Refusal, check};
+use crate::pipeline::accept::{Bringing, BulkReader, Coding, Defaults, Draft, Inflate, Item, Refusal, check};
 use crate::pipeline::compose::Composing;
 use crate::pipeline::journal::{Acceptance, Drafts, Slot, Start};
 use crate::storage::BatchRow;
 use axum::extract::Request;
 use hyper::StatusCode;
+use hyper::header::{CONNECTION, HeaderValue};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -31,13 +32,25 @@ const CHUNK_FRAMES: u32 = 8;
 const CHUNK_BYTES: usize = 1 << 20;
 /// Chunks on their way to the disk at once.
 const FLIGHT_MAX: usize = 4;
+/// Octets of a message in a list, about, and the most messages a list pays for at the door: its first chunk.
+const MESSAGE_GUESS: u64 = 200;
+const CHUNK_GUESS: u64 = 16_384;
+/// A refused list of up to so many octets is read to its end, so that its connection stays.
+const DISCARD_BYTES: u64 = 4 << 20;
+/// What the reading of one counts for at least: also of one that does not announce its length.
+const REFUSAL_BYTES_MIN: u64 = 64 << 10;
 /// Octets after which others get their turn on this thread: about a quarter of a millisecond of work.
 const TURN_BYTES: usize = 32 << 10;
 
 /// Accepts a list.
 pub(super) async fn post(api: Arc<Api>, request: Request) -> Result<Reply, Problem> {
     let caller = Caller::of(&api, request.headers(), Scope::Send)?;
-    bring(&api, &caller, request).await.map_err(|problem| caller.refused(problem))
+    let on = api.clone();
+    let work = async move { bring(&api, &caller, request).await.map_err(|problem| caller.refused(problem)) };
+    match &on.readers {
+        Some(pool) => pool.run(work).await,
+        None => work.await,
+    }
 }
 
 async fn bring(api: &Arc<Api>, caller: &Caller, request: Request) -> Result<Reply, Problem> {
@@ -48,12 +61,22 @@ async fn bring(api: &Arc<Api>, caller: &Caller, request: Request) -> Result<Repl
     let once = Once::begin(api, caller, request.headers()).await?;
     let hash = once.as_ref().map(|_| once::hash(&request));
     let bytes_max = api.config().http.bulk_bytes_max;
-    let upload = Upload::new(api, request.into_body(), bytes_max, hash)?;
+    let mut upload = Upload::new(api, request.into_body(), bytes_max, hash)?;
     if let Some(once) = once.as_ref().filter(|once| once.is_answered()) {
         return again(api, upload, once).await;
     }
     caller.may_bring(api.engine.world.mono())?;
-    let bulk = Bulk::new(api, caller, BulkReader::new(format, defaults, api.bulk_limits()));
+    let paid = CHUNK_GUESS.min(upload.announced() / MESSAGE_GUESS) as u32;
+    if let Err(refused) = api.engine.enter(Bringing::Bulk, paid).await {
+        api.engine.refuse(upload.announced().clamp(REFUSAL_BYTES_MIN, DISCARD_BYTES)).await;
+        let is_whole = upload.discard(DISCARD_BYTES).await;
+        let mut reply = caller.refused(refused.into()).reply();
+        if !is_whole {
+            reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        return Ok(reply);
+    }
+    let bulk = Bulk::new(api, caller, BulkReader::new(format, defaults, api.bulk_limits()), paid);
     let inflate = if coding == Coding::Identity { None } else { Some(api.inflate(coding, bytes_max)?) };
     Box::pin(bulk.run(upload, inflate, once)).await
 }
@@ -104,10 +127,12 @@ struct Bulk<'c> {
     places: Vec<MessageId>,
     /// Octets since others had their turn.
     turn: usize,
+    /// Messages for which room was had already.
+    paid: u32,
 }
 
 impl<'c> Bulk<'c> {
-    fn new(api: &'c Arc<Api>, caller: &'c Caller, reader: BulkReader) -> Bulk<'c> {
+    fn new(api: &'c Arc<Api>, caller: &'c Caller, reader: BulkReader, paid: u32) -> Bulk<'c> {
         let batch = BatchId(api.engine.ids.take(api.engine.world.now()));
         let customer = caller.customer();
         let drafts = Drafts::new(&customer.name, Some(batch), &api.carriers, u32::from(api.config().journal.frame_messages_max));
@@ -120,6 +145,7 @@ impl<'c> Bulk<'c> {
             flight: VecDeque::with_capacity(FLIGHT_MAX),
             places: Vec::new(),
             turn: 0,
+            paid,
         }
     }
 
@@ -179,6 +205,7 @@ impl<'c> Bulk<'c> {
             self.land().await?;
         }
         let messages = self.sorter.drafts.messages();
+        self.pace(messages).await;
         let acceptance = Acceptance { frames: self.sorter.drafts.take(), ..Acceptance::default() };
         let since = self.api.engine.world.mono();
         let when_full = self.when_full();
@@ -186,6 +213,15 @@ impl<'c> Bulk<'c> {
         let taken = self.api.engine.take(acceptance, when_full).await?;
         self.flight.push_back(Flying { taken, since, messages });
         Ok(())
+    }
+
+    /// Waits until as many messages may come, beyond those for which the list has waited at the door.
+    async fn pace(&mut self, messages: u32) {
+        let paid = self.paid.min(messages);
+        self.paid -= paid;
+        if messages > paid {
+            self.api.engine.pace(messages - paid).await;
+        }
     }
 
     /// A list of which something was taken waits; another may be refused.
@@ -219,11 +255,13 @@ impl<'c> Bulk<'c> {
             detail: results.detail(),
         };
         let messages = self.sorter.drafts.messages();
+        self.pace(messages).await;
         let acceptance = Acceptance {
             frames: self.sorter.drafts.take(),
             seal: Some(row),
             answer: once.as_ref().map(|once| once.answer(self.api, hash, &Given::Batch { id: batch })),
             abort: None,
+            people: Vec::new(),
         };
         let since = engine.world.mono();
         let taken = engine.take(acceptance, self.when_full()).await?;
@@ -277,8 +315,8 @@ impl Sorter<'_> {
 
     fn make(&mut self, draft: &Draft<'_>) -> Result<(), Refusal> {
         let accepted = check(draft, &self.customer.rules, self.now)?;
-        let composed = self.composing.compose(&accepted, self.customer.concat)?;
-        let carrier = self.api.routes.carrier(composed.to).ok_or_else(no_route)?;
+        let (carrier, route) = self.api.routes.find(accepted.to).ok_or_else(no_route)?;
+        let composed = self.composing.compose(&accepted, self.customer.concat, route)?;
         let Slot { draft: number, ordinal } = self.drafts.push(&composed, carrier, Start::NOW);
         self.results.accept(draft.line, number, ordinal, composed.ends.len() as u8, composed.encoding);
         Ok(())

@@ -38,6 +38,11 @@ impl Caller {
         &self.api.customers[self.grant.account]
     }
 
+    /// Whether the key opens this too.
+    pub(super) fn opens(&self, scope: Scope) -> bool {
+        self.grant.opens(scope)
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.customer().name
     }

@@ -6,7 +6,7 @@ use crate::api::problem::Problem;
 use crate::api::query;
 use crate::api::reply::{Reply, json};
 use crate::api::state::Api;
-use crate::base::{BatchId, MessageId, MessageRef, Msisdn};
+use crate::base::{BatchId, MessageId, MessageRef, Msisdn, Time};
 use crate::config::Scope;
 use crate::message::Event;
 use crate::storage::port::{SearchKind, search_key};
@@ -30,8 +30,8 @@ const ROUNDS_MAX: usize = 8;
 pub(super) async fn get(api: Arc<Api>, request: Request) -> Result<Reply, Problem> {
     let caller = Caller::of(&api, request.headers(), Scope::Read)?;
     let wanted = Wanted::read(query::read(request.uri().query())?)?;
-    let account = caller.name().to_owned();
-    let page = api.engine.reader.call(move |archive| wanted.page(archive, &account)).await?;
+    let (account, now) = (caller.name().to_owned(), api.engine.world.now());
+    let page = api.engine.reader.call(move |archive| wanted.page(archive, &account, now)).await?;
     page.map(|page| json(StatusCode::OK, &page)).ok_or(Problem::not_found())
 }
 
@@ -126,7 +126,7 @@ impl Wanted {
     }
 
     /// `None` when the bulk is not the account's.
-    fn page(&self, archive: &dyn Archive, account: &str) -> Result<Option<Page>, StoreFault> {
+    fn page(&self, archive: &dyn Archive, account: &str, now: Time) -> Result<Option<Page>, StoreFault> {
         let (found, next) = match &self.by {
             By::Reference(reference) => {
                 let key = search_key(SearchKind::Reference, account, reference);
@@ -153,7 +153,7 @@ impl Wanted {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => entry.insert(events_of(archive, one.at.frame)?),
             };
-            messages.push(one.view(of_frame, Fullness::Line));
+            messages.push(one.view(of_frame, Fullness::Line, now));
         }
         Ok(Some(Page { messages, next: next.map(Cursor::write) }))
     }

@@ -11,7 +11,8 @@ use crate::engine::Engine;
 use crate::message::event::PartState;
 use crate::message::log::read_events;
 use crate::message::record::MessageRecord;
-use crate::message::{Event, Life, Reason};
+use crate::message::{Event, Life, Reason, Status};
+use crate::pipeline::schedule::first_wait;
 use crate::storage::{Archive, Frame, StoreFault};
 use axum::extract::Request;
 use hyper::StatusCode;
@@ -24,10 +25,11 @@ pub(super) async fn get(api: Arc<Api>, request: Request) -> Result<Reply, Proble
     query::none(request.uri().query())?;
     let id = id_in(request.uri().path()).ok_or(Problem::not_found())?;
     let account = caller.name().to_owned();
+    let now = api.engine.world.now();
     let look = move |archive: &dyn Archive| {
         let Some(found) = find(archive, id, &account)? else { return Ok::<_, StoreFault>(None) };
         let events = events_of(archive, found.at.frame)?;
-        Ok(Some(found.view(&events, Fullness::Whole)))
+        Ok(Some(found.view(&events, Fullness::Whole, now)))
     };
     let view = api.engine.reader.call(look).await?.ok_or(Problem::not_found())?;
     Ok(json(StatusCode::OK, &view))
@@ -55,6 +57,7 @@ pub(super) fn find(archive: &dyn Archive, id: MessageId, account: &str) -> Resul
 pub(super) fn events_of(archive: &dyn Archive, frame: MessageId) -> Result<Vec<Event>, StoreFault> {
     let is_about = |event: &Event| match event {
         Event::Leased { messages, .. } => messages.iter().any(|message| message.at.frame == frame),
+        Event::Parked { frame: parked, .. } => *parked == frame,
         event => event.at().is_some_and(|at| at.frame == frame),
     };
     let mut events = Vec::new();
@@ -85,8 +88,12 @@ impl Found {
     /// How it stands after `events`, those of its frame.
     pub(super) fn life(&self, events: &[Event]) -> Life {
         let mut life = Life::new();
+        if let Some((until, why)) = first_wait(&self.frame.head) {
+            life.park(until, why);
+        }
         for event in events {
             match event {
+                Event::Parked { .. } => life.apply(event),
                 Event::Leased { messages, .. } => messages.iter().filter(|message| message.at == self.at).for_each(|m| life.lease(m)),
                 event if event.at() == Some(self.at) => life.apply(event),
                 _ => {}
@@ -95,25 +102,27 @@ impl Found {
         life
     }
 
-    pub(super) fn view(&self, events: &[Event], fullness: Fullness) -> View {
+    pub(super) fn view(&self, events: &[Event], fullness: Fullness, now: Time) -> View {
         let (record, head, life) = (&self.record, &self.frame.head, self.life(events));
-        let reason = events.iter().find_map(|event| match event {
+        let (status, waits) = life.at(now);
+        let ended = events.iter().find_map(|event| match event {
             Event::Ended { at, reason, command_status, .. } if *at == self.at => Some(Cause::new(*reason, *command_status)),
             _ => None,
         });
+        let reason = ended.or(waits.map(|(_, why)| Cause::new(why, 0)));
         let (parts, timeline) = match fullness {
             Fullness::Line => (None, None),
-            Fullness::Whole => (Some(self.parts(events, &life)), Some(self.timeline(events))),
+            Fullness::Whole => (Some(self.parts(events, &life, status)), Some(self.timeline(events))),
         };
         View {
             id: self.at.id().to_string(),
-            status: life.status.word(),
-            is_final: life.status.is_final(),
+            status: status.word(),
+            is_final: status.is_final(),
             to: record.recipient().e164(),
             from: record.sender().to_owned(),
             channel: record.channel().word(),
             class: record.class_of().word(),
-            segments: record.count(),
+            segments: record.segments(),
             encoding: record.encoded().word(),
             client_ref: Some(record.reference().to_owned()).filter(|text| !text.is_empty()),
             batch: head.batch.map(|batch| batch.to_string()),
@@ -123,18 +132,19 @@ impl Found {
             expires_at: record.expires(head.accepted).rfc3339(),
             possible_duplicate: life.possible_duplicate,
             reason,
+            until: waits.and_then(|(until, _)| instant(until)),
             parts,
             timeline,
         }
     }
 
-    fn parts(&self, events: &[Event], life: &Life) -> Vec<Part> {
+    fn parts(&self, events: &[Event], life: &Life, status: Status) -> Vec<Part> {
         let standing = |bit: u64| match () {
             () if life.delivered & bit != 0 => "delivered",
             () if life.submitted & bit != 0 => "sent",
             () if life.doubted & bit != 0 => "in_doubt",
             () if life.leased & bit != 0 => "sending",
-            () => life.status.word(),
+            () => status.word(),
         };
         let mut parts: Vec<Part> = (0..self.record.count())
             .map(|part| Part { part: part + 1, status: standing(1 << part), carrier_id: None, error: None })
@@ -161,16 +171,37 @@ impl Found {
 
     fn timeline(&self, events: &[Event]) -> Vec<Entry> {
         let mut entries = vec![Entry::new(self.frame.head.accepted, "accepted")];
+        let waiting = |at: Time, until: Time, why: Reason| {
+            let word = Status::waiting(why).word();
+            Entry { due: instant(until), reason: Some(why.word()), ..Entry::new(at, word) }
+        };
+        let (mut has_left, mut told) = (false, None);
+        if let Some((until, why)) = first_wait(&self.frame.head) {
+            told = Some((until, why));
+            entries.push(waiting(self.frame.head.accepted, until, why));
+        }
         for event in events {
             let entry = |word| Entry::new(event.when(), word);
             match event {
                 Event::Leased { bind, messages, .. } => {
                     for message in messages.iter().filter(|message| message.at == self.at) {
+                        has_left = true;
                         let (attempt, parts) = (Some(message.attempt), Some(numbers(message.parts)));
                         entries.push(Entry { attempt, parts, bind: Some(*bind), ..entry("leased") });
                     }
                 }
+                // Of the messages of its frame that were never leased: told when it says something new.
+                Event::Parked { until, why, when, .. } => {
+                    if !has_left && told.replace((*until, *why)) != Some((*until, *why)) {
+                        entries.push(waiting(*when, *until, *why));
+                    }
+                }
                 event if event.at() != Some(self.at) => {}
+                Event::Held { until, why, when, .. } => {
+                    told = Some((*until, *why));
+                    entries.push(waiting(*when, *until, *why));
+                }
+                Event::Rescheduled { due, .. } => entries.push(Entry { due: instant(*due), ..entry("rescheduled") }),
                 Event::Submitted { part, carrier_id, .. } => {
                     entries.push(Entry { part: Some(part + 1), carrier_id: Some(carrier_id.to_string()), ..entry("submitted") });
                 }
@@ -189,14 +220,20 @@ impl Found {
                     entries.push(Entry { part: Some(part + 1), status: Some(state_word(*state)), error, ..entry("receipt") });
                 }
                 Event::Ended { status, reason, command_status, .. } => {
+                    has_left = true;
                     let carrier_code = Some(*command_status).filter(|code| *code != 0);
                     entries.push(Entry { status: Some(status.word()), reason: Some(reason.word()), carrier_code, ..entry("ended") });
                 }
-                Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } => {}
+                Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } | Event::InboundPart(_) => {}
             }
         }
         entries
     }
+}
+
+/// An instant, unless it is the one of what waits for a person.
+fn instant(at: Time) -> Option<String> {
+    (at != Time(i64::MAX)).then(|| at.rfc3339())
 }
 
 /// The parts of a set, from 1.
@@ -236,13 +273,16 @@ pub(super) struct View {
     possible_duplicate: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Cause>,
+    /// Until when it waits at the earliest, while it is scheduled or held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parts: Option<Vec<Part>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeline: Option<Vec<Entry>>,
 }
 
-/// Why it ended as it did.
+/// Why it ended as it did, or waits.
 #[derive(Serialize)]
 struct Cause {
     code: &'static str,

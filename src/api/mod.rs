@@ -4,7 +4,7 @@
 //! In reading order: `server` (connections) and `pace` (their time limits), `routes` (which handler serves what),
 //! `state` (what handlers share), `caller` (who is asking), `query`, `upload` (bodies as they arrive), `problem`
 //! (every refusal), `reply`; then what is served: `single`, `bulk` with `results`, `held` and `once` (idempotency), `replay`, `message`,
-//! `list`, `batch`, `cancel`, `service`.
+//! `list`, `batch`, `cancel`, `people` with `import` and `preference`, `service`.
 
 mod advise;
 mod advisors;
@@ -13,15 +13,20 @@ mod bulk;
 mod caller;
 mod cancel;
 mod held;
+mod import;
 mod list;
 mod message;
 mod once;
 mod pace;
+mod people;
+mod preference;
+mod preview;
 mod problem;
 mod query;
 mod replay;
 mod reply;
 mod results;
+mod rules;
 mod routes;
 mod server;
 mod service;

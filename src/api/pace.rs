@@ -1,7 +1,10 @@
-//! The time limits of a connection: for the head of a request, between requests, and for a peer that takes no answer.
-//! Bodies have their own (`upload`). A connection that is over its time is closed.
+//! What the stream of a connection is held to: time limits for the head of a request, between requests, and for a peer that
+//! takes no answer (bodies have their own, in `upload`); and boundaries of requests that nobody can read in two ways. A
+//! connection that is over its time is closed; an ambiguous head is damaged for good, so that the parser behind answers
+//! 400 and closes; an ambiguous body breaks off.
 
 use crate::base::{Mono, Span};
+use crate::wire::http::{Boundaries, Place};
 use crate::world::{BoxStream, Clock};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
@@ -119,16 +122,55 @@ impl Body for Guarded {
 pub(super) struct Paced {
     pub(super) stream: BoxStream,
     pub(super) pace: Arc<Pace>,
+    boundaries: Boundaries,
+    /// What the parser is still given, once the stream is ambiguous; then an error.
+    last_words: Option<&'static [u8]>,
+}
+
+impl Paced {
+    /// Watches a stream; a line of a head has at most `line_max` octets.
+    pub(super) fn new(stream: BoxStream, pace: Arc<Pace>, line_max: usize) -> Paced {
+        Paced { stream, pace, boundaries: Boundaries::new(line_max), last_words: None }
+    }
+
+    /// Judges what was read behind the first `before` octets; of what is ambiguous, nothing gets through.
+    fn judge(&mut self, buffer: &mut ReadBuf<'_>, before: usize) -> io::Result<()> {
+        let Err(fault) = self.boundaries.feed(&buffer.filled()[before..]) else { return Ok(()) };
+        self.last_words = Some(b"");
+        let at = before + fault.at;
+        match fault.place {
+            // No parser takes a NUL anywhere in a head; but it may look at one only when it has seen its end.
+            Place::Head => {
+                buffer.filled_mut()[at] = 0;
+                buffer.set_filled(at + 1);
+                self.last_words = Some(b"\r\n\r\n");
+            }
+            Place::Body if fault.at == 0 => {
+                buffer.set_filled(before);
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            Place::Body => buffer.set_filled(at),
+        }
+        Ok(())
+    }
 }
 
 impl AsyncRead for Paced {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Some(words) = &mut self.last_words {
+            let (now, later) = words.split_at(words.len().min(buffer.remaining()));
+            *words = later;
+            buffer.put_slice(now);
+            return Poll::Ready(if now.is_empty() { Err(io::ErrorKind::InvalidData.into()) } else { Ok(()) });
+        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if let Poll::Ready(Ok(())) = read {
-            match buffer.filled().len() > before {
-                true => self.pace.read(),
-                false => self.pace.has_ended.store(true, Ordering::Relaxed),
+            if buffer.filled().len() == before {
+                self.pace.has_ended.store(true, Ordering::Relaxed);
+            } else {
+                self.pace.read();
+                return Poll::Ready(self.judge(buffer, before));
             }
         }
         read

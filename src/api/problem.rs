@@ -143,6 +143,7 @@ impl From<Refused> for Problem {
     fn from(refused: Refused) -> Problem {
         match refused {
             Refused::Overloaded => Problem::new(Code::Overloaded, "too much is on its way to the disk"),
+            Refused::Behind(wait) => Problem::new(Code::Overloaded, "more is waiting to be sent than can be sent soon").after(wait),
             Refused::Full => Problem::new(Code::StoreFull, "the disk is full").after(Span::secs(5)),
             Refused::Stopping => Problem::new(Code::ShuttingDown, "the gateway is being stopped").after(Span::secs(5)),
         }

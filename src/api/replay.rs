@@ -36,7 +36,7 @@ fn results(archive: &dyn Archive, id: BatchId) -> Result<Option<(Results, Vec<Me
             let Some(frame) = archive.frame(head.first)? else { continue };
             for ordinal in 0..head.count {
                 let Some(Ok(record)) = frame.record(ordinal).map(MessageRecord::read) else { continue };
-                results.accept(record.line, number, ordinal, record.count(), record.encoded());
+                results.accept(record.line, number, ordinal, record.segments(), record.encoded());
             }
         }
     }

@@ -3,7 +3,7 @@
 use crate::api::problem::Problem;
 use crate::api::reply::Reply;
 use crate::api::state::Api;
-use crate::api::{advise, batch, bulk, cancel, list, message, service, single};
+use crate::api::{advise, batch, bulk, cancel, import, list, message, people, preference, preview, rules, service, single};
 use crate::base::Mono;
 use crate::pipeline::accept::Code;
 use crate::telemetry::RouteMetrics;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 type Handler = fn(Arc<Api>, Request) -> BoxFuture<'static, Result<Reply, Problem>>;
 
 /// Method, pattern, handler.
-const ROUTES: [(&str, &str, Handler); 18] = [
+const ROUTES: [(&str, &str, Handler); 29] = [
     ("POST", "/v1/messages", |api, request| Box::pin(single::post(api, request))),
     ("GET", "/v1/messages", |api, request| Box::pin(list::get(api, request))),
     ("GET", "/v1/messages/{id}", |api, request| Box::pin(message::get(api, request))),
@@ -26,12 +26,23 @@ const ROUTES: [(&str, &str, Handler); 18] = [
     ("GET", "/v1/batches", |api, request| Box::pin(batch::list(api, request))),
     ("GET", "/v1/batches/{id}", |api, request| Box::pin(batch::get(api, request))),
     ("POST", "/v1/batches/{id}/cancel", |api, request| Box::pin(cancel::batch(api, request))),
-    ("POST", "/v1/preview", |api, request| Box::pin(advise::preview(api, request))),
+    ("GET", "/v1/suppressions", |api, request| Box::pin(people::get(api, request))),
+    ("POST", "/v1/suppressions", |api, request| Box::pin(people::post(api, request))),
+    ("DELETE", "/v1/suppressions", |api, request| Box::pin(people::delete(api, request))),
+    ("POST", "/v1/suppressions/import", |api, request| Box::pin(import::post(api, request))),
+    ("GET", "/v1/suppressions/export", |api, request| Box::pin(people::export(api, request))),
+    ("GET", "/v1/preferences/{number}", |api, request| Box::pin(preference::get(api, request))),
+    ("PUT", "/v1/preferences/{number}", |api, request| Box::pin(preference::put(api, request))),
+    ("DELETE", "/v1/preferences/{number}", |api, request| Box::pin(preference::delete(api, request))),
+    ("POST", "/v1/preview", |api, request| Box::pin(preview::post(api, request))),
     ("GET", "/v1/lookup/{number}", |api, request| Box::pin(advise::lookup(api, request))),
     ("GET", "/v1/next-opening", |api, request| Box::pin(advise::next_opening(api, request))),
     ("GET", "/v1/keywords/classify", |api, request| Box::pin(advise::classify(api, request))),
+    ("GET", "/v1/rules", |api, request| Box::pin(rules::get(api, request))),
+    ("POST", "/v1/rules/reload", |api, request| Box::pin(rules::reload(api, request))),
     ("GET", "/v1/carriers", |api, request| Box::pin(service::carriers(api, request))),
     ("GET", "/v1/webhooks/dead", |api, request| Box::pin(service::dead(api, request))),
+    ("POST", "/v1/release", |api, request| Box::pin(service::release(api, request))),
     ("GET", "/livez", |api, request| Box::pin(service::live(api, request))),
     ("GET", "/readyz", |api, request| Box::pin(service::ready(api, request))),
     ("GET", "/metrics", |api, request| Box::pin(service::metrics(api, request))),
@@ -42,7 +53,12 @@ const ROUTES: [(&str, &str, Handler); 18] = [
 pub(super) fn router(api: &Arc<Api>) -> Router {
     let mut router = Router::new();
     for (method, pattern, handler) in ROUTES {
-        let filter = if method == "POST" { MethodFilter::POST } else { MethodFilter::GET };
+        let filter = match method {
+            "POST" => MethodFilter::POST,
+            "PUT" => MethodFilter::PUT,
+            "DELETE" => MethodFilter::DELETE,
+            _ => MethodFilter::GET,
+        };
         let (api, metrics) = (api.clone(), api.engine.metrics.route(&format!("{method} {pattern}")));
         let serve = move |request: Request| {
             let (api, metrics) = (api.clone(), metrics.clone());

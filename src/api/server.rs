@@ -1,5 +1,5 @@
 //! Connections: accepted up to a bound, served as HTTP/1.1, ended politely. Parsing is hyper's; what is malformed is
-//! answered 400 and closed there, before anything of ours sees it.
+//! answered 400 and closed there, before anything of ours sees it. What hyper would mend is damaged before it (`pace`).
 
 use crate::api::pace::{Guarded, Limits, Pace, Paced};
 use crate::api::routes;
@@ -145,7 +145,7 @@ impl Server {
             .max_headers(HEADERS_MAX)
             .max_header_size(self.header_bytes_max)
             .max_buf_size(self.header_bytes_max.max(BUFFER_BYTES))
-            .serve_connection(TokioIo::new(Paced { stream, pace: pace.clone() }), service);
+            .serve_connection(TokioIo::new(Paced::new(stream, pace.clone(), self.header_bytes_max)), service);
         let mut is_stopping = false;
         loop {
             tokio::select! {

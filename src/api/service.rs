@@ -112,6 +112,14 @@ struct Letter {
     event: Box<RawValue>,
 }
 
+/// Lets advertising go that waits since a start after a long absence. Repeating it does no harm.
+pub(super) async fn release(api: Arc<Api>, request: Request) -> Result<Reply, Problem> {
+    Caller::of(&api, request.headers(), Scope::Admin)?;
+    query::none(request.uri().query())?;
+    let released = api.engine.release().await?;
+    Ok(json(StatusCode::OK, &document!({ "released": released })))
+}
+
 /// Whether the process answers at all.
 pub(super) async fn live(_: Arc<Api>, _: Request) -> Result<Reply, Problem> {
     Ok(json(StatusCode::OK, &document!({"status": "live"})))

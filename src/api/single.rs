@@ -12,7 +12,7 @@ use crate::base::MessageId;
 use crate::config::Scope;
 use crate::engine::{Refused, Taken, WhenFull};
 use crate::message::Encoding;
-use crate::pipeline::accept::{Code, Defaults, Format, MessageReader, Refusal, check};
+use crate::pipeline::accept::{Bringing, Code, Defaults, Format, MessageReader, Refusal, check};
 use crate::pipeline::compose::Composing;
 use crate::pipeline::journal::{Acceptance, Drafts, FrameDraft, Place, Start};
 use axum::extract::Request;
@@ -48,6 +48,7 @@ async fn bring(api: &Api, caller: &Caller, request: Request) -> Result<Reply, Pr
     let world = &api.engine.world;
     let began = world.mono();
     caller.may_bring(began)?;
+    api.engine.enter(Bringing::Single, 1).await?;
     let Made { frames, segments, encoding, client_ref } = make(api, caller, &body)?;
     let given = Given::Message { id: None, segments, encoding, client_ref };
     let answer = once.as_ref().map(|once| once.answer(api, hash, &given));
@@ -81,8 +82,8 @@ fn make(api: &Api, caller: &Caller, body: &[u8]) -> Result<Made, Problem> {
     let bytes_max = usize::try_from(api.config().http.body_bytes_max).unwrap_or(usize::MAX);
     let draft = reader.read(body, &defaults, bytes_max)?;
     let accepted = check(&draft, &customer.rules, api.engine.world.now())?;
-    let composed = composing.compose(&accepted, customer.concat)?;
-    let carrier = api.routes.carrier(composed.to).ok_or_else(no_route)?;
+    let (carrier, route) = api.routes.find(accepted.to).ok_or_else(no_route)?;
+    let composed = composing.compose(&accepted, customer.concat, route)?;
     let mut drafts = Drafts::new(&customer.name, None, &api.carriers, u32::from(api.config().journal.frame_messages_max));
     drafts.push(&composed, carrier, Start::NOW);
     Ok(Made {

@@ -11,7 +11,11 @@ use crate::message::{Class, DoubtPolicy};
 use crate::pipeline::accept::{AccountRules, BulkLimits, Coding, Inflate, InflateLimits, Senders, Split};
 use crate::pipeline::route::Routes;
 use crate::telemetry::AccountMetrics;
+use crate::world::Pool;
 use std::sync::Arc;
+
+/// Threads that read bulks: each takes in more than a million messages a second.
+const READERS: usize = 2;
 
 /// One account, ready to be served.
 pub(super) struct Customer {
@@ -33,6 +37,8 @@ pub(super) struct Api {
     pub(super) carriers: Vec<String>,
     pub(super) routes: Routes,
     pub(super) advisors: Advisors,
+    /// Where bulks are read: threads that give way, so that sending comes first when cores are short.
+    pub(super) readers: Option<Pool>,
     /// Requests with an idempotency key that are being served.
     pub(super) in_progress: Arc<InProgress>,
 }
@@ -53,6 +59,7 @@ impl Api {
             carriers: config.carriers.iter().map(|carrier| carrier.name.clone()).collect(),
             advisors: Advisors::new(),
             routes: Routes::new(&config.routes, &config.carriers),
+            readers: engine.world.start.pool("bulks", READERS, config.http.bulk_niceness),
             in_progress: Arc::default(),
             engine,
         }
@@ -104,6 +111,10 @@ fn rules(account: &config::Account) -> AccountRules {
             config::Split::Grapheme => Split::Grapheme,
             config::Split::Codepoint => Split::Codepoint,
         },
+        substitute: account.substitute,
+        transliterate: account.transliterate,
+        stop_mention: account.stop_mention.as_deref().unwrap_or_default().into(),
+        protocol_ids: account.protocol_ids.clone(),
         ..AccountRules::default()
     }
 }

@@ -106,6 +106,28 @@ impl Upload {
         Ok(whole)
     }
 
+    /// The least that comes, by what the headers say: 0 when they say nothing.
+    pub(super) fn announced(&self) -> u64 {
+        self.body.size_hint().lower()
+    }
+
+    /// Takes in what is left, at most so many octets, and drops it, so that a refusal does not cost the connection;
+    /// whether that was all.
+    pub(super) async fn discard(&mut self, bytes_max: u64) -> bool {
+        self.hash = None;
+        let end = self.bytes.saturating_add(bytes_max);
+        if self.bytes + self.announced() > end {
+            return false;
+        }
+        loop {
+            match self.next().await {
+                Ok(None) => return true,
+                Ok(Some(_)) if self.bytes <= end => {}
+                Ok(Some(_)) | Err(_) => return false,
+            }
+        }
+    }
+
     /// The hash of all that was taken.
     pub(super) fn hash(&mut self) -> Option<[u8; 32]> {
         self.hash.take().map(|hash| hash.finalize().into())

@@ -24,6 +24,10 @@ pub fn check(path: &Path, assume_secrets: bool) -> u8 {
     let loaded = if assume_secrets { files::load(path, &AssumedSecrets) } else { files::load(path, &SystemSecrets) };
     match loaded {
         Ok(config) => {
+            if let Err(wrong) = files::check_rules(&config) {
+                eprint(&format!("{}: {wrong}\n", path.display()));
+                return serve::NOT_STARTED;
+            }
             for warning in &config.warnings {
                 eprint(&format!("{}:{}: warning: {warning}\n", path.display(), warning.line));
             }

@@ -30,6 +30,9 @@ pub enum GatewayFault {
     /// The store, or a file of the configuration.
     #[error(transparent)]
     Start(#[from] StartFault),
+    /// The send windows, or what an account says of them.
+    #[error("{0}")]
+    Rules(String),
     /// The HTTP interface.
     #[error("http.{what}: {why}")]
     Http {
@@ -82,6 +85,7 @@ impl Gateway {
     /// Starts one on a journal that is already open.
     pub async fn on(world: World, config: Config, journal: Opened, metrics: Arc<Metrics>, calls: Calls) -> Result<Gateway, GatewayFault> {
         let config = Arc::new(config);
+        files::check_rules(&config).map_err(GatewayFault::Rules)?;
         // The door is opened first: a port that is taken is found before anything else begins.
         let listener = world.net.listen(config.http.listen).await.map_err(|why| GatewayFault::Http { what: "listen", why })?;
         let http = listener.local_addr();
@@ -97,6 +101,9 @@ impl Gateway {
         let Opened { journal, checkpoint } = journal;
         let mut running = crate::engine::start(world.clone(), config.clone(), journal, metrics, calls, &files::read).await?;
         let engine = running.engine.clone();
+        let names = config.rules.clone();
+        engine.rules.read_by(Box::new(move || files::rules(&names)));
+        engine.rules.reload(world.now()).map_err(GatewayFault::Rules)?;
         if let Some(mut checkpoint) = checkpoint {
             let stop = running.stop_couriers.clone();
             let part = Box::new(move || {
@@ -160,6 +167,14 @@ impl Gateway {
     }
 }
 
+impl Drop for Gateway {
+    /// What was not stopped ends at once, as a kill would end it; nothing is waited for.
+    fn drop(&mut self) {
+        [&self.api, &self.upkeep, &self.couriers].into_iter().for_each(tokio::task::JoinHandle::abort);
+        self.parts.iter().for_each(|(_, part)| part.abort());
+    }
+}
+
 /// A journal, and what moves its log into its files.
 pub struct Opened {
     /// The journal.
@@ -207,12 +222,14 @@ async fn look_after(engine: Arc<Engine>, stop: CancellationToken) {
     let mut last: Vec<[u64; 3]> = vec![[0; 3]; engine.couriers.len()];
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(UPKEEP_EVERY.std()) => {}
         }
         let before = Time(engine.world.now().0 - engine.config.journal.retention.as_millis() as i64);
         let told = engine.couriers.iter().map(|(_, stats)| stats.told()).min().unwrap_or(u64::MAX);
         engine.upkeep(before, told);
+        engine.rules.look(engine.world.now());
         for ((name, stats), last) in engine.couriers.iter().zip(&mut last) {
             publish(&engine, name, stats, last);
         }

@@ -58,14 +58,24 @@ pub async fn serve(world: World, path: &Path) -> u8 {
 }
 
 async fn wait(gateway: Gateway) -> u8 {
-    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let heard = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
+    let (Ok(mut term), Ok(mut interrupt), Ok(mut hangup)) = heard else {
         tracing::error!("signals cannot be heard");
         return NOT_STARTED;
     };
     let (engine, broken) = (gateway.engine.clone(), gateway.broken.clone());
+    let reloads = async {
+        while hangup.recv().await.is_some() {
+            let engine = engine.clone();
+            // What became of it is in the log.
+            let _ = tokio::task::spawn_blocking(move || engine.rules.reload(engine.world.now())).await;
+        }
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
         _ = term.recv() => {}
         _ = interrupt.recv() => {}
+        () = reloads => {}
         () = broken.cancelled() => return FAILED,
         () = engine.failed() => {
             tracing::error!("the journal has failed: the process ends at once");

@@ -203,14 +203,20 @@ async fn start_smsc(world: &World, at: SocketAddr, arguments: SmscArguments) -> 
     };
     let log_text = if arguments.record_octets { LogText::Octets } else { LogText::Token };
     let record = RecordOptions { token, keep, log: log(arguments.record.as_deref())?, log_text };
-    let options = Options { tls, record: Arc::new(Recorder::new(record)) };
+    let options = Options { tls, record: Arc::new(Recorder::new(record)), ..Options::default() };
     Smsc::listen(world, at, personality, options).await.with_context(|| format!("the SMSC cannot listen at {at}"))
 }
 
 async fn start_sink(world: &World, at: SocketAddr, arguments: SinkArguments) -> anyhow::Result<SinkHandle> {
     let log = log(arguments.sink_record.as_deref())?;
-    let options =
-        SinkOptions { secret: arguments.secret, mode: arguments.mode, fail_first: arguments.fail_first, log, keep: KeepEvents::Ids };
+    let options = SinkOptions {
+        secret: arguments.secret,
+        mode: arguments.mode,
+        fail_first: arguments.fail_first,
+        log,
+        keep: KeepEvents::Ids,
+        watch: None,
+    };
     Sink::listen(world, at, options).await.with_context(|| format!("the sink cannot listen at {at}"))
 }
 

@@ -3,4 +3,5 @@
 pub mod session;
 pub mod sms;
 
-pub use sms::{Composer, Size};
+pub use sms::preview::{self, Preview};
+pub use sms::{Composer, RouteText, Size, Spelling, Wanted};

@@ -54,6 +54,29 @@ pub struct Inbound {
     pub to: String,
     /// Its text.
     pub text: String,
+    /// The application it is for; 0 for a person.
+    pub port: u16,
+}
+
+/// A part of a message from a handset.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Piece {
+    /// As in [`Inbound`].
+    pub from: Box<str>,
+    /// As in [`Inbound`].
+    pub to: Box<str>,
+    /// Whether the reference is a wide one.
+    pub is_wide: bool,
+    /// The same in all parts.
+    pub reference: u16,
+    /// How many parts, at least 2.
+    pub total: u8,
+    /// Which, from 1.
+    pub place: u8,
+    /// How the octets are read, in the channel's own way.
+    pub coding: u32,
+    /// What it holds.
+    pub octets: Box<[u8]>,
 }
 
 /// What a session hears.
@@ -67,6 +90,8 @@ pub enum Heard<'a> {
     Receipt { sequence: u32, receipt: Receipt<'a> },
     /// A message from a handset; to be acknowledged when it is durable.
     Inbound { sequence: u32, message: Inbound },
+    /// A part of one; to be acknowledged when it is durable.
+    InboundPart { sequence: u32, piece: Piece },
     /// Something to count and nothing to do.
     Note(Note),
 }
@@ -101,6 +126,8 @@ pub enum Over {
     Garbled,
     /// The peer says the session is in the wrong state.
     WrongState,
+    /// What was to be written may not be written at this hour any more: the socket was full, or the process stopped.
+    TooLate,
     /// The connection ended.
     Cut,
     /// It could not be dialled.
@@ -119,6 +146,7 @@ impl Over {
             Over::Silent => "silent",
             Over::Garbled => "garbled",
             Over::WrongState => "wrong_state",
+            Over::TooLate => "too_late",
             Over::Cut => "cut",
             Over::Unreachable => "unreachable",
         }

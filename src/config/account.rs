@@ -1,9 +1,11 @@
 //! `[[accounts]]`: who may send, with which keys, as whom and how much.
 
 use super::key::KeyHash;
+use super::law::{self, AccountHours};
 use super::limits;
 use super::reader::Reader;
-use super::rules::{HASH, NAME, SENDER};
+use super::rules::{HASH, NAME, SENDER, STOP_MENTION};
+use super::text::{PROTOCOL_IDS, ProtocolId, SUBSTITUTES, Substitute, TRANSLITERATIONS, Transliterate};
 use super::values::Choices;
 use crate::base::Time;
 
@@ -20,6 +22,14 @@ pub struct Account {
     pub split: Split,
     /// How the parts of a long text say that they belong together.
     pub concat: Concat,
+    /// Whether texts are made cheaper when their message does not say.
+    pub substitute: Substitute,
+    /// Whose letters are respelt when the message does not say.
+    pub transliterate: Transliterate,
+    /// What marketing texts must end with; appended to those that lack it.
+    pub stop_mention: Option<String>,
+    /// Which TP-PIDs it may ask for.
+    pub protocol_ids: Vec<ProtocolId>,
     /// The class of messages that do not say theirs.
     pub default_class: Class,
     /// What is done with messages in doubt.
@@ -32,6 +42,12 @@ pub struct Account {
     pub senders: Vec<String>,
     /// The share of this account where accounts compete.
     pub weight: u8,
+    /// The classes that a recipient's stop stops.
+    pub stop_classes: Vec<Class>,
+    /// How far a recipient's stop reaches.
+    pub stop_scope: StopScope,
+    /// What it adds to the send windows and takes from them.
+    pub hours: AccountHours,
 }
 
 /// One API key: what is shown to a server is `id.secret`; here are the id and the keyed hash of the secret.
@@ -62,8 +78,12 @@ pub enum Scope {
     Send,
     /// Looking at messages, outcomes, counts.
     Read,
+    /// What concerns the whole gateway: its rules. Never by default.
+    Admin,
 }
-const SCOPES: &Choices<Scope> = &[("send", Scope::Send), ("read", Scope::Read)];
+const SCOPES: &Choices<Scope> = &[("send", Scope::Send), ("read", Scope::Read), ("admin", Scope::Admin)];
+/// The first two: what a key opens that does not say.
+const SCOPES_DEFAULT: usize = 2;
 
 /// Where a long text may be cut into parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +120,20 @@ pub enum Class {
 const CLASSES: &Choices<Class> =
     &[("transactional", Class::Transactional), ("otp", Class::Otp), ("service", Class::Service), ("marketing", Class::Marketing)];
 
+/// The first two are stopped when nothing else is said: nobody is cut off from codes and orders by one word.
+const STOP_CLASSES: &Choices<Class> =
+    &[("marketing", Class::Marketing), ("service", Class::Service), ("transactional", Class::Transactional), ("otp", Class::Otp)];
+
+/// How far a recipient's stop reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StopScope {
+    /// All senders of the account.
+    Account,
+    /// The number it was written to.
+    Sender,
+}
+const STOP_SCOPES: &Choices<StopScope> = &[("account", StopScope::Account), ("sender", StopScope::Sender)];
+
 /// What is done with a message when it is not known whether the carrier took it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Doubt {
@@ -116,12 +150,19 @@ pub(super) fn read(r: &mut Reader<'_>) -> Account {
         max_segments: r.integer("max_segments", &limits::MAX_SEGMENTS),
         split: r.choice("split", SPLITS),
         concat: r.choice("concat", CONCATS),
+        substitute: r.choice("substitute", SUBSTITUTES),
+        transliterate: r.choice("transliterate", TRANSLITERATIONS),
+        stop_mention: r.optional_text("stop_mention", "optional", &STOP_MENTION),
+        protocol_ids: r.choices("protocol_ids", PROTOCOL_IDS, 0),
         default_class: r.choice("default_class", CLASSES),
         doubt: r.choice("doubt", DOUBTS),
         requests_per_second: r.integer("requests_per_second", &limits::REQUESTS_PER_SECOND),
         messages_per_second: r.integer("messages_per_second", &limits::MESSAGES_PER_SECOND),
         senders: r.texts("senders", &SENDER, limits::SENDERS_MAX),
         weight: r.integer("weight", &limits::WEIGHT),
+        stop_classes: r.choices("stop_classes", STOP_CLASSES, 2),
+        stop_scope: r.choice("stop_scope", STOP_SCOPES),
+        hours: law::read_account(r),
         keys: r.list_of_tables("keys", limits::KEYS_MAX, key),
     }
 }
@@ -130,7 +171,7 @@ fn key(r: &mut Reader<'_>) -> ApiKey {
     ApiKey {
         id: r.required_text("id", &NAME),
         hash: r.required_text("hash", &HASH),
-        scopes: r.choices("scopes", SCOPES, SCOPES.len()),
+        scopes: r.choices("scopes", SCOPES, SCOPES_DEFAULT),
         expires: r.optional_time("expires"),
     }
 }

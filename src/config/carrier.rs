@@ -4,6 +4,7 @@
 use super::limits;
 use super::reader::Reader;
 use super::rules::{ADDRESS, ADDRESS_RANGE, Address, HOST, NAME, PASSWORD, PATH, STATUS, SYSTEM_ID, SYSTEM_TYPE};
+use super::text::{BINARY_CODINGS, BinaryCoding, CLASS_FORMS, ClassForm, JOININGS, Joining};
 use super::values::Choices;
 use crate::base::{Secret, Span};
 use std::collections::BTreeMap;
@@ -76,6 +77,14 @@ pub struct Carrier {
     pub id_base: IdBase,
     /// What data_coding 0 means here.
     pub alphabet: Alphabet,
+    /// How the parts of a long text are joined.
+    pub joining: Joining,
+    /// How the message class is told.
+    pub message_class_as: ClassForm,
+    /// data_coding of binary messages.
+    pub binary_as: BinaryCoding,
+    /// Whether characters beyond U+FFFF are replaced: some SMSCs drop half of a pair.
+    pub ucs2_bmp_only: bool,
     /// The account that messages from handsets go to; the first account without it.
     pub inbound_account: Option<String>,
     /// The first sequence number of a session.
@@ -173,8 +182,11 @@ pub enum Alphabet {
     Latin1,
     /// ASCII.
     Ascii,
+    /// GSM 03.38, eight characters in seven octets (3GPP TS 23.038 clause 6.1.2.1).
+    Gsm7Packed,
 }
-const ALPHABETS: &Choices<Alphabet> = &[("gsm7", Alphabet::Gsm7), ("latin1", Alphabet::Latin1), ("ascii", Alphabet::Ascii)];
+const ALPHABETS: &Choices<Alphabet> =
+    &[("gsm7", Alphabet::Gsm7), ("latin1", Alphabet::Latin1), ("ascii", Alphabet::Ascii), ("gsm7_packed", Alphabet::Gsm7Packed)];
 
 /// What a command_status leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -248,6 +260,10 @@ pub(super) fn read(r: &mut Reader<'_>) -> Carrier {
         receipts_by_text: r.flag("receipts_by_text", false),
         id_base: r.choice("id_base", ID_BASES),
         alphabet: r.choice("alphabet", ALPHABETS),
+        joining: r.choice("joining", JOININGS),
+        message_class_as: r.choice("message_class_as", CLASS_FORMS),
+        binary_as: r.choice("binary_as", BINARY_CODINGS),
+        ucs2_bmp_only: r.flag("ucs2_bmp_only", false),
         inbound_account: r.optional_text("inbound_account", "default the first account", &NAME),
         sequence_start: r.integer("sequence_start", &limits::SEQUENCE_START),
         tls: r.table("tls", tls),

@@ -9,6 +9,7 @@ use super::model::Config;
 use super::near::did_you_mean;
 use super::pass::Pass;
 use super::quantity::{show_bytes, show_span};
+use super::text::{ClassForm, Joining};
 use super::webhook::Webhook;
 use crate::base::Span;
 use std::collections::{HashMap, HashSet};
@@ -22,6 +23,7 @@ pub(super) fn check(config: &Config, pass: &Pass<'_>) {
         check_carrier(config, carrier, &format!("carriers[{index}]"), pass);
     }
     routes(config, pass);
+    replies(config, pass);
     for (index, hook) in config.webhooks.iter().enumerate() {
         check_webhook(config, hook, &format!("webhooks[{index}]"), pass);
     }
@@ -72,6 +74,16 @@ fn accounts(config: &Config, pass: &Pass<'_>) {
     }
 }
 
+fn replies(config: &Config, pass: &Pass<'_>) {
+    for (index, reply) in config.consent.replies.iter().enumerate() {
+        let path = format!("consent.replies[{index}].accounts");
+        for account in reply.accounts.iter().filter(|name| config.accounts.iter().all(|known| known.name != **name)) {
+            let names = config.accounts.iter().map(|known| known.name.as_str());
+            pass.mistake(&path, format!("there is no account `{}`", shortened(account)), did_you_mean(account, names));
+        }
+    }
+}
+
 fn check_carrier(config: &Config, carrier: &Carrier, path: &str, pass: &Pass<'_>) {
     let key = |name: &str| format!("{path}.{name}");
     let spans =
@@ -91,6 +103,13 @@ fn check_carrier(config: &Config, carrier: &Carrier, path: &str, pass: &Pass<'_>
     at_most(pass, (&key("orphan_ttl"), carrier.orphan_ttl, kept.0), (kept.0, kept.1, &key("orphan_ttl")), show_span);
     promised(pass, &key("receipt_wait"), carrier.receipt_wait, PROMISED);
     promised(pass, &key("orphan_ttl"), carrier.orphan_ttl, PROMISED);
+    let is_without_tlvs = carrier.interface_version == Version::V33;
+    if is_without_tlvs && carrier.joining != Joining::Udh {
+        pass.mistake(&key("joining"), "SMPP 3.3 has no optional parameters", Some("write joining = \"udh\"".into()));
+    }
+    if is_without_tlvs && carrier.message_class_as == ClassForm::Subunit {
+        pass.mistake(&key("message_class_as"), "SMPP 3.3 has no optional parameters", Some("write message_class_as = \"general\"".into()));
+    }
     if carrier.interface_version == Version::V33 && carrier.bind == Bind::Transceiver {
         let at = if pass.is_set(&key("bind")) { "bind" } else { "interface_version" };
         pass.mistake(&key(at), "SMPP 3.3 has no transceiver", Some("write bind = \"transmitter_receiver\"".into()));

@@ -16,8 +16,22 @@ pub struct Engine {
     pub drain_timeout: Span,
     /// Submitted messages in the index of receipts.
     pub awaiting_max: u32,
+    /// Messages that may wait for this gateway before new ones are slowed.
+    pub ahead_max: u32,
+    /// New messages a second that may always come.
+    pub accept_min: u32,
     /// Receipts kept that matched nothing.
     pub orphans_max: u32,
+    /// How long the wall clock must have been steady after a jump before what depends on the hour goes on.
+    pub clock_settle: Span,
+    /// Advertising waits for a person when the journal's last record is older at the start; 0 = never.
+    pub revival_hold: Span,
+    /// How long the parts of a text from a handset wait for the others.
+    pub inbound_wait: Span,
+    /// Texts from handsets that wait for parts, each carrier.
+    pub inbound_texts_max: u32,
+    /// Octets of those parts, each carrier.
+    pub inbound_bytes_max: u64,
 }
 
 /// The log, on standard error.
@@ -81,7 +95,14 @@ pub(super) fn read(r: &mut Reader<'_>) -> Engine {
         lane_bytes_max: r.bytes("lane_bytes_max", &limits::LANE_BYTES),
         drain_timeout: r.span("drain_timeout", &limits::DRAIN),
         awaiting_max: r.integer("awaiting_max", &limits::AWAITING),
+        ahead_max: r.integer("ahead_max", &limits::AHEAD),
+        accept_min: r.integer("accept_min", &limits::ACCEPT_MIN),
         orphans_max: r.integer("orphans_max", &limits::ORPHANS),
+        clock_settle: r.span("clock_settle", &limits::CLOCK_SETTLE),
+        revival_hold: r.span("revival_hold", &limits::REVIVAL_HOLD),
+        inbound_wait: r.span("inbound_wait", &limits::INBOUND_WAIT),
+        inbound_texts_max: r.integer("inbound_texts_max", &limits::INBOUND_TEXTS),
+        inbound_bytes_max: r.bytes("inbound_bytes_max", &limits::INBOUND_BYTES),
     }
 }
 

@@ -6,9 +6,11 @@
 use super::account;
 use super::carrier;
 use super::check;
+use super::consent;
 use super::engine;
 use super::http;
 use super::journal;
+use super::law;
 use super::limits;
 use super::mistake::Mistake;
 use super::model::{Config, Setting};
@@ -66,6 +68,7 @@ fn read(pass: &Pass<'_>, table: Option<&dyn TableLike>) -> Config {
         data_dir: r.text("data_dir", "data", &PATH),
         http: r.table("http", http::read),
         pepper: r.table("secrets", |r| r.optional_secret("pepper", "required with any account", &PEPPER)).unwrap_or_default(),
+        rules: r.table("rules", law::read),
         accounts: r.list_of_tables("accounts", limits::ACCOUNTS_MAX, account::read),
         carriers: r.list_of_tables("carriers", limits::CARRIERS_MAX, carrier::read),
         routes: r.list_of_tables("routes", limits::ROUTES_MAX, route::read),
@@ -73,6 +76,7 @@ fn read(pass: &Pass<'_>, table: Option<&dyn TableLike>) -> Config {
         webhook_rules: r.table("webhook_rules", webhook::read_rules),
         journal: r.table("journal", journal::read),
         engine: r.table("engine", engine::read),
+        consent: r.table("consent", consent::read),
         log: r.table("log", engine::read_log),
         warnings: Vec::new(),
         settings: Vec::new(),

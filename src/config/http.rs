@@ -20,6 +20,8 @@ pub struct Http {
     pub bulk_bytes_max: u64,
     /// Lines of a bulk.
     pub bulk_lines_max: u32,
+    /// Recipients of one preview.
+    pub preview_lines_max: u32,
     /// One line of a bulk, octets.
     pub line_bytes_max: u64,
     /// Decompressed octets for each compressed one, counted after the first MiB.
@@ -36,6 +38,8 @@ pub struct Http {
     pub connections_max: u32,
     /// Accepted octets waiting for their commit, above which the answer is 503.
     pub journal_queue_bytes_max: u64,
+    /// How much the threads that read bulks give way.
+    pub bulk_niceness: u8,
 }
 
 /// PEM files.
@@ -55,6 +59,7 @@ pub(super) fn read(r: &mut Reader<'_>) -> Http {
         body_bytes_max: r.bytes("body_bytes_max", &limits::BODY_BYTES),
         bulk_bytes_max: r.bytes("bulk_bytes_max", &limits::BULK_BYTES),
         bulk_lines_max: r.integer("bulk_lines_max", &limits::BULK_LINES),
+        preview_lines_max: r.integer("preview_lines_max", &limits::PREVIEW_LINES),
         line_bytes_max: r.bytes("line_bytes_max", &limits::LINE_BYTES),
         compression_ratio_max: r.integer("compression_ratio_max", &limits::COMPRESSION_RATIO),
         header_bytes_max: r.bytes("header_bytes_max", &limits::HEADER_BYTES),
@@ -63,5 +68,6 @@ pub(super) fn read(r: &mut Reader<'_>) -> Http {
         keep_alive: r.span("keep_alive", &limits::KEEP_ALIVE),
         connections_max: r.integer("connections_max", &limits::HTTP_CONNECTIONS),
         journal_queue_bytes_max: r.bytes("journal_queue_bytes_max", &limits::JOURNAL_QUEUE),
+        bulk_niceness: r.integer("bulk_niceness", &limits::BULK_NICENESS),
     }
 }

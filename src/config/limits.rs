@@ -52,6 +52,8 @@ pub const BULK_LINES: Limit<u32> = limit(1_000_000, 1, 10_000_000);
 pub const LINE_BYTES: Limit<u64> = limit(8 * KIB, KIB, MIB);
 /// Decompressed octets for each compressed one, after the first MiB; text of campaigns compresses 10 to 40 times.
 pub const COMPRESSION_RATIO: Limit<u32> = limit(100, 2, 10_000);
+/// Recipients of one preview of a list: each is composed as if it were sent, some microseconds each.
+pub const PREVIEW_LINES: Limit<u32> = limit(10_000, 1, 1_000_000);
 /// The time for a request's head: slow-loris holds a connection no longer.
 pub const HEADER_TIMEOUT: Limit<Span> = limit(s(5), ms(100), s(60));
 /// The longest pause inside a body.
@@ -64,6 +66,8 @@ pub const HEADER_BYTES: Limit<u64> = limit(16 * KIB, 8 * KIB, 64 * KIB);
 pub const HTTP_CONNECTIONS: Limit<u32> = limit(1_024, 1, 65_536);
 /// Accepted octets that wait for a commit; above it the answer is 503. At 100 MB/s of disk this is under a second.
 pub const JOURNAL_QUEUE: Limit<u64> = limit(64 * MIB, MIB, 4 * GIB);
+/// How much the threads that read bulks give way to those that send: at 10 they get a tenth of a core that others want.
+pub const BULK_NICENESS: Limit<u8> = limit(10, 0, 19);
 
 // Accounts.
 
@@ -75,8 +79,14 @@ pub const MAX_SEGMENTS: Limit<u8> = limit(10, 1, 64);
 pub const REQUESTS_PER_SECOND: Limit<u32> = limit(0, 0, 100_000);
 /// Messages a second of one account; 0 = no limit of its own.
 pub const MESSAGES_PER_SECOND: Limit<u32> = limit(0, 0, 10_000_000);
+/// A mention of how to stop: "STOP au 36111" is 13 characters; a quarter of a UCS-2 segment is enough for any wording.
+pub const STOP_MENTION_CHARS_MAX: usize = 60;
 /// The share of an account where accounts compete: with 100 against 1, the lesser still moves every 101st message.
 pub const WEIGHT: Limit<u8> = limit(1, 1, 100);
+
+/// Nothing leaves so long before its window closes: carriers queue, and what arrives late is late for the recipient too.
+/// Zero is allowed for those whose carriers do not; with an hour little of a short window is left.
+pub const MARGIN: Limit<Span> = limit(s(300), ms(0), h(1));
 
 // Carriers.
 
@@ -163,10 +173,41 @@ pub const LANE_BYTES: Limit<u64> = limit(128 * MIB, MIB, 16 * GIB);
 pub const DRAIN: Limit<Span> = limit(s(30), ms(0), s(600));
 /// Submitted messages that await a receipt and are in the index; 40 octets each, so 800 MB when full.
 pub const AWAITING: Limit<u32> = limit(20_000_000, 1_000, 200_000_000);
+/// Messages that wait for this gateway and not for a carrier when as many come as leave: a second's work or two, so that
+/// sending does not run dry while refused callers wait their second.
+pub const AHEAD: Limit<u32> = limit(500_000, 10_000, 100_000_000);
+/// New messages a second that may come even then: 50,000 cost a twentieth of a core, and let any queue grow.
+pub const ACCEPT_MIN: Limit<u32> = limit(50_000, 100, 10_000_000);
 /// Receipts that matched nothing and are kept; about 300 octets each.
 pub const ORPHANS: Limit<u32> = limit(100_000, 0, 10_000_000);
+/// How long the wall clock must have been steady after a jump: a time service that steps does so once or twice.
+pub const CLOCK_SETTLE: Limit<Span> = limit(s(10), s(1), s(3_600));
+/// The age of the journal's last record at the start from which advertising waits for a person; 0 = it never does.
+pub const REVIVAL_HOLD: Limit<Span> = limit(h(6), ms(0), h(8_760));
+
+/// A text from a handset whose parts do not all come is told after this with its holes. Networks repeat a part for some
+/// minutes; ten is the far end (promise: 10 min).
+pub const INBOUND_WAIT: Limit<Span> = limit(s(600), s(1), h(24));
+/// Texts from handsets that wait for parts, each carrier; a hundred thousand of some hundred octets are tens of megabytes.
+pub const INBOUND_TEXTS: Limit<u32> = limit(100_000, 1, 1_000_000);
+/// Octets of those parts, each carrier.
+pub const INBOUND_BYTES: Limit<u64> = limit(32 * MIB, 64 * KIB, GIB);
+// Consent.
+
+/// Opt-outs and preferences that customers bring, all accounts together; 15 octets each in memory, so 150 MB when full. A
+/// country's do-not-call list has 5 to 250 million numbers. What recipients say themselves is kept beyond it.
+pub const SUPPRESSIONS: Limit<u32> = limit(10_000_000, 0, 1_000_000_000);
 
 // What cannot be set.
+
+/// Answers to stop, start and help: some texts for each country and account.
+pub const REPLIES_MAX: usize = 1_000;
+/// There are some 250 countries.
+pub const COUNTRIES_MAX: usize = 300;
+/// An answer is three segments at most.
+pub const REPLY_CHARS_MAX: usize = 459;
+/// Messages whose instant a customer has set anew and that have not gone: some 60 octets each, beside their frames.
+pub const RESCHEDULED_MAX: usize = 200_000;
 
 /// The file itself: a thousand carriers and ten thousand routes fit.
 pub const FILE_BYTES_MAX: usize = 4 << 20;
@@ -182,6 +223,13 @@ pub const CARRIERS_MAX: usize = 256;
 pub const ROUTES_MAX: usize = 100_000;
 /// See [`ACCOUNTS_MAX`].
 pub const WEBHOOKS_MAX: usize = 10_000;
+/// Rules, calendars and overrides of one account, each: all rules of the program are 47. All must allow, so each costs.
+pub const ACCOUNT_RULES_MAX: usize = 64;
+/// Rules replaced in the last seven days, which still must allow too; a reload beyond it is refused. Each is asked.
+pub const FORMER_RULES_MAX: usize = 8;
+/// Kinds of recipients (account's hours, place, own zone, channel, class) whose hours a thread keeps worked out; about 400
+/// octets each. The program's tables have under 600 places; beyond the bound all is worked out anew.
+pub const RULE_PAGES_MAX: usize = 16_384;
 /// API keys of one account: two in rotation, and one a program.
 pub const KEYS_MAX: usize = 64;
 /// Allowed senders of one account.

@@ -2,9 +2,11 @@
 
 use super::account::Account;
 use super::carrier::Carrier;
+use super::consent::Consent;
 use super::engine::{Engine, Log};
 use super::http::Http;
 use super::journal::Journal;
+use super::law::RuleFiles;
 use super::mistake::Mistake;
 use super::route::Route;
 use super::webhook::{Webhook, WebhookRules};
@@ -26,8 +28,12 @@ pub struct Config {
     pub journal: Journal,
     /// Threads and memory.
     pub engine: Engine,
+    /// Opt-outs and the answers to them.
+    pub consent: Consent,
     /// The log.
     pub log: Log,
+    /// Where rules and time zones are read from.
+    pub rules: RuleFiles,
     /// Who may send.
     pub accounts: Vec<Account>,
     /// Who carries.

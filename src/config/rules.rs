@@ -2,8 +2,8 @@
 
 use super::key::KeyHash;
 use super::limits::{
-    ADDRESS_RANGE_CHARS_MAX, NAME_CHARS_MAX, PASSWORD_CHARS_MAX, PEPPER_BYTES_MIN, SIGNING_BYTES_MAX, SIGNING_BYTES_MIN,
-    SYSTEM_ID_CHARS_MAX, SYSTEM_TYPE_CHARS_MAX, URL_CHARS_MAX,
+    ADDRESS_RANGE_CHARS_MAX, NAME_CHARS_MAX, PASSWORD_CHARS_MAX, PEPPER_BYTES_MIN, REPLY_CHARS_MAX, SIGNING_BYTES_MAX, SIGNING_BYTES_MIN,
+    STOP_MENTION_CHARS_MAX, SYSTEM_ID_CHARS_MAX, SYSTEM_TYPE_CHARS_MAX, URL_CHARS_MAX,
 };
 use super::values::Wrong;
 use base64::Engine as _;
@@ -52,6 +52,13 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|c| matches!(c, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
 }
 
+/// What marketing texts end with.
+pub(super) const STOP_MENTION: Rule<String> = Rule::new("1 to 60 characters on one line", |text| {
+    let is_right =
+        (1..=STOP_MENTION_CHARS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control) && text.trim() == text;
+    if is_right { Ok(text.to_owned()) } else { Err(None) }
+});
+
 /// The name of something else in the file; whether it is there, `check` knows.
 pub(super) const CARRIER_NAME: Rule<String> = Rule::new("the name of a carrier", some_text);
 /// See [`CARRIER_NAME`].
@@ -60,6 +67,18 @@ pub(super) const ACCOUNT_NAME: Rule<String> = Rule::new("the name of an account"
 fn some_text(text: &str) -> Result<String, Option<String>> {
     if text.is_empty() { Err(None) } else { Ok(text.to_owned()) }
 }
+
+/// A country.
+pub(super) const COUNTRY: Rule<String> = Rule::new("two capital letters (ISO 3166)", |text| {
+    let is_country = |text: &str| text.len() == 2 && text.bytes().all(|c| c.is_ascii_uppercase());
+    let meant = text.to_ascii_uppercase();
+    if is_country(text) { Ok(text.to_owned()) } else { Err(Some(meant).filter(|meant| is_country(meant))) }
+});
+
+/// A text that is answered; empty for none. Without holes: nothing is filled in.
+pub(super) const REPLY: Rule<String> = Rule::new("a text of at most 459 characters without {{", |text| {
+    if text.chars().count() > REPLY_CHARS_MAX || text.contains("{{") { Err(None) } else { Ok(text.to_owned()) }
+});
 
 /// A file or folder.
 pub(super) const PATH: Rule<PathBuf> =
@@ -108,6 +127,47 @@ pub(super) const SENDER: Rule<String> = Rule::new("a sender: a number of 3 to 15
     let is_number = (3..=15).contains(&digits.len()) && digits.bytes().all(|c| c.is_ascii_digit());
     let is_word = (1..=11).contains(&text.len()) && text.bytes().all(|c| (b' '..=b'~').contains(&c));
     if is_number || is_word { Ok(text.to_owned()) } else { Err(None) }
+});
+
+/// A send-window rule; whether it is there, the pack knows.
+pub(super) const RULE_ID: Rule<String> = Rule::new("the id of a rule: 1 to 64 of letters, digits, - and _", |text| rule_name(text));
+/// A calendar; whether it is there, the pack knows.
+pub(super) const CALENDAR_NAME: Rule<String> =
+    Rule::new("the name of a calendar such as FR-57: 1 to 64 of letters, digits, - and _", |text| rule_name(text));
+
+fn rule_name(text: &str) -> Result<String, Option<String>> {
+    let right = (1..=64).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_');
+    if right { Ok(text.to_owned()) } else { Err(None) }
+}
+
+/// What somebody writes for those who ask later.
+pub(super) const NOTE: Rule<String> = Rule::new("a text of 1 to 500 characters", |text| {
+    let right = !text.trim().is_empty() && text.chars().count() <= 500 && !text.chars().any(char::is_control);
+    if right { Ok(text.to_owned()) } else { Err(None) }
+});
+
+/// Minutes of the day in which nothing is sent: from the first to the second, over midnight when that is less.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct QuietHours {
+    /// 0 to 1439.
+    pub from: u16,
+    /// 0 to 1439, another one.
+    pub to: u16,
+}
+
+/// Hours of the day, over midnight or not.
+pub(super) const QUIET: Rule<QuietHours> = Rule::new("two different times of the day such as 20:00-09:00", |text| {
+    let clock = |text: &str| {
+        let (hours, minutes) = text.split_once(':')?;
+        let digits = hours.len() == 2 && minutes.len() == 2 && text.bytes().all(|c| c.is_ascii_digit() || c == b':');
+        let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
+        (digits && hours < 24 && minutes < 60).then_some(hours * 60 + minutes)
+    };
+    let (from, to) = text.split_once('-').ok_or(None)?;
+    match (clock(from), clock(to)) {
+        (Some(from), Some(to)) if from != to => Ok(QuietHours { from, to }),
+        _ => Err(None),
+    }
 });
 
 /// The keyed hash of an API key.
@@ -244,6 +304,18 @@ mod tests {
         check(&ADDRESS, &["5/0", "1/1", "0/18"], &[("8/0", None), ("1/19", None), ("1", None), ("-1/1", None)]);
         check(&STATUS, &["0x45", "0x00000045", "69"], &[("0x", None), ("0x100000000", None), ("0", None), ("ESME_RSUBMITFAIL", None)]);
         assert_eq!(STATUS.read("0x00000045").ok(), Some(69));
+    }
+
+    #[test]
+    fn quiet_hours_are_two_times_of_the_day() {
+        check(
+            &QUIET,
+            &["20:00-09:00", "12:30-14:00"],
+            &[("9:00-20:00", None), ("24:00-08:00", None), ("08:00-08:00", None), ("08:00", None)],
+        );
+        assert_eq!(QUIET.read("20:00-09:30").ok(), Some(QuietHours { from: 1_200, to: 570 }));
+        check(&RULE_ID, &["FR-sms", "own_1"], &[("", None), ("a b", None), ("../x", None)]);
+        check(&NOTE, &["Ops, ticket 12"], &[(" ", None), ("a\nb", None)]);
     }
 
     #[test]

@@ -198,7 +198,7 @@ fn words_that_are_no_choice_are_told_the_nearest() {
         (
             "system_id",
             "alphabet = \"gsm\"\nsystem_id",
-            &["14:12: carriers[0].alphabet: \"gsm\" is not one of \"gsm7\", \"latin1\", \"ascii\"; did you mean `gsm7`?"],
+            &["14:12: carriers[0].alphabet: \"gsm\" is not one of \"gsm7\", \"latin1\", \"ascii\", \"gsm7_packed\"; did you mean `gsm7`?"],
         ),
         (
             "system_id",
@@ -208,9 +208,13 @@ fn words_that_are_no_choice_are_told_the_nearest() {
         (
             "id = \"k1\"",
             "id = \"k1\"\nscopes = [\"sned\"]",
-            &["9:10: accounts[0].keys[0].scopes: \"sned\" is not one of \"send\", \"read\"; did you mean `send`?"],
+            &["9:10: accounts[0].keys[0].scopes: \"sned\" is not one of \"send\", \"read\", \"admin\"; did you mean `send`?"],
         ),
-        ("id = \"k1\"", "id = \"k1\"\nscopes = []", &["9:10: accounts[0].keys[0].scopes: must not be empty; any of \"send\", \"read\""]),
+        (
+            "id = \"k1\"",
+            "id = \"k1\"\nscopes = []",
+            &["9:10: accounts[0].keys[0].scopes: must not be empty; any of \"send\", \"read\", \"admin\""],
+        ),
         ("id = \"k1\"", "id = \"k1\"\nscopes = [\"read\", \"read\"]", &["9:10: accounts[0].keys[0].scopes: has an entry twice"]),
         (
             "[[routes]]",

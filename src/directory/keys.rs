@@ -24,6 +24,7 @@ pub struct Grant {
     pub account: usize,
     send: bool,
     read: bool,
+    admin: bool,
 }
 
 impl Grant {
@@ -33,6 +34,7 @@ impl Grant {
         match scope {
             Scope::Send => self.send,
             Scope::Read => self.read,
+            Scope::Admin => self.admin,
         }
     }
 }
@@ -59,8 +61,8 @@ impl Keys {
         let hash = KeyHash::of(&self.pepper, secret);
         let is_right = found.map_or(&self.nobody, |(_, key)| &key.hash).matches(&hash);
         let (account, key) = found.filter(|_| is_right)?;
-        let (send, read) = (key.allows(Scope::Send, now), key.allows(Scope::Read, now));
-        (send || read).then_some(Grant { account: *account, send, read })
+        let [send, read, admin] = [Scope::Send, Scope::Read, Scope::Admin].map(|scope| key.allows(scope, now));
+        (send || read || admin).then_some(Grant { account: *account, send, read, admin })
     }
 }
 
@@ -90,6 +92,7 @@ mod tests {
         let (before, after) = (Time(1_790_000_000_000), Time(1_800_000_000_000));
         let one = keys.grant(b"one.first", before).expect("a key");
         assert!((one.account, one.opens(Scope::Send), one.opens(Scope::Read)) == (0, true, true));
+        assert!(!one.opens(Scope::Admin), "nobody has it who was not given it");
         let two = keys.grant(b"two.second", before).expect("a key");
         assert!((two.account, two.opens(Scope::Send), two.opens(Scope::Read)) == (1, false, true));
         assert_eq!(keys.grant(b"two.second", after), None);

@@ -1,8 +1,9 @@
 //! What the gateway knows of those it serves and of their world: accounts with their keys and rates, as a snapshot of
-//! the configuration; numbers; public holidays and send windows; the words people write back. Nothing here reads a
+//! the configuration; numbers; public holidays and send windows; the words people write back, and who has opted out by them. Nothing here reads a
 //! clock.
 
 pub mod calendar;
+pub mod consent;
 pub mod hours;
 pub mod judge;
 pub mod keys;
@@ -10,5 +11,6 @@ pub mod keywords;
 pub mod number;
 pub mod rate;
 
+pub use consent::Consent;
 pub use keys::{Grant, Keys};
 pub use rate::{Rate, Rates};

@@ -272,6 +272,7 @@ impl Courier {
             tokio::time::sleep(STOP_WAIT.std()).await;
         };
         let answer = tokio::select! {
+            biased;
             answer = post.call(&call) => answer,
             () = stopped => return,
         };
@@ -337,6 +338,7 @@ impl Courier {
             }
         };
         tokio::select! {
+            biased;
             () = timer => {}
             () = more => {}
             () = stop.cancelled() => {}

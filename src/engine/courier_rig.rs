@@ -191,6 +191,12 @@ impl Archive for Store {
     fn frames_of_account(&self, _: &str, _: Option<MessageId>, _: usize) -> Result<Vec<FrameHead>, StoreFault> {
         unreachable!()
     }
+    fn suppressions(&self, _: Option<&crate::storage::SuppressionKey>, _: usize) -> Result<Vec<crate::storage::Suppression>, StoreFault> {
+        unreachable!()
+    }
+    fn preferences(&self, _: Option<(&str, u64)>, _: usize) -> Result<Vec<crate::storage::Preference>, StoreFault> {
+        unreachable!()
+    }
 }
 
 // ---- a receiver

@@ -1,12 +1,14 @@
 //! One connection to a carrier: dials, hands octets both ways, keeps the session's timers, and dials again with
 //! growing, jittered pauses. It decides nothing about messages.
 
-use crate::base::Span;
+use crate::base::{Span, Time};
 use crate::channel::session::Over;
-use crate::engine::shard::Core;
+use crate::engine::shard::{Core, Line};
 use crate::world::{BoxStream, Entropy64, World, tls};
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::Poll;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// One read takes at most so much: several hundred responses.
@@ -68,6 +70,7 @@ pub(crate) async fn drive(core: Rc<RefCell<Core>>, slot: usize, line: usize, end
             );
         }
         tokio::select! {
+            biased;
             () = tokio::time::sleep(pause.std()) => {}
             () = stopping(&core, &wake) => return,
         }
@@ -111,16 +114,19 @@ async fn converse(core: &Rc<RefCell<Core>>, slot: usize, line: usize, stream: Bo
         let reading = read(core, slot, line, &mut from);
         let writing = write(core, slot, line, &mut to);
         tokio::select! {
+            biased;
             over = reading => over,
             over = writing => over,
         }
     };
-    let mut last = Vec::new();
-    if let Some(session) = &mut core.borrow_mut().slots[slot].lines[line].session {
+    let (mut last, mut closes) = (Vec::new(), Time(i64::MAX));
+    if let Line { session: Some(session), closes: until, .. } = &mut core.borrow_mut().slots[slot].lines[line] {
         session.swap_output(&mut last);
+        std::mem::swap(&mut closes, until);
     }
-    if !last.is_empty() && over != Over::Cut {
-        let _ = tokio::time::timeout(FLUSH.std(), to.write_all(&last)).await;
+    if !last.is_empty() && !matches!(over, Over::Cut | Over::TooLate) {
+        let world = core.borrow().world.clone();
+        let _ = tokio::time::timeout(FLUSH.std(), write_before(&world, closes, &last, &mut to)).await;
     }
     let _ = tokio::time::timeout(FLUSH.std(), to.shutdown()).await;
     over
@@ -139,7 +145,17 @@ async fn read(core: &Rc<RefCell<Core>>, slot: usize, line: usize, from: &mut (im
         let deadline = core.borrow().slots[slot].lines[line].session.as_ref().map(|session| session.deadline());
         let Some(deadline) = deadline else { return Over::Cut };
         let rest = deadline.since(world.mono());
+        // The timer first: a peer that never stops writing must not silence it.
         tokio::select! {
+            biased;
+            () = tokio::time::sleep(rest.std()) => {
+                let now = world.mono();
+                let ticked = core.borrow_mut().tick(slot, line, now);
+                inbox.nudge();
+                if let Err(over) = ticked {
+                    return over;
+                }
+            }
             read = from.read(&mut buffer) => match read {
                 Ok(0) | Err(_) => return Over::Cut,
                 Ok(count) => {
@@ -150,33 +166,52 @@ async fn read(core: &Rc<RefCell<Core>>, slot: usize, line: usize, from: &mut (im
                     }
                 }
             },
-            () = tokio::time::sleep(rest.std()) => {
-                let now = world.mono();
-                let ticked = core.borrow_mut().tick(slot, line, now);
-                inbox.nudge();
-                if let Err(over) = ticked {
-                    return over;
-                }
-            }
         }
     }
 }
 
 async fn write(core: &Rc<RefCell<Core>>, slot: usize, line: usize, to: &mut (impl AsyncWriteExt + Unpin)) -> Over {
-    let wake = core.borrow().slots[slot].lines[line].wake.clone();
+    let (world, wake) = {
+        let core = core.borrow();
+        (core.world.clone(), core.slots[slot].lines[line].wake.clone())
+    };
     let mut burst = Vec::with_capacity(16 << 10);
     loop {
-        match &mut core.borrow_mut().slots[slot].lines[line].session {
-            Some(session) => session.swap_output(&mut burst),
-            None => return Over::Cut,
+        let mut closes = Time(i64::MAX);
+        {
+            let line = &mut core.borrow_mut().slots[slot].lines[line];
+            match &mut line.session {
+                Some(session) => session.swap_output(&mut burst),
+                None => return Over::Cut,
+            }
+            std::mem::swap(&mut closes, &mut line.closes);
         }
         if burst.is_empty() {
             wake.notified().await;
             continue;
         }
-        if to.write_all(&burst).await.is_err() {
-            return Over::Cut;
+        if let Err(over) = write_before(&world, closes, &burst, to).await {
+            return over;
         }
         burst.clear();
     }
+}
+
+/// Writes a burst, no octet of it at or after `closes`: the clock is read before each try, as the process may have been
+/// stopped, or the socket full, since the last. What is cut off there is in doubt, as with any session that ends.
+async fn write_before(world: &World, closes: Time, burst: &[u8], to: &mut (impl AsyncWriteExt + Unpin)) -> Result<(), Over> {
+    let mut at = 0;
+    while at < burst.len() {
+        let written = std::future::poll_fn(|context| {
+            if closes != Time(i64::MAX) && world.now() >= closes {
+                return Poll::Ready(Err(Over::TooLate));
+            }
+            Pin::new(&mut *to).poll_write(context, &burst[at..]).map_err(|_| Over::Cut)
+        });
+        match written.await? {
+            0 => return Err(Over::Cut),
+            count => at += count,
+        }
+    }
+    Ok(())
 }

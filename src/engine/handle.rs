@@ -1,20 +1,26 @@
 //! The engine as the rest of the program sees it: messages in, cancellations, look-ups, a stop. Shared by all
 //! request handlers; nothing in it is locked per message.
 
-use crate::base::{BatchId, MessageId, MessageRef};
+use crate::base::{BatchId, MessageId, MessageRef, Span, Time};
 use crate::config::Config;
+use crate::directory::Consent;
 use crate::engine::batches::Batches;
 use crate::engine::courier::Notes;
+use crate::engine::gate::Gate;
 use crate::engine::hook::CourierStats;
 use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::reader::Reader;
+use crate::engine::rules::Rules;
 use crate::engine::shard::{CarrierView, ToShard};
 use crate::engine::tail::Tail;
 use crate::engine::writer::{NotDurable, ToWriter, WriterState};
 use crate::message::outcome::Tally;
+use crate::message::record::MessageRecord;
+use crate::pipeline::accept::Bringing;
 use crate::pipeline::journal::{Acceptance, Place};
-use crate::storage::{Archive, StoreFault};
+use crate::storage::port::{SearchKind, search_key};
+use crate::storage::{Archive, PersonChange, StoreFault};
 use crate::telemetry::Metrics;
 use crate::world::{BoxFuture, World};
 use std::collections::HashMap;
@@ -25,12 +31,19 @@ use tokio::sync::{Semaphore, oneshot};
 /// The journal's queue is counted in pieces of so many octets.
 const PIECE: usize = 1_024;
 
+/// How long a new bulk waits for its turn before it is refused: callers that send one after the other are slowed to the
+/// rate at which messages leave and see no refusal, and a flood of refused bodies is slowed, too.
+const ENTER_WAIT: Span = Span::millis(500);
+
 /// Why messages were not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refused {
     /// Too much is on its way to the disk: come again in a moment.
     #[error("the journal's queue is full")]
     Overloaded,
+    /// Too much is waiting to be sent: come again after this long.
+    #[error("sending is behind")]
+    Behind(Span),
     /// The disk is full.
     #[error("the disk is full")]
     Full,
@@ -59,10 +72,14 @@ pub struct Engine {
     pub config: Arc<Config>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// The send windows.
+    pub rules: Rules,
     /// Ids of bulks.
     pub ids: Arc<Ids>,
     /// Counters of live bulks.
     pub batches: Arc<Batches>,
+    /// Who has opted out.
+    pub consent: Arc<Consent>,
     /// Look-ups in the store, off the runtime's threads.
     pub reader: Reader,
     /// The store's readers.
@@ -75,6 +92,7 @@ pub struct Engine {
     pub(crate) shards: Vec<Arc<Mailbox<ToShard>>>,
     pub(crate) shard_of: HashMap<String, usize>,
     pub(crate) state: Arc<WriterState>,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) queue: Arc<Semaphore>,
     pub(crate) queue_pieces: u32,
     pub(crate) is_draining: AtomicBool,
@@ -90,6 +108,31 @@ impl Engine {
             return Err(Refused::Full);
         }
         Ok(())
+    }
+
+    /// Lets in a request that brings about so many messages; asked before it is read. A bulk may have to wait in line.
+    ///
+    /// # Errors
+    /// `Behind` when too much waits to be sent.
+    pub async fn enter(&self, who: Bringing, messages: u32) -> Result<(), Refused> {
+        let entered = match who {
+            Bringing::Single => self.gate.ask(who, messages, self.world.mono()),
+            Bringing::Bulk => self.gate.wait(&self.world, messages, ENTER_WAIT).await,
+        };
+        entered.map_err(|wait| {
+            self.metrics.held_back.inc();
+            Refused::Behind(wait)
+        })
+    }
+
+    /// Waits until so many octets of a refused body may be read and dropped.
+    pub async fn refuse(&self, octets: u64) {
+        tokio::time::sleep(self.gate.refuse(octets, self.world.mono()).std()).await;
+    }
+
+    /// Waits until `messages` more of a bulk that was let in may come.
+    pub async fn pace(&self, messages: u32) {
+        self.gate.pace(&self.world, messages).await;
     }
 
     /// Hands messages to the journal. The answer comes when they are durable: only then may anybody be told.
@@ -116,6 +159,12 @@ impl Engine {
             Ok(Err(NotDurable::Full)) => Err(Refused::Full),
             Ok(Err(NotDurable::Failed)) | Err(_) => Err(Refused::Stopping),
         }
+    }
+
+    /// Makes what a customer says of recipients durable; it holds when this returns.
+    pub async fn say(&self, people: Vec<PersonChange>) -> Result<(), Refused> {
+        let taken = self.take(Acceptance { people, ..Acceptance::default() }, WhenFull::Refuse).await?;
+        self.durable(taken).await.map(|_| ())
     }
 
     /// Gives up a bulk whose frames were staged: they never were. Needs no answer: a bulk without its row is
@@ -148,6 +197,56 @@ impl Engine {
             canceled += answer.await.map_err(|_| Refused::Stopping)?;
         }
         Ok(canceled)
+    }
+
+    /// Gives a message that has not left another instant before which it will not go; whether it was given. The answer
+    /// comes when it is durable.
+    pub async fn reschedule(&self, carrier: &str, at: MessageRef, due: Time) -> Result<bool, Refused> {
+        let shard = self.shard_of.get(carrier).ok_or(Refused::Stopping)?;
+        let (reply, answer) = oneshot::channel();
+        let letter = ToShard::Reschedule { carrier: carrier.to_owned(), at, due, reply };
+        self.shards[*shard].send(letter).map_err(|_| Refused::Overloaded)?;
+        answer.await.map_err(|_| Refused::Stopping)
+    }
+
+    /// Lets advertising go that waits for a person since a start after a long absence; how many messages waited.
+    pub async fn release(&self) -> Result<u32, Refused> {
+        WriterNotes(self.writer.clone()).put(vec![(REVIVAL_NOTE.into(), None)]).await.map_err(|_| Refused::Stopping)?;
+        let mut answers = Vec::with_capacity(self.shards.len());
+        for shard in &self.shards {
+            let (reply, answer) = oneshot::channel();
+            shard.send(ToShard::Release(reply)).map_err(|_| Refused::Overloaded)?;
+            answers.push(answer);
+        }
+        let mut released = 0;
+        for answer in answers {
+            released += answer.await.map_err(|_| Refused::Stopping)?;
+        }
+        Ok(released)
+    }
+
+    /// Cancels an account's messages that have this cancel key and have not left, the newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read or the engine cannot take the cancellations; some may be canceled by then, and asking
+    /// again does no harm.
+    pub async fn cancel_where(&self, account: &str, key: &str) -> Result<Canceled, CancelFault> {
+        let filed = search_key(SearchKind::CancelKey, account, key);
+        let (mut done, mut before) = (Canceled::default(), None);
+        loop {
+            let (account, key) = (account.to_owned(), key.to_owned());
+            let page = self.reader.call(move |archive| keyed(archive, filed, before, &account, &key)).await?;
+            for (carrier, at) in page.found {
+                match self.cancel(&carrier, at).await? {
+                    true => done.canceled += 1,
+                    false => done.too_late += 1,
+                }
+            }
+            before = page.last;
+            if before.is_none() {
+                return Ok(done);
+            }
+        }
     }
 
     /// Where the messages of a bulk stand: live counters while some are open, else from its closed frames.
@@ -224,6 +323,55 @@ impl Engine {
         MessageRef { frame, ordinal: (id.0 - frame.0) as u32 }
     }
 }
+
+/// What became of the messages of a cancel key.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Canceled {
+    /// Canceled by this call.
+    pub canceled: u32,
+    /// Left already, or ended by themselves.
+    pub too_late: u32,
+}
+
+/// Why a cancel key could not be served.
+#[derive(Debug, thiserror::Error)]
+pub enum CancelFault {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// The engine.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
+/// Ids of one look-up by cancel key.
+const KEYED_PAGE: usize = 500;
+
+struct Keyed {
+    found: Vec<(String, MessageRef)>,
+    /// Where the next page begins; `None` after the last.
+    last: Option<MessageId>,
+}
+
+/// A page of the messages of a cancel key that were not canceled yet.
+fn keyed(archive: &dyn Archive, filed: u64, before: Option<MessageId>, account: &str, key: &str) -> Result<Keyed, StoreFault> {
+    let ids = archive.search(filed, before, KEYED_PAGE)?;
+    let last = if ids.len() == KEYED_PAGE { ids.last().copied() } else { None };
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        // Another message may share the hash.
+        let Some(frame) = archive.frame_of(id)?.filter(|frame| frame.head.lane.account == account) else { continue };
+        let at = Engine::place_in(frame.head.first, id);
+        let record = frame.record(at.ordinal).and_then(|bytes| MessageRecord::read(bytes).ok());
+        if record.is_some_and(|record| record.cancel_key() == key) {
+            found.push((frame.head.lane.carrier.clone(), at));
+        }
+    }
+    Ok(Keyed { found, last })
+}
+
+/// The note that advertising waits for a person: it outlives the process.
+pub(crate) const REVIVAL_NOTE: &str = "engine/revival";
 
 /// Couriers write their notes through the journal's writer.
 pub(crate) struct WriterNotes(pub(crate) Arc<Mailbox<ToWriter>>);

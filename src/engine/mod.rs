@@ -4,20 +4,27 @@
 pub mod batches;
 pub mod courier;
 pub mod driver;
+pub mod gate;
 pub mod handle;
+mod handsets;
 pub mod hook;
 pub mod ids;
 pub mod letter;
 pub mod mailbox;
+mod people;
 pub mod post;
 pub mod reader;
 pub mod recover;
 mod report;
+pub mod rules;
 pub mod shard;
 mod slot;
 pub mod start;
 pub mod tail;
 pub mod writer;
 
+#[cfg(test)]
+mod text_tests;
+
 pub use handle::{Engine, Refused, Taken, WhenFull};
-pub use start::{Running, StartFault, start};
+pub use start::{Running, StartFault, start, start_under};

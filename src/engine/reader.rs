@@ -7,6 +7,7 @@ use crate::storage::{Archive, Frame, LogRow, StoreFault};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Where blocking calls run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,6 +99,11 @@ impl Reader {
     pub async fn call<T: Send + 'static>(&self, call: impl FnOnce(&dyn Archive) -> T + Send + 'static) -> T {
         if self.calls == Calls::Direct {
             return call(&*self.archive);
+        }
+        // On a thread with other workers beside it the call is made at once and the others take over what else is to do:
+        // no second thread must be woken before the answer, and none after it.
+        if Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread {
+            return tokio::task::block_in_place(|| call(&*self.archive));
         }
         let archive = self.archive.clone();
         match tokio::task::spawn_blocking(move || call(&*archive)).await {

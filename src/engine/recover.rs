@@ -3,6 +3,8 @@
 use crate::base::{BatchId, MessageId};
 use crate::config::Config;
 use crate::engine::batches::Batches;
+use crate::engine::handsets;
+use crate::engine::ids::Ids;
 use crate::engine::slot::Slot0;
 use crate::message::log;
 use crate::message::outcome::Tally;
@@ -35,8 +37,13 @@ pub(crate) fn restore(
     archive: &dyn Archive,
     slots: &mut [Slot0],
     batches: &Batches,
+    ids: &Ids,
 ) -> Result<Found, StoreFault> {
-    let (mut replay, damage) = replay(recovered, archive)?;
+    let mut marks = handsets::marks(archive)?;
+    // What came from a carrier that is not configured any more would have every start read the log from there.
+    marks.retain(|(carrier, _)| slots.iter().any(|slot| slot.desk.carrier() == carrier));
+    let parts_from = marks.iter().map(|(_, seq)| *seq).min().unwrap_or(u64::MAX);
+    let (mut replay, damage) = replay(recovered, parts_from, archive)?;
     let now = Now { wall: world.now(), mono: world.mono() };
     let mut found = Found { damage: Vec::new(), ..Found::default() };
     let mut open_batches = HashSet::<BatchId>::new();
@@ -47,7 +54,7 @@ pub(crate) fn restore(
             continue;
         };
         let touched = replay.take_frame(head);
-        let needs_body = touched.iter().any(|(_, message)| !message.life.status.is_final());
+        let needs_body = touched.messages.values().any(|message| !message.life.status.is_final() && !message.waits());
         let body = if needs_body { archive.frame(head.first)? } else { None };
         let weight =
             config.accounts.iter().find(|account| account.name == head.lane.account).map_or(1, |account| u32::from(account.weight));
@@ -68,6 +75,9 @@ pub(crate) fn restore(
     for slot in slots {
         let (orphans, profile) = (replay.orphans_of(slot.desk.carrier()), slot.profile.clone());
         slot.desk.restored(orphans, &|id| profile.receipt_keys(id), now);
+        let parts = replay.parts_of(slot.desk.carrier());
+        let from = marks.iter().find(|(carrier, _)| carrier == slot.desk.carrier()).map(|(_, seq)| *seq);
+        slot.handsets.restore(&parts, from, ids, now).into_iter().for_each(|event| slot.desk.inbound_late(event));
     }
     Ok(found)
 }
@@ -85,9 +95,9 @@ fn count_closed(archive: &dyn Archive, batches: &Batches, open: HashSet<BatchId>
 }
 
 /// The fold of the log; and damage, in words.
-fn replay(recovered: &Recovered, archive: &dyn Archive) -> Result<(Replay, Vec<String>), StoreFault> {
+fn replay(recovered: &Recovered, parts_from: u64, archive: &dyn Archive) -> Result<(Replay, Vec<String>), StoreFault> {
     let mut replay = Replay::of(recovered.open.iter().map(|head| head.first));
-    let (mut seq, mut damage) = (recovered.replay_from, recovered.damage.clone());
+    let (mut seq, mut damage) = (recovered.replay_from.min(parts_from), recovered.damage.clone());
     loop {
         let rows = match archive.log_from(seq, REPLAY_BYTES) {
             Ok(rows) => rows,

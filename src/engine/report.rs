@@ -2,13 +2,23 @@
 //! looked up at start.
 
 use crate::base::{Mono, Span, Time};
+use crate::engine::gate::Gate;
 use crate::message::Status;
+use crate::message::event::Keyword;
+use crate::pipeline::desk::held::WHOLE;
 use crate::pipeline::desk::{Counts, Desk, Ready};
 use crate::telemetry::{CarrierMetrics, Counter, Gauge};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Gauges are looked at this often: counting what waits is not free.
 const GAUGES_EVERY: Span = Span::millis(250);
+
+/// A carrier that holds so much of what it may hold, on the average, is what messages wait for: to take work away from
+/// this gateway would not make it faster by more than the rest.
+const HELD: u64 = WHOLE * 9 / 10;
+/// Averages are made over this long.
+const HELD_EVERY: Span = Span::millis(100);
 
 /// One carrier's reporter.
 pub(crate) struct Reporter {
@@ -18,10 +28,29 @@ pub(crate) struct Reporter {
     outcomes: [Counter; Status::ALL.len()],
     last: Counts,
     gauges_at: Mono,
+    gate: Arc<Gate>,
+    /// Which carrier of the gate's.
+    index: usize,
+    hold: Hold,
+}
+
+/// Who keeps messages waiting, and how many.
+#[derive(Default)]
+struct Hold {
+    /// Thousandths held by the carrier, times microseconds.
+    sum: u64,
+    since: Mono,
+    at: Mono,
+    /// Of the last average.
+    is_ours: bool,
+    /// Messages that waited when they were last counted, with what was loaded and leased until then.
+    waiting: u64,
+    loaded: u64,
+    leased: u64,
 }
 
 impl Reporter {
-    pub(crate) fn new(metrics: Arc<CarrierMetrics>, links: usize) -> Reporter {
+    pub(crate) fn new(metrics: Arc<CarrierMetrics>, links: usize, gate: Arc<Gate>, index: usize) -> Reporter {
         let words = std::array::from_fn(|at| Status::ALL[at].word());
         Reporter {
             links: (0..links).map(|link| metrics.link(link).up).collect(),
@@ -30,6 +59,9 @@ impl Reporter {
             metrics,
             last: Counts::default(),
             gauges_at: Mono(0),
+            gate,
+            index,
+            hold: Hold::default(),
         }
     }
 
@@ -49,6 +81,14 @@ impl Reporter {
 
     pub(crate) fn inbound(&self) {
         self.metrics.inbound.inc();
+    }
+
+    /// What a message from a handset asks for; `is_unread` when its sender is no number.
+    pub(crate) fn asked(&self, keyword: Keyword, is_unread: bool) {
+        self.metrics.asked.keywords[keyword as usize].inc();
+        if is_unread {
+            self.metrics.asked.unread.inc();
+        }
     }
 
     pub(crate) fn answered(&self, after: Span) {
@@ -87,6 +127,7 @@ impl Reporter {
                 (&m.doubted, counts.doubted, last.doubted),
                 (&m.undoubted, counts.undoubted, last.undoubted),
                 (&m.resent, counts.resent, last.resent),
+                (&m.held_back, counts.held, last.held),
             ] {
                 counter.inc_by(now - before);
             }
@@ -95,12 +136,15 @@ impl Reporter {
             }
             self.last = counts;
         }
+        self.hold(desk, now);
         if now.since(self.gauges_at) >= GAUGES_EVERY {
             self.gauges_at = now;
-            let gauges = desk.gauges();
+            let (gauges, waiting) = (desk.gauges(), desk.waiting());
+            (self.hold.waiting, self.hold.loaded, self.hold.leased) = (waiting, counts.loaded, counts.leased);
             let m = &self.metrics;
             for (gauge, value) in [
-                (&m.queue, desk.waiting()),
+                (&m.queue, waiting),
+                (&m.ahead, self.gate.cell(self.index).ahead.load(Relaxed)),
                 (&m.open, gauges.open),
                 (&m.in_doubt, gauges.in_doubt),
                 (&m.orphans, gauges.orphans),
@@ -108,11 +152,28 @@ impl Reporter {
                 (&m.awaited, gauges.awaited),
                 (&m.frames, gauges.frames),
                 (&m.frame_bytes, gauges.body_bytes),
+                (&m.held, gauges.held),
                 (&m.window_used, gauges.in_flight),
                 (&m.window_size, gauges.window),
             ] {
                 gauge.set(value as i64);
             }
         }
+    }
+
+    /// Tells the gate how many messages wait for us.
+    fn hold(&mut self, desk: &Desk, now: Mono) {
+        let (counts, hold) = (desk.counts(), &mut self.hold);
+        hold.sum += desk.held(now) * now.since(hold.at).0;
+        hold.at = now;
+        let since = now.since(hold.since);
+        if since >= HELD_EVERY {
+            hold.is_ours = hold.sum < HELD * since.0;
+            (hold.sum, hold.since) = (0, now);
+        }
+        let waiting = (hold.waiting + counts.loaded - hold.loaded).saturating_sub(counts.leased - hold.leased);
+        let cell = self.gate.cell(self.index);
+        cell.ahead.store(if hold.is_ours { waiting } else { 0 }, Relaxed);
+        cell.left.store(counts.leased, Relaxed);
     }
 }

@@ -1,17 +1,21 @@
 //! A shard: one thread that owns the desks and sessions of its carriers. Inputs are collected, then a turn is
 //! taken, then effects go out: batching follows by itself. No lock, no shared map on the path of a message.
 
-use crate::base::{BatchId, MessageId, Mono, Span};
+use crate::base::{BatchId, MessageId, Mono, Span, Time};
 use crate::channel::session::{Heard, Note, Over};
 use crate::channel::sms::{Profile, Session};
 use crate::engine::batches::{Batches, Shift};
+use crate::engine::handsets::Handsets;
 use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
+use crate::engine::people::{Ear, Ears};
 use crate::engine::report::Reporter;
 use crate::engine::writer::ToWriter;
-use crate::message::{Event, log};
+use crate::message::log;
 use crate::pipeline::desk::{After, Desk, Now, reference_of};
 use crate::pipeline::journal::Turn;
+use crate::pipeline::schedule::clock::{Clock, ClockWatch};
+use crate::telemetry::Counter;
 use crate::wire::smpp::pdu::BindKind;
 use crate::world::World;
 use std::cell::RefCell;
@@ -41,6 +45,8 @@ pub(crate) struct Line {
     pub(crate) last_over: Option<Over>,
     /// A session that the desk wants made anew.
     pub(crate) must_close: bool,
+    /// The first instant at which something of the session's output may not be written any more.
+    pub(crate) closes: Time,
 }
 
 /// One carrier in a shard.
@@ -50,8 +56,7 @@ pub(crate) struct Slot {
     pub(crate) lines: Vec<Line>,
     pub(crate) reporter: Reporter,
     pub(crate) learnt: Option<usize>,
-    /// Whose inbound messages are.
-    pub(crate) inbound_account: Box<str>,
+    pub(crate) handsets: Handsets,
 }
 
 enum Reply {
@@ -75,30 +80,75 @@ pub(crate) struct Core {
     pub(crate) writer: Arc<Mailbox<ToWriter>>,
     pub(crate) batches: Arc<Batches>,
     pub(crate) ids: Arc<Ids>,
+    /// What handsets say.
+    ear: Ear,
     pub(crate) is_stopping: bool,
     ticket: u64,
     pending: VecDeque<Pending>,
     replies: Vec<Reply>,
     /// Sockets wait on it while too much is on its way to the journal.
     pub(crate) room: Rc<Notify>,
+    watch: ClockWatch,
+    clock: Clock,
+    clock_events: Counter,
+}
+
+/// What a shard needs of the rest.
+pub(crate) struct Surroundings {
+    pub(crate) inbox: Arc<Mailbox<ToShard>>,
+    pub(crate) writer: Arc<Mailbox<ToWriter>>,
+    pub(crate) batches: Arc<Batches>,
+    pub(crate) ids: Arc<Ids>,
+    pub(crate) ears: Ears,
+    /// How long the wall clock must have been steady after a jump.
+    pub(crate) clock_settle: Span,
+    /// Counts the jumps; the first shard's is published.
+    pub(crate) clock_events: Counter,
 }
 
 impl Core {
-    pub(crate) fn new(
-        world: World,
-        index: usize,
-        slots: Vec<Slot>,
-        inbox: Arc<Mailbox<ToShard>>,
-        writer: Arc<Mailbox<ToWriter>>,
-        batches: Arc<Batches>,
-        ids: Arc<Ids>,
-    ) -> Core {
-        let (pending, replies, room) = (VecDeque::new(), Vec::new(), Rc::new(Notify::new()));
-        Core { world, index, slots, inbox, writer, batches, ids, is_stopping: false, ticket: 0, pending, replies, room }
+    pub(crate) fn new(world: World, index: usize, slots: Vec<Slot>, around: Surroundings) -> Core {
+        let Surroundings { inbox, writer, batches, ids, ears, clock_settle, clock_events } = around;
+        Core {
+            world,
+            index,
+            slots,
+            inbox,
+            writer,
+            batches,
+            ids,
+            ear: Ear::new(ears),
+            is_stopping: false,
+            ticket: 0,
+            pending: VecDeque::new(),
+            replies: Vec::new(),
+            room: Rc::new(Notify::new()),
+            watch: ClockWatch::new(clock_settle),
+            clock: Clock::Sure,
+            clock_events,
+        }
     }
 
     fn now(&self) -> Now {
         Now { wall: self.world.now(), mono: self.world.mono() }
+    }
+
+    /// Both clocks, and whether the wall clock can be believed: every desk is told before it acts on what it says.
+    fn looked(&mut self) -> Now {
+        let now = self.now();
+        let events = self.watch.events();
+        let clock = self.watch.look(now.wall, now.mono);
+        if self.watch.events() > events {
+            if self.index == 0 {
+                self.clock_events.inc();
+            }
+            tracing::warn!("the wall clock has jumped: what depends on the hour waits until it has been steady");
+        }
+        if clock != self.clock {
+            self.clock = clock;
+            self.slots.iter_mut().for_each(|slot| slot.desk.clock(clock));
+        }
+        now
     }
 
     /// Whether sockets must not be read now.
@@ -110,7 +160,8 @@ impl Core {
     pub(crate) fn heard(&mut self, slot: usize, line: usize, octets: &[u8]) -> Result<(), Over> {
         let now = self.now();
         let ids = self.ids.clone();
-        let Slot { desk, lines, reporter, inbound_account, .. } = &mut self.slots[slot];
+        let Slot { desk, lines, reporter, handsets, .. } = &mut self.slots[slot];
+        let ear = &mut self.ear;
         let Line { session, era, must_close, .. } = &mut lines[line];
         let Some(session) = session else { return Ok(()) };
         let era = *era;
@@ -133,16 +184,13 @@ impl Core {
             Heard::Receipt { sequence, receipt } => desk.receipt(line, era, sequence, &receipt, now),
             Heard::Inbound { sequence, message } => {
                 reporter.inbound();
-                let event = Event::Inbound {
-                    id: ids.take(now.wall),
-                    carrier: desk.carrier().into(),
-                    account: inbound_account.clone(),
-                    from: message.from.into(),
-                    to: message.to.into(),
-                    text: message.text.into(),
-                    when: now.wall,
-                };
-                desk.inbound(line, era, sequence, event);
+                let event = ear.listen(handsets.message(message, &ids, now), now.wall, reporter);
+                desk.inbound(line, era, sequence, Some(event));
+            }
+            Heard::InboundPart { sequence, piece } => {
+                reporter.inbound();
+                let events: Vec<_> = handsets.piece(piece, &ids, now).map(|event| ear.listen(event, now.wall, reporter)).collect();
+                desk.inbound(line, era, sequence, events);
             }
             Heard::Note(Note::UnmappedState) => {
                 tracing::warn!(carrier = desk.carrier(), "a receipt has a state word that is not in our table")
@@ -171,6 +219,7 @@ impl Core {
         let line = &mut lines[line];
         line.era = line.era.wrapping_add(1);
         line.must_close = false;
+        line.closes = Time(i64::MAX);
         line.session = Some(Session::new(profile.clone(), line.kind, now));
     }
 
@@ -189,20 +238,26 @@ impl Core {
 
     /// One turn: letters, timers, plans, writes; then what happened goes to the journal.
     fn turn(&mut self) {
-        let now = self.now();
+        let now = self.looked();
         for letter in self.inbox.take() {
             self.letter(letter, now);
         }
-        for slot in &mut self.slots {
-            let Slot { desk, lines, reporter, .. } = slot;
+        for index in 0..self.slots.len() {
+            let Slot { desk, handsets, reporter, .. } = &mut self.slots[index];
+            while let Some(event) = handsets.due(&self.ids, now) {
+                desk.inbound_late(self.ear.listen(event, now.wall, reporter));
+            }
             desk.tick(now);
             desk.plan(now);
+            // Read anew: the process may have been stopped since, and what was open then may be closed.
+            let now = self.looked();
+            let Slot { desk, lines, reporter, learnt, .. } = &mut self.slots[index];
             desk.write(now, |line, ready, part| {
-                let session = lines[line].session.as_mut()?;
-                let id = ready.at.id().0;
-                let concat = (id ^ (id >> 8)) as u16;
+                let line = &mut lines[line];
+                let session = line.session.as_mut()?;
+                line.closes = line.closes.min(ready.valid());
                 reporter.written(now.wall, ready);
-                session.submit(&ready.record, part, concat, reference_of(ready.at, part), ready.expires, now.mono)
+                session.submit(&ready.record, part, ready.reference as u16, reference_of(ready.at, part), ready.valid(), now.mono)
             });
             if self.is_stopping && desk.is_quiet() {
                 for line in lines.iter_mut() {
@@ -218,9 +273,9 @@ impl Core {
                 }
             }
             if let (Some(form), _) = desk.form()
-                && slot.learnt != Some(form)
+                && *learnt != Some(form)
             {
-                slot.learnt = Some(form);
+                *learnt = Some(form);
                 tracing::info!(
                     carrier = desk.carrier(),
                     form = Profile::form_word(form),
@@ -253,6 +308,14 @@ impl Core {
             ToShard::CancelBatch { batch, reply } => {
                 let canceled = self.slots.iter_mut().map(|slot| slot.desk.cancel_batch(batch, now)).sum();
                 self.replies.push(Reply::Many(reply, canceled));
+            }
+            ToShard::Reschedule { carrier, at, due, reply } => {
+                let moved = self.slot_of(&carrier).is_some_and(|slot| self.slots[slot].desk.reschedule(at, due, now));
+                self.replies.push(Reply::One(reply, moved));
+            }
+            ToShard::Release(reply) => {
+                let released = self.slots.iter_mut().map(|slot| slot.desk.release()).sum();
+                self.replies.push(Reply::Many(reply, released));
             }
             ToShard::Inspect(reply) => {
                 let _ = reply.send(self.slots.iter_mut().map(view).collect());
@@ -304,11 +367,12 @@ impl Core {
         if self.pending.len() >= TICKETS_MAX {
             return;
         }
-        let mut turn = Turn::default();
+        let (mut turn, now) = (Turn::default(), self.world.mono());
         let (mut after, mut shifts) = (Vec::new(), BTreeMap::<BatchId, Shift>::new());
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let mut effects = slot.desk.take_effects();
             slot.reporter.waited(&effects.waited);
+            turn.notes.extend(slot.handsets.note(now));
             turn.touched.extend(effects.take_touched());
             turn.closed.append(&mut effects.closed);
             for (batch, moved) in effects.take_shifts() {
@@ -318,9 +382,11 @@ impl Core {
             after.extend(effects.after.into_iter().map(|after| (index, after)));
             turn.events.append(&mut effects.events);
         }
-        if turn.events.is_empty() && after.is_empty() && turn.closed.is_empty() && self.replies.is_empty() {
+        let is_idle = turn.events.is_empty() && after.is_empty() && turn.closed.is_empty();
+        if is_idle && shifts.is_empty() && turn.notes.is_empty() && self.replies.is_empty() {
             return;
         }
+        self.ear.give(&mut turn);
         log::write_events(&turn.events, &mut turn.log);
         turn.touched.sort_unstable();
         turn.touched.dedup();
@@ -337,7 +403,8 @@ impl Core {
     /// How long until something is due.
     fn rest(&mut self) -> Span {
         let now = self.now();
-        let next = self.slots.iter_mut().filter_map(|slot| slot.desk.deadline(now)).min();
+        let next = self.slots.iter_mut().filter_map(|slot| [slot.desk.deadline(now), slot.handsets.next_at()].into_iter().flatten().min());
+        let next = next.min();
         let longest = Span::secs(1);
         next.map_or(longest, |at: Mono| at.since(now.mono)).min(longest)
     }

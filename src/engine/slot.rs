@@ -2,7 +2,11 @@
 
 use crate::channel::sms::Profile;
 use crate::config::{self, Config};
+use crate::directory::judge::Jury;
+use crate::engine::gate::Gate;
+use crate::engine::handsets::Handsets;
 use crate::engine::report::Reporter;
+use crate::engine::writer::WriterState;
 use crate::pipeline::desk::{Desk, Receipts, Rules};
 use crate::pipeline::submit::settle::Limits;
 use crate::telemetry::Metrics;
@@ -18,10 +22,18 @@ pub(crate) struct Slot0 {
     pub(crate) profile: Arc<Profile>,
     pub(crate) kinds: Vec<BindKind>,
     pub(crate) reporter: Reporter,
-    pub(crate) inbound_account: Box<str>,
+    pub(crate) handsets: Handsets,
 }
 
-pub(crate) fn slot(carrier: &config::Carrier, config: &Config, metrics: &Arc<Metrics>, seed: u64) -> Slot0 {
+pub(crate) fn slot(
+    carrier: &config::Carrier,
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    (gate, index): (&Arc<Gate>, usize),
+    seed: u64,
+    jury: Box<dyn Jury>,
+    state: &Arc<WriterState>,
+) -> Slot0 {
     let kinds: Vec<BindKind> = match carrier.bind {
         config::Bind::Transceiver => vec![BindKind::Transceiver; usize::from(carrier.binds)],
         config::Bind::TransmitterReceiver => {
@@ -31,11 +43,11 @@ pub(crate) fn slot(carrier: &config::Carrier, config: &Config, metrics: &Arc<Met
     let first = config.accounts.first().map_or("", |account| account.name.as_str());
     let inbound_account = carrier.inbound_account.as_deref().unwrap_or(first);
     Slot0 {
-        desk: Desk::new(rules(carrier, config), kinds.len(), seed),
+        desk: Desk::new(rules(carrier, config), kinds.len(), seed, jury),
         profile: Arc::new(Profile::new(carrier, seed)),
-        reporter: Reporter::new(metrics.carrier(&carrier.name), kinds.len()),
+        reporter: Reporter::new(metrics.carrier(&carrier.name), kinds.len(), gate.clone(), index),
         kinds,
-        inbound_account: inbound_account.into(),
+        handsets: Handsets::new(carrier, inbound_account, &config.engine, state.clone()),
     }
 }
 

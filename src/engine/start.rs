@@ -1,22 +1,28 @@
 //! Starting the engine: the journal is recovered, each message put where it was, and the threads begin.
 
-use crate::base::MessageId;
+use crate::base::{MessageId, Span, Time};
 use crate::config::{self, Config};
+use crate::directory::judge::{Judge, Jury, Law};
 use crate::engine::batches::Batches;
 use crate::engine::courier::Courier;
 use crate::engine::driver::{self, Endpoint};
-use crate::engine::handle::{Engine, WriterNotes};
+use crate::engine::gate::Gate;
+use crate::engine::handle::{Engine, REVIVAL_NOTE, WriterNotes};
 use crate::engine::hook;
 use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
+use crate::engine::people::{self, Ears};
 use crate::engine::reader::{Calls, Reader, Shelf};
 use crate::engine::recover::{Found, restore};
-use crate::engine::shard::{self, Core, Line, Slot, ToShard};
+use crate::engine::rules::Rules;
+use crate::engine::shard::{self, Core, Line, Slot, Surroundings, ToShard};
 use crate::engine::slot::{Slot0, slot};
 use crate::engine::tail::Tail;
 use crate::engine::writer::{ToWriter, Writer, WriterState};
+use crate::message::Class;
+use crate::pipeline::desk::Revival;
 use crate::pipeline::journal::Grouping;
-use crate::storage::{Journal, StoreFault};
+use crate::storage::{Archive, FrameHead, Journal, Recovered, StoreFault};
 use crate::telemetry::Metrics;
 use crate::wire::smpp::pdu::BindKind;
 use crate::world::{Entropy64, Finished, World, tls};
@@ -71,17 +77,36 @@ pub struct Running {
 /// Reads the files named in the configuration (CA files).
 pub type ReadFile<'a> = &'a dyn Fn(&std::path::Path) -> std::io::Result<Vec<u8>>;
 
-/// Starts everything but the HTTP interface.
+/// Makes the judge of a carrier's desk, from the law of the configuration.
+pub type MakeJury<'a> = &'a dyn Fn(&Arc<Law>) -> Box<dyn Jury>;
+
+/// Starts everything but the HTTP interface, under the law of the configuration.
 ///
 /// # Errors
 /// When the journal cannot be opened or a file of the configuration cannot be used.
 pub async fn start(
     world: World,
     config: Arc<Config>,
+    journal: Box<dyn Journal>,
+    metrics: Arc<Metrics>,
+    calls: Calls,
+    read_file: ReadFile<'_>,
+) -> Result<Running, StartFault> {
+    start_under(world, config, journal, metrics, calls, read_file, &|law| Box::new(Judge::new(law.clone()))).await
+}
+
+/// The same, each carrier's desk with a judge of this making.
+///
+/// # Errors
+/// As `start`.
+pub async fn start_under(
+    world: World,
+    config: Arc<Config>,
     mut journal: Box<dyn Journal>,
     metrics: Arc<Metrics>,
     calls: Calls,
     read_file: ReadFile<'_>,
+    jury: MakeJury<'_>,
 ) -> Result<Running, StartFault> {
     let recovered = journal.recover()?;
     let archive = journal.archive();
@@ -99,19 +124,32 @@ pub async fn start(
     state.seq.store(recovered.last_seq, std::sync::atomic::Ordering::Release);
 
     let seed = world.entropy.next_u64();
+    // Before anything can be leased: who has opted out.
+    let consent = Arc::new(people::load(&config, &recovered, archive.as_ref(), &metrics)?);
+    let ears = Ears::new(consent.clone(), &config);
+    let rules = Rules::new(&config, consent.clone(), metrics.ending_tables.clone());
     let mut slots = Vec::new();
-    for carrier in &config.carriers {
-        slots.push(slot(carrier, &config, &metrics, seed));
+    let gate = Arc::new(Gate::new(config.carriers.len(), u64::from(config.engine.ahead_max), u64::from(config.engine.accept_min)));
+    for (index, carrier) in config.carriers.iter().enumerate() {
+        slots.push(slot(carrier, &config, &metrics, (&gate, index), seed, jury(&rules.law), &state));
     }
-    let found = restore(&world, &config, &recovered, archive.as_ref(), &mut slots, &batches)?;
+    let revival = revival(&world, &config, &recovered, archive.as_ref())?;
+    if revival == Revival::Held {
+        slots.iter_mut().for_each(|slot| slot.desk.hold_advertising());
+        let (reply, _) = tokio::sync::oneshot::channel();
+        writer_box.force(ToWriter::Notes { notes: vec![(REVIVAL_NOTE.into(), Some(vec![1]))], reply });
+    }
+    let found = restore(&world, &config, &recovered, archive.as_ref(), &mut slots, &batches, &ids)?;
 
     let queue_pieces = u32::try_from(config.http.journal_queue_bytes_max / 1_024).unwrap_or(u32::MAX >> 3).clamp(16, u32::MAX >> 3);
     let mut engine = Engine {
         world: world.clone(),
         config: config.clone(),
         metrics: metrics.clone(),
+        rules,
         ids: ids.clone(),
         batches: batches.clone(),
+        consent: consent.clone(),
         reader: reader.clone(),
         archive,
         tail: tail.clone(),
@@ -120,6 +158,7 @@ pub async fn start(
         shards: boxes.clone(),
         shard_of: shard_of.clone(),
         state: state.clone(),
+        gate,
         queue: Arc::new(Semaphore::new(queue_pieces as usize)),
         queue_pieces,
         is_draining: AtomicBool::new(false),
@@ -139,6 +178,7 @@ pub async fn start(
         metrics: metrics.clone(),
         tick: config.journal.tick,
         commit_bytes_max: usize::try_from(config.journal.commit_bytes_max).unwrap_or(usize::MAX),
+        consent,
         weights: config.accounts.iter().map(|account| (account.name.clone(), u32::from(account.weight))).collect(),
     };
     parts.push(("journal".to_owned(), world.start.start("journal", Box::new(move || Box::pin(writer.run())))));
@@ -148,10 +188,18 @@ pub async fn start(
         let endpoints = vec![endpoint; slot.kinds.len()];
         by_shard[index % shard_count].push((slot, endpoints));
     }
+    let around = |inbox: &Arc<Mailbox<ToShard>>| Surroundings {
+        inbox: inbox.clone(),
+        writer: writer_box.clone(),
+        batches: batches.clone(),
+        ids: ids.clone(),
+        ears: ears.clone(),
+        clock_settle: config.engine.clock_settle,
+        clock_events: metrics.clock_events.clone(),
+    };
     for (index, slots) in by_shard.into_iter().enumerate() {
         let name = format!("shard-{index}");
-        let part =
-            shard_part(world.clone(), index, slots, boxes[index].clone(), writer_box.clone(), batches.clone(), ids.clone(), reader.clone());
+        let part = shard_part(world.clone(), index, slots, around(&boxes[index]), reader.clone());
         parts.push((name.clone(), world.start.start(&name, part)));
     }
     let stop_couriers = CancellationToken::new();
@@ -221,19 +269,32 @@ fn endpoint(carrier: &config::Carrier, read_file: ReadFile<'_>) -> Result<Endpoi
     })
 }
 
-#[allow(clippy::too_many_arguments)]
+/// Whether advertising waits for a person: the journal's last record is old, or it waited when the last process ended.
+fn revival(world: &World, config: &Config, recovered: &Recovered, archive: &dyn Archive) -> Result<Revival, StoreFault> {
+    let hold = config.engine.revival_hold;
+    if hold == Span::ZERO {
+        return Ok(Revival::Over);
+    }
+    let is_advertising = |head: &FrameHead| Class::from_priority(head.lane.priority) == Class::Marketing;
+    let was_away = recovered.last_at.is_some_and(|last| world.now().since(last) >= hold) && recovered.open.iter().any(is_advertising);
+    let waited = !archive.notes(REVIVAL_NOTE)?.is_empty();
+    if was_away || waited {
+        tracing::warn!("the gateway was away for long: advertising waits until it is released");
+        return Ok(Revival::Held);
+    }
+    Ok(Revival::Over)
+}
+
 fn shard_part(
     world: World,
     index: usize,
     slots: Vec<(Slot0, Vec<Endpoint>)>,
-    inbox: Arc<Mailbox<ToShard>>,
-    writer: Arc<Mailbox<ToWriter>>,
-    batches: Arc<Batches>,
-    ids: Arc<Ids>,
+    around: Surroundings,
     reader: Reader,
 ) -> Box<dyn FnOnce() -> crate::world::LocalFuture + Send> {
     Box::new(move || {
         Box::pin(async move {
+            let inbox = around.inbox.clone();
             let (mut owned, mut endpoints) = (Vec::new(), Vec::new());
             for (slot, of_slot) in slots {
                 let line = |kind: &BindKind| Line {
@@ -243,13 +304,14 @@ fn shard_part(
                     wake: Rc::new(Notify::new()),
                     last_over: None,
                     must_close: false,
+                    closes: Time(i64::MAX),
                 };
                 let lines = slot.kinds.iter().map(line).collect();
-                let Slot0 { desk, profile, reporter, inbound_account, .. } = slot;
-                owned.push(Slot { desk, profile, lines, reporter, learnt: None, inbound_account });
+                let Slot0 { desk, profile, reporter, handsets, .. } = slot;
+                owned.push(Slot { desk, profile, lines, reporter, learnt: None, handsets });
                 endpoints.push(of_slot);
             }
-            let core = Rc::new(RefCell::new(Core::new(world, index, owned, inbox.clone(), writer, batches, ids)));
+            let core = Rc::new(RefCell::new(Core::new(world, index, owned, around)));
             let mut drivers = tokio::task::JoinSet::new();
             for (slot, of_slot) in endpoints.into_iter().enumerate() {
                 for (line, endpoint) in of_slot.into_iter().enumerate() {

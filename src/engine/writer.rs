@@ -2,6 +2,7 @@
 //! only then tells them. Fail-stop: after a failed write or sync nothing is committed, answered or believed any more.
 
 use crate::base::Span;
+use crate::directory::Consent;
 use crate::engine::batches::Batches;
 use crate::engine::letter::{Load, ToShard};
 use crate::engine::mailbox::Mailbox;
@@ -10,7 +11,8 @@ use crate::engine::tail::Tail;
 use crate::message::Status;
 use crate::message::outcome::Tally;
 use crate::pipeline::journal::{Acceptance, Grouping, Place, Prepared, Turn};
-use crate::storage::{Frame, Journal, StoreFault};
+use crate::pipeline::schedule::first_wait;
+use crate::storage::{Frame, Group, Journal, StoreFault};
 use crate::telemetry::Metrics;
 use crate::world::World;
 use std::collections::{HashMap, VecDeque};
@@ -79,6 +81,8 @@ pub struct Writer {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tick: Span,
     pub(crate) commit_bytes_max: usize,
+    /// Who has opted out: it holds when it is committed.
+    pub(crate) consent: Arc<Consent>,
     /// The account's share, for lanes.
     pub(crate) weights: HashMap<String, u32>,
 }
@@ -157,7 +161,7 @@ impl Writer {
                     letters.replies.push((reply, permit));
                 }
                 ToWriter::Turn { shard, ticket, turn } => {
-                    bytes += turn.log.len();
+                    bytes += turn.log.len() + turn.people.len() * 128;
                     letters.turns.push(turn);
                     letters.tickets.push((shard, ticket));
                 }
@@ -199,7 +203,7 @@ impl Writer {
             self.answer(letters, &prepared);
             return Ok(());
         }
-        match self.journal.commit(&prepared.group) {
+        match self.put(&prepared.group).await {
             Ok(()) => {}
             Err(StoreFault::Full) => {
                 if self.without_room(letters, &mut prepared).await? == Written::Nothing {
@@ -222,6 +226,14 @@ impl Writer {
         Ok(())
     }
 
+    async fn put(&mut self, group: &Group) -> Result<(), StoreFault> {
+        self.journal.commit(group)?;
+        while let Some(rest) = self.journal.syncing()? {
+            tokio::time::sleep(rest.std()).await;
+        }
+        Ok(())
+    }
+
     /// The disk is full: new messages are refused, events of accepted ones wait for the reserve or for room.
     async fn without_room(&mut self, letters: &mut Letters, prepared: &mut Prepared) -> Result<Written, NotDurable> {
         self.state.is_full.store(true, Ordering::Release);
@@ -235,7 +247,11 @@ impl Writer {
             log: std::mem::take(&mut prepared.group.log),
             touched: std::mem::take(&mut prepared.group.touched),
             closed: std::mem::take(&mut prepared.group.closed),
+            // What recipients said is kept; what customers bring is refused; an answer is not worth the reserve.
+            people: prepared.group.people.split_off(prepared.people_accepted),
+            frames: Vec::new(),
             events: std::mem::take(&mut prepared.events),
+            notes: Vec::new(),
         };
         let notes = std::mem::take(&mut prepared.group.notes);
         *prepared = self.grouping.prepare(Vec::new(), vec![turn], notes, self.world.now());
@@ -245,7 +261,7 @@ impl Writer {
         }
         self.journal.release_reserve();
         loop {
-            match self.journal.commit(&prepared.group) {
+            match self.put(&prepared.group).await {
                 Ok(()) => return Ok(Written::Events),
                 Err(StoreFault::Full) => tokio::time::sleep(Span::millis(200).std()).await,
                 Err(fault) => {
@@ -270,6 +286,10 @@ impl Writer {
         for frame in &prepared.live {
             self.load(frame);
         }
+        if !prepared.group.people.is_empty() {
+            self.consent.apply(&prepared.group.people);
+            self.metrics.consent.suppressions.set(i64::try_from(self.consent.entries()).unwrap_or(i64::MAX));
+        }
         self.answer(letters, prepared);
         self.tail.publish(prepared.group.seq, std::mem::take(&mut prepared.events).into());
     }
@@ -292,7 +312,8 @@ impl Writer {
         let head = frame.head.clone();
         if let Some(batch) = head.batch {
             let mut tally = Tally::default();
-            tally.0[Status::Accepted as usize] = head.count;
+            let standing = first_wait(&head).map_or(Status::Accepted, |(_, why)| Status::waiting(why));
+            tally.0[standing as usize] = head.count;
             self.batches.open(batch, &tally);
         }
         let weight = self.weights.get(&head.lane.account).copied().unwrap_or(1);

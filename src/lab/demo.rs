@@ -116,7 +116,7 @@ async fn far_side(world: &World, record: &Arc<Recorder>, secret: &str) -> anyhow
 async fn listen(world: &World, record: &Arc<Recorder>, secret: String) -> std::io::Result<Peers> {
     let any: SocketAddr = ([127, 0, 0, 1], 0).into();
     let habits = |json: &str| -> Personality { serde_json::from_str(json).expect("the demo's habits are right") };
-    let options = || Options { tls: None, record: record.clone() };
+    let options = || Options { record: record.clone(), ..Options::default() };
     // The northern carrier writes ids in two bases; both refuse a little and deliver nearly all.
     let north = habits(
         r#"{"seed":1,"check":"fast","response_ms":[1,5],"receipt_ms":[20,400],"response_id":"hex","receipt_id":"decimal:10",

@@ -4,7 +4,7 @@
 use super::pdu::Address;
 use super::personality::{Personality, ReceiptBind};
 use super::receipt::Receipt;
-use super::record::Recorder;
+use super::record::{Recorder, Watch};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -207,11 +207,13 @@ pub(super) struct Hub {
     refused_binds: AtomicU64,
     /// The record.
     pub record: Arc<Recorder>,
+    /// Told of everything.
+    pub watch: Option<Arc<dyn Watch>>,
 }
 
 impl Hub {
     /// Nobody bound.
-    pub(super) fn new(personality: Personality, record: Arc<Recorder>) -> Hub {
+    pub(super) fn new(personality: Personality, record: Arc<Recorder>, watch: Option<Arc<dyn Watch>>) -> Hub {
         Hub {
             next_message: AtomicU64::new(personality.id_base),
             personality: Mutex::new(Arc::new(personality)),
@@ -220,6 +222,7 @@ impl Hub {
             early_mo: Mutex::default(),
             refused_binds: AtomicU64::new(0),
             record,
+            watch,
         }
     }
 

@@ -25,6 +25,7 @@ mod smsc_session;
 mod smsc_wire;
 
 pub mod signature;
+pub mod sim;
 pub mod sink;
 pub mod workload;
 

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -42,6 +43,8 @@ struct State {
     refused: BTreeSet<SocketAddr>,
     held: BTreeSet<SocketAddr>,
     links: Vec<Link>,
+    /// Beyond it the closed ones are dropped.
+    links_max: usize,
     next_port: u16,
 }
 
@@ -49,6 +52,7 @@ struct State {
 struct Port {
     calls: Arc<Mutex<VecDeque<(BoxStream, SocketAddr)>>>,
     rang: Arc<Notify>,
+    owner: Option<Arc<AtomicBool>>,
 }
 
 /// One open stream, seen from outside.
@@ -58,7 +62,27 @@ pub struct Link {
     pub from: SocketAddr,
     /// The port called.
     pub to: SocketAddr,
+    /// There, and back.
     wires: [Weak<Mutex<Wire>>; 2],
+    owners: [Option<Arc<AtomicBool>>; 2],
+}
+
+/// One direction of a stream, seen from the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// What the caller writes.
+    There,
+    /// What the caller reads.
+    Back,
+}
+
+/// How the streams of a process that dies end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// The system closes them: what was written still arrives (a kill).
+    Closed,
+    /// They are reset, and what was under way is lost (a power cut).
+    Lost,
 }
 
 /// One direction of a stream.
@@ -73,6 +97,8 @@ struct Wire {
     reader_gone: bool,
     reset: bool,
     held: bool,
+    /// Octets that may still be written; then the stream is cut, and what was written arrives.
+    budget: Option<usize>,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -99,9 +125,24 @@ impl Link {
     pub fn hold(&self) {
         self.each(|wire| wire.held = true);
     }
+    /// Nothing arrives any more in one direction, and nobody is told.
+    pub fn hold_way(&self, way: Way) {
+        if let Some(wire) = self.wires[way as usize].upgrade() {
+            lock(&wire).held = true;
+        }
+    }
     /// What was held arrives.
     pub fn heal(&self) {
         self.each(|wire| wire.held = false);
+    }
+    /// So many octets more are taken in this direction; then both ends see a reset, after what was written.
+    pub fn cut_after(&self, way: Way, octets: usize) {
+        if let Some(wire) = self.wires[way as usize].upgrade() {
+            lock(&wire).budget = Some(octets.max(1));
+        }
+    }
+    fn is_of(&self, owner: &Arc<AtomicBool>) -> bool {
+        self.owners.iter().flatten().any(|one| Arc::ptr_eq(one, owner))
     }
     /// True while both ends live and the link is not cut.
     #[must_use]
@@ -109,7 +150,7 @@ impl Link {
         self.wires.iter().all(|wire| {
             wire.upgrade().is_some_and(|wire| {
                 let wire = lock(&wire);
-                !wire.reset && !wire.writer_gone && !wire.reader_gone
+                !wire.reset && !wire.writer_gone && !wire.reader_gone && wire.budget != Some(0)
             })
         })
     }
@@ -134,6 +175,7 @@ impl SimNet {
             refused: BTreeSet::new(),
             held: BTreeSet::new(),
             links: Vec::new(),
+            links_max: 64,
             next_port: 40_000,
         })))
     }
@@ -203,7 +245,13 @@ impl SimNet {
         }
     }
 
-    async fn call(&self, to: SocketAddr) -> io::Result<BoxStream> {
+    /// The network as one process uses it, which can die.
+    #[must_use]
+    pub fn process(&self) -> Process {
+        Process { net: self.clone(), dead: Arc::default() }
+    }
+
+    async fn call(&self, to: SocketAddr, owner: Option<Arc<AtomicBool>>) -> io::Result<BoxStream> {
         tokio::time::sleep(self.latency()).await;
         if lock(&self.0).held.contains(&to) {
             std::future::pending::<()>().await;
@@ -214,48 +262,91 @@ impl SimNet {
         state.next_port = state.next_port.checked_add(1).unwrap_or(20_000);
         let from = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), state.next_port);
         let (there, back) = (Arc::new(Mutex::new(Wire::default())), Arc::new(Mutex::new(Wire::default())));
-        state.links.push(Link { from, to, wires: [Arc::downgrade(&there), Arc::downgrade(&back)] });
+        if state.links.len() >= state.links_max {
+            state.links.retain(Link::is_open);
+            state.links_max = (2 * state.links.len()).max(64);
+        }
+        let owners = [owner.clone(), port.owner.clone()];
+        state.links.push(Link { from, to, wires: [Arc::downgrade(&there), Arc::downgrade(&back)], owners });
         drop(state);
-        let near = End { net: self.clone(), read: back.clone(), write: there.clone(), timer: None };
-        let far = End { net: self.clone(), read: there, write: back, timer: None };
+        let near = End { net: self.clone(), read: back.clone(), write: there.clone(), timer: None, owner };
+        let far = End { net: self.clone(), read: there, write: back, timer: None, owner: port.owner.clone() };
         lock(&port.calls).push_back((Box::new(far), from));
         port.rang.notify_one();
         Ok(Box::new(near))
     }
 }
 
+impl SimNet {
+    fn open(&self, mut at: SocketAddr, owner: Option<Arc<AtomicBool>>) -> io::Result<BoxListener> {
+        let mut state = lock(&self.0);
+        if at.port() == 0 {
+            state.next_port = state.next_port.checked_add(1).unwrap_or(20_000);
+            at.set_port(state.next_port);
+        }
+        if state.ports.contains_key(&at) {
+            return Err(io::Error::from(io::ErrorKind::AddrInUse));
+        }
+        let port = Port { calls: Arc::default(), rang: Arc::default(), owner };
+        state.ports.insert(at, port.clone());
+        Ok(Box::new(SimPort { net: self.clone(), at, port }) as BoxListener)
+    }
+
+    fn look_up(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(literal) = host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(literal, port)]);
+        }
+        let state = lock(&self.0);
+        match state.names.get(host) {
+            Some(addresses) => Ok(addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect()),
+            None if host == "localhost" => Ok(vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)]),
+            None => Err(io::Error::from(io::ErrorKind::NotFound)),
+        }
+    }
+}
+
 impl Net for SimNet {
     fn dial(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
-        Box::pin(self.call(to))
+        Box::pin(self.call(to, None))
     }
     fn listen(&self, at: SocketAddr) -> BoxFuture<'_, io::Result<BoxListener>> {
-        Box::pin(async move {
-            let mut state = lock(&self.0);
-            let mut at = at;
-            if at.port() == 0 {
-                state.next_port = state.next_port.checked_add(1).unwrap_or(20_000);
-                at.set_port(state.next_port);
-            }
-            if state.ports.contains_key(&at) {
-                return Err(io::Error::from(io::ErrorKind::AddrInUse));
-            }
-            let port = Port { calls: Arc::default(), rang: Arc::default() };
-            state.ports.insert(at, port.clone());
-            Ok(Box::new(SimPort { net: self.clone(), at, port }) as BoxListener)
-        })
+        Box::pin(async move { self.open(at, None) })
     }
     fn resolve<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
-        Box::pin(async move {
-            if let Ok(literal) = host.parse::<IpAddr>() {
-                return Ok(vec![SocketAddr::new(literal, port)]);
-            }
-            let state = lock(&self.0);
-            match state.names.get(host) {
-                Some(addresses) => Ok(addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect()),
-                None if host == "localhost" => Ok(vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)]),
-                None => Err(io::Error::from(io::ErrorKind::NotFound)),
-            }
-        })
+        Box::pin(async move { self.look_up(host, port) })
+    }
+}
+
+/// One process on the network. Clones are the same process.
+#[derive(Clone)]
+pub struct Process {
+    net: SimNet,
+    dead: Arc<AtomicBool>,
+}
+
+impl Process {
+    /// Ends it: from now on its ports are closed and its streams take and give nothing.
+    pub fn die(&self, death: Death) {
+        self.dead.store(true, Ordering::Relaxed);
+        let mut state = lock(&self.net.0);
+        state.ports.retain(|_, port| !port.owner.as_ref().is_some_and(|owner| Arc::ptr_eq(owner, &self.dead)));
+        let links: Vec<Link> = state.links.iter().filter(|link| link.is_of(&self.dead)).cloned().collect();
+        drop(state);
+        if death == Death::Lost {
+            links.iter().for_each(Link::cut);
+        }
+    }
+}
+
+impl Net for Process {
+    fn dial(&self, to: SocketAddr) -> BoxFuture<'_, io::Result<BoxStream>> {
+        Box::pin(self.net.call(to, Some(self.dead.clone())))
+    }
+    fn listen(&self, at: SocketAddr) -> BoxFuture<'_, io::Result<BoxListener>> {
+        Box::pin(async move { self.net.open(at, Some(self.dead.clone())) })
+    }
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+        Box::pin(async move { self.net.look_up(host, port) })
     }
 }
 
@@ -283,7 +374,11 @@ impl Listener for SimPort {
 
 impl Drop for SimPort {
     fn drop(&mut self) {
-        lock(&self.net.0).ports.remove(&self.at);
+        // The process that had it may be dead, and another may have it now.
+        let mut state = lock(&self.net.0);
+        if state.ports.get(&self.at).is_some_and(|port| Arc::ptr_eq(&port.rang, &self.port.rang)) {
+            state.ports.remove(&self.at);
+        }
     }
 }
 
@@ -293,10 +388,20 @@ struct End {
     read: Arc<Mutex<Wire>>,
     write: Arc<Mutex<Wire>>,
     timer: Option<Pin<Box<Sleep>>>,
+    owner: Option<Arc<AtomicBool>>,
+}
+
+impl End {
+    fn is_dead(&self) -> bool {
+        self.owner.as_ref().is_some_and(|dead| dead.load(Ordering::Relaxed))
+    }
 }
 
 impl AsyncRead for End {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.is_dead() {
+            return Poll::Pending;
+        }
         // Drawn before the wire is locked: the network's lock always comes first.
         let wanted = self.net.chunk(buffer.remaining());
         let shared = self.read.clone();
@@ -312,6 +417,7 @@ impl AsyncRead for End {
                     return Poll::Ready(Ok(()));
                 }
                 Some((due, _)) => Some(*due),
+                None if wire.budget == Some(0) => return Poll::Ready(Err(io::Error::from(io::ErrorKind::ConnectionReset))),
                 None if wire.writer_gone => return Poll::Ready(Ok(())),
                 None => None,
             };
@@ -352,8 +458,14 @@ impl Wire {
 
 impl AsyncWrite for End {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_dead() {
+            return Poll::Ready(Err(io::Error::from(io::ErrorKind::BrokenPipe)));
+        }
         let latency = self.net.latency();
         let mut wire = lock(&self.write);
+        if wire.budget == Some(0) {
+            return Poll::Ready(Err(io::Error::from(io::ErrorKind::ConnectionReset)));
+        }
         if wire.reset {
             return Poll::Ready(Err(io::Error::from(io::ErrorKind::ConnectionReset)));
         }
@@ -365,7 +477,11 @@ impl AsyncWrite for End {
             wire.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let count = room.min(octets.len());
+        let count = room.min(octets.len()).min(wire.budget.unwrap_or(usize::MAX));
+        if let Some(budget) = &mut wire.budget {
+            *budget -= count;
+        }
+        let is_cut = wire.budget == Some(0);
         // Streams are ordered: a later write never overtakes an earlier one.
         let due = (Instant::now() + latency).max(wire.last_due.unwrap_or_else(Instant::now));
         wire.last_due = Some(due);
@@ -374,12 +490,19 @@ impl AsyncWrite for End {
         if let Some(reader) = wire.reader.take() {
             reader.wake();
         }
+        if is_cut {
+            drop(wire);
+            let mut back = lock(&self.read);
+            back.reset = true;
+            back.wake();
+        }
         Poll::Ready(Ok(count))
     }
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Of a dead process: its end does this when it is dropped.
         let mut wire = lock(&self.write);
         wire.writer_gone = true;
         wire.wake();
@@ -400,97 +523,5 @@ impl Drop for End {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    fn at(port: u16) -> SocketAddr {
-        SocketAddr::from(([10, 0, 0, 1], port))
-    }
-
-    async fn pair(net: &SimNet) -> (BoxStream, BoxStream) {
-        let mut listener = net.listen(at(0)).await.expect("free");
-        let near = net.dial(listener.local_addr()).await.expect("listening");
-        (near, listener.accept().await.expect("called").0)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn octets_arrive_whole_in_order_and_after_the_latency() {
-        let net = SimNet::new(9);
-        let ms = Duration::from_millis;
-        net.set_weather(Weather { latency_min: ms(20), latency_max: ms(80), chunk_max: 7 });
-        let (mut near, mut far) = pair(&net).await;
-        let began = Instant::now();
-        let sent: Vec<u8> = (0..200u8).collect();
-        for part in sent.chunks(11) {
-            near.write_all(part).await.expect("open");
-        }
-        drop(near);
-        let mut got = Vec::new();
-        far.read_to_end(&mut got).await.expect("open");
-        assert_eq!(got, sent);
-        assert!(began.elapsed() >= ms(20) && began.elapsed() <= ms(81), "{:?}", began.elapsed());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_cut_is_a_reset_at_both_ends_also_while_waiting() {
-        let net = SimNet::new(1);
-        let (mut near, mut far) = pair(&net).await;
-        let waiting = tokio::spawn(async move { near.read_u8().await.map_err(|e| e.kind()) });
-        tokio::task::yield_now().await;
-        assert_eq!(net.links().len(), 1);
-        net.links()[0].cut();
-        assert_eq!(waiting.await.expect("no panic"), Err(io::ErrorKind::ConnectionReset));
-        assert_eq!(far.write_u8(1).await.map_err(|e| e.kind()), Err(io::ErrorKind::ConnectionReset));
-        assert!(net.links().is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_held_link_is_silent_until_healed_and_then_loses_nothing() {
-        let net = SimNet::new(1);
-        let (mut near, mut far) = pair(&net).await;
-        let to = net.links()[0].to;
-        net.hold(to);
-        near.write_all(b"hello").await.expect("held, not cut");
-        let mut got = [0; 5];
-        assert!(tokio::time::timeout(Duration::from_secs(60), far.read_exact(&mut got)).await.is_err());
-        net.heal(to);
-        far.read_exact(&mut got).await.expect("healed");
-        assert_eq!(&got, b"hello");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn calls_are_refused_where_nobody_listens_or_is_told_to_refuse() {
-        let net = SimNet::new(1);
-        let refused = |outcome: io::Result<BoxStream>| outcome.err().map(|e| e.kind()) == Some(io::ErrorKind::ConnectionRefused);
-        assert!(refused(net.dial(at(1)).await));
-        let listener = net.listen(at(1)).await.expect("free");
-        net.refuse(at(1));
-        assert!(refused(net.dial(at(1)).await));
-        net.heal(at(1));
-        assert!(net.dial(at(1)).await.is_ok());
-        drop(listener);
-        assert!(refused(net.dial(at(1)).await));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_full_stream_makes_its_writer_wait() {
-        let net = SimNet::new(1);
-        let (mut near, mut far) = pair(&net).await;
-        let writing = tokio::spawn(async move { near.write_all(&vec![7; CAPACITY + 1]).await });
-        tokio::task::yield_now().await;
-        assert!(!writing.is_finished());
-        let mut got = vec![0; CAPACITY + 1];
-        far.read_exact(&mut got).await.expect("open");
-        writing.await.expect("no panic").expect("open");
-    }
-
-    #[tokio::test]
-    async fn names_resolve_as_told_and_literals_as_themselves() {
-        let net = SimNet::new(1);
-        net.name("smsc.example", &[IpAddr::from([10, 1, 1, 1]), IpAddr::from([10, 1, 1, 2])]);
-        assert_eq!(net.resolve("smsc.example", 2775).await.expect("named").len(), 2);
-        assert_eq!(net.resolve("::1", 5).await.expect("literal")[0].to_string(), "[::1]:5");
-        assert!(net.resolve("other.example", 1).await.is_err());
-    }
-}
+#[path = "net_tests.rs"]
+mod tests;

@@ -355,6 +355,24 @@ pub enum Dialect {
     Comma,
 }
 
+impl Dialect {
+    /// All of them.
+    pub const ALL: [Dialect; 12] = [
+        Dialect::Standard,
+        Dialect::LowerCase,
+        Dialect::UpperCase,
+        Dialect::NoSub,
+        Dialect::Seconds,
+        Dialect::LongYear,
+        Dialect::Underscored,
+        Dialect::Minimal,
+        Dialect::LongWords,
+        Dialect::TextAndTlv,
+        Dialect::TlvOnly,
+        Dialect::Comma,
+    ];
+}
+
 /// The final states by weight; they need not add up to 1.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -2,6 +2,7 @@
 //! outside), and by option every submit, in memory or as JSON lines. Sessions hand in batches, one lock a burst.
 
 use super::pdu::{Part, SubmitView};
+use super::personality::State;
 use crate::base::Time;
 use hashbrown::{HashMap, HashSet};
 use serde::Serialize;
@@ -180,6 +181,22 @@ pub struct Fate<'a> {
     pub answered: bool,
 }
 
+/// What happens at an SMSC, told as it happens to who checks it. Called from the sessions' tasks.
+pub trait Watch: Send + Sync {
+    /// A submit_sm was judged; its answer leaves after `delay_ms`, unless the session ends first.
+    fn submit(&self, view: &SubmitView<'_>, fate: &Fate<'_>, number: u64, delay_ms: u64);
+    /// A submit_sm could not be read.
+    fn malformed(&self, session: u64);
+    /// A session has bound.
+    fn bound(&self, session: u64);
+    /// A session has ended; orderly when the peer had said so by an unbind.
+    fn closed(&self, session: u64, is_orderly: bool);
+    /// The peer has acknowledged the receipt of message `number`.
+    fn receipt_acknowledged(&self, number: u64, state: State);
+    /// The peer has acknowledged a subscriber's message.
+    fn mo_acknowledged(&self, text: &str);
+}
+
 /// A session's notes of one burst.
 #[derive(Default)]
 pub struct Notes {
@@ -344,6 +361,13 @@ impl Recorder {
             notes.lines.clear();
         }
     }
+}
+
+/// The token of a submit between two `#`, as text.
+#[must_use]
+pub fn hashed(view: &SubmitView<'_>) -> Option<String> {
+    let mut buffer = [0; 64];
+    token(TokenRule::Hashes, view.text(), view.coding, &mut buffer).map(|token| String::from_utf8_lossy(token).into_owned())
 }
 
 /// Finds the token. Texts in UCS-2 (data_coding 8) are narrowed to ASCII first, as far as the token may reach.

@@ -63,6 +63,9 @@ impl std::str::FromStr for SinkMode {
     }
 }
 
+/// Told of an event as it is taken.
+pub type Watch = Arc<dyn Fn(&Event) + Send + Sync>;
+
 /// How a sink begins.
 pub struct SinkOptions {
     /// `whsec_…`; without one, signatures are not looked at.
@@ -75,6 +78,8 @@ pub struct SinkOptions {
     pub log: Option<Box<dyn io::Write + Send>>,
     /// How much is kept of each event.
     pub keep: KeepEvents,
+    /// Told of each event as it is taken.
+    pub watch: Option<Watch>,
 }
 
 /// How much is kept of each event in memory.
@@ -88,7 +93,7 @@ pub enum KeepEvents {
 
 impl Default for SinkOptions {
     fn default() -> SinkOptions {
-        SinkOptions { secret: None, mode: SinkMode::Ok, fail_first: 0, log: None, keep: KeepEvents::Ids }
+        SinkOptions { secret: None, mode: SinkMode::Ok, fail_first: 0, log: None, keep: KeepEvents::Ids, watch: None }
     }
 }
 
@@ -142,6 +147,12 @@ pub struct Event {
     /// Whether the status is final.
     #[serde(rename = "final")]
     pub is_final: bool,
+    /// Whether the recipient may have it twice.
+    pub possible_duplicate: bool,
+    /// When it happened, as told.
+    pub happened: Option<String>,
+    /// The text of a subscriber's message.
+    pub text: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -158,6 +169,10 @@ struct EventView<'a> {
     status: Option<Cow<'a, str>>,
     #[serde(default, rename = "final")]
     is_final: bool,
+    #[serde(default)]
+    possible_duplicate: bool,
+    #[serde(borrow, default)]
+    at: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -166,6 +181,8 @@ struct MessageView<'a> {
     id: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     client_ref: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    text: Option<Cow<'a, str>>,
 }
 
 #[derive(Default)]
@@ -184,6 +201,7 @@ struct Shared {
     key: Option<Key>,
     keep: KeepEvents,
     logs: bool,
+    watch: Option<Watch>,
     hasher: foldhash::fast::FixedState,
     mode: Mutex<(SinkMode, u64)>,
     kept: Mutex<Kept>,
@@ -219,6 +237,7 @@ impl Sink {
             key,
             keep: options.keep,
             logs: options.log.is_some(),
+            watch: options.watch,
             hasher: foldhash::fast::FixedState::default(),
             mode: Mutex::new((options.mode, options.fail_first)),
             kept: Mutex::new(Kept { log: options.log, ..Kept::default() }),
@@ -365,8 +384,11 @@ impl Shared {
                 // The same event told again is a retry; another event is a second end of one message.
                 kept.counts.finals_repeated += u64::from(first != id);
             }
-            if self.logs || self.keep == KeepEvents::Events {
+            if self.logs || self.keep == KeepEvents::Events || self.watch.is_some() {
                 let event = owned(event, at_ms);
+                if let Some(watch) = &self.watch {
+                    watch(&event);
+                }
                 if self.logs {
                     serde_json::to_writer(&mut lines, &event).expect("plain fields into memory");
                     lines.push(b'\n');
@@ -405,6 +427,9 @@ fn owned(event: &EventView<'_>, at_ms: i64) -> Event {
         client_ref: message.and_then(|message| message.client_ref.clone()).map(Cow::into_owned),
         status: event.status.clone().map(Cow::into_owned),
         is_final: event.is_final,
+        possible_duplicate: event.possible_duplicate,
+        happened: event.at.clone().map(Cow::into_owned),
+        text: message.and_then(|message| message.text.clone()).map(Cow::into_owned),
     }
 }
 

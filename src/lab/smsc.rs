@@ -4,7 +4,7 @@
 use super::hub::{Hub, Line, Mo};
 use super::pdu::Address;
 use super::personality::Personality;
-use super::record::{RecordOptions, Recorder, SmscCounts};
+use super::record::{RecordOptions, Recorder, SmscCounts, Watch};
 use super::smsc_session::serve;
 use crate::base::Span;
 use crate::world::{BoxListener, World, tls};
@@ -23,11 +23,13 @@ pub struct Options {
     pub tls: Option<tls::Server>,
     /// The record; share it to let one record outlive several SMSCs.
     pub record: Arc<Recorder>,
+    /// Told of everything as it happens.
+    pub watch: Option<Arc<dyn Watch>>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { tls: None, record: Arc::new(Recorder::new(RecordOptions::default())) }
+        Options { tls: None, record: Arc::new(Recorder::new(RecordOptions::default())), watch: None }
     }
 }
 
@@ -45,7 +47,7 @@ impl Smsc {
         personality.check().map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
         let listener = world.net.listen(at).await?;
         let at = listener.local_addr();
-        let hub = Arc::new(Hub::new(personality, options.record));
+        let hub = Arc::new(Hub::new(personality, options.record, options.watch));
         let stop = Arc::new(Notify::new());
         let task = tokio::spawn(accept(world.clone(), listener, hub.clone(), options.tls, stop.clone()));
         Ok(SmscHandle { at, hub, stop, task })
@@ -70,6 +72,7 @@ async fn accept(world: World, mut listener: BoxListener, hub: Arc<Hub>, tls: Opt
                         let stream = match &tls {
                             None => Ok(stream),
                             Some(tls) => tokio::select! {
+                                biased;
                                 shaken = tls.accept(stream) => shaken,
                                 () = line.wake.notified() => Err(io::ErrorKind::ConnectionAborted.into()),
                             },

@@ -6,7 +6,7 @@ use super::hub::{Account, Hub, Item, Line, Mo};
 use super::pdu::{self, Deliver, Front, Header, SubmitView, id};
 use super::personality::{Check, ErrorBody, Garbage, Personality, Receipts, State};
 use super::receipt::Receipt;
-use super::record::{Fate, Notes};
+use super::record::{Fate, Notes, Watch};
 use super::smsc_wire::{HIGH_WATER, Wire};
 use crate::base::{Span, Time};
 use crate::world::{BoxStream, World};
@@ -73,6 +73,8 @@ struct Session {
     next_enquire: Option<u64>,
     cut_at: Option<u64>,
     end: Option<End>,
+    /// The peer has said that it goes.
+    is_unbound: bool,
     message_id: Vec<u8>,
     text: Vec<u8>,
     tlvs: Vec<u8>,
@@ -137,6 +139,7 @@ impl Session {
             next_enquire: None,
             cut_at: None,
             end: None,
+            is_unbound: false,
             message_id: Vec::new(),
             text: Vec::new(),
             tlvs: Vec::new(),
@@ -187,6 +190,7 @@ impl Session {
             account.leave(self.number, unacked.into_values());
         }
         self.notes.counts.closed += 1;
+        self.watched(|watch, session| watch.closed(session.number, session.is_unbound));
         self.hub.record.hand_in(&mut self.notes);
     }
 
@@ -236,6 +240,7 @@ impl Session {
             Some(Pdu::Unbind) => {
                 self.notes.counts.unbinds += 1;
                 pdu::encode(0, sequence, Pdu::UnbindResp, out);
+                self.is_unbound = true;
                 self.end = Some(End::Orderly);
             }
             Some(Pdu::UnbindResp) => self.end = Some(End::Orderly),
@@ -288,6 +293,7 @@ impl Session {
             return;
         }
         self.notes.counts.binds += 1;
+        self.watched(|watch, session| watch.bound(session.number));
         self.bound = role;
         self.system_id = system_id.into();
         let account = self.hub.account(system_id);
@@ -309,6 +315,7 @@ impl Session {
         let view = view.filter(|_| !strict || pdu::decode(whole).is_some_and(|command| matches!(command.pdu(), Some(Pdu::SubmitSm(_)))));
         let Some(view) = view else {
             self.notes.counts.malformed += 1;
+            self.watched(|watch, session| watch.malformed(session.number));
             return self.refuse(2, sequence, out);
         };
         let Some(account) = self.account.clone().filter(|_| matches!(self.bound, Bound::Transmitter | Bound::Transceiver)) else {
@@ -330,13 +337,17 @@ impl Session {
             self.notes.counts.accepted += 1;
         }
         let early = number > 0 && self.chance.hit(self.habits.receipt_early);
-        match () {
+        let delay_ms = match () {
             () if missing => {
                 self.notes.counts.unanswered += 1;
                 self.answered += 1;
+                0
             }
             () => self.answer(sequence, status, nacked, early, now_ms, out),
-        }
+        };
+        self.watched(|watch, session| {
+            watch.submit(&view, &session.fate(sequence, wall, if nacked { 3 } else { status }, !missing), number, delay_ms)
+        });
         if number > 0 {
             self.plan_receipts(&view, number, early, now_ms, wall);
         }
@@ -371,8 +382,19 @@ impl Session {
     }
 
     fn note(&mut self, view: &SubmitView<'_>, sequence: u32, at: Time, status: u32, answered: bool) {
-        let fate = Fate { at, system_id: &self.system_id, session: self.number, sequence, message_id: &self.message_id, status, answered };
-        self.hub.record.note(&mut self.notes, view, &fate);
+        let Session { system_id, number, message_id, notes, hub, .. } = self;
+        let fate = Fate { at, system_id, session: *number, sequence, message_id, status, answered };
+        hub.record.note(notes, view, &fate);
+    }
+
+    fn fate(&self, sequence: u32, at: Time, status: u32, answered: bool) -> Fate<'_> {
+        Fate { at, system_id: &self.system_id, session: self.number, sequence, message_id: &self.message_id, status, answered }
+    }
+
+    fn watched(&self, tell: impl FnOnce(&dyn Watch, &Session)) {
+        if let Some(watch) = &self.hub.watch {
+            tell(&**watch, self);
+        }
     }
 
     /// An error that has nothing to do with chance.
@@ -382,7 +404,7 @@ impl Session {
     }
 
     /// Writes the answer, now or for later.
-    fn answer(&mut self, sequence: u32, status: u32, nacked: bool, early: bool, now_ms: u64, out: &mut Vec<u8>) {
+    fn answer(&mut self, sequence: u32, status: u32, nacked: bool, early: bool, now_ms: u64, out: &mut Vec<u8>) -> u64 {
         let mut delay_ms = self.habits.response_ms.draw(&mut self.chance);
         if self.chance.hit(self.habits.disorder) {
             delay_ms += self.habits.disorder_ms.draw(&mut self.chance);
@@ -412,6 +434,7 @@ impl Session {
         } else {
             put_response(&self.habits, status, sequence, &self.message_id, octets);
         }
+        delay_ms
     }
 
     fn answer_due(&mut self, now_ms: u64, out: &mut Vec<u8>) {
@@ -514,8 +537,14 @@ impl Session {
     }
 
     fn acknowledged(&mut self, header: Header, now_ms: u64) {
+        let item = self.unacked.remove(&header.sequence);
+        self.watched(|watch, _| match &item {
+            Some(Item::Receipt(receipt)) if header.status == 0 => watch.receipt_acknowledged(receipt.number, receipt.state),
+            Some(Item::Mo(mo)) if header.status == 0 => watch.mo_acknowledged(&mo.text),
+            _ => {}
+        });
         let counts = &mut self.notes.counts;
-        match (self.unacked.remove(&header.sequence), header.status) {
+        match (item, header.status) {
             (None, _) => counts.strange += 1,
             (Some(Item::Receipt(_)), 0) => counts.receipts_acked += 1,
             (Some(Item::Mo(_)), 0) => counts.mo_acked += 1,

@@ -24,7 +24,7 @@ fn loopback(port: u16) -> SocketAddr {
 
 fn everything() -> Options {
     let record = RecordOptions { keep: Keep::Submits, token: TokenRule::First(20), ..RecordOptions::default() };
-    Options { tls: None, record: Arc::new(Recorder::new(record)) }
+    Options { record: Arc::new(Recorder::new(record)), ..Options::default() }
 }
 
 async fn simulated(personality: Personality) -> (World, SmscHandle) {
@@ -474,7 +474,7 @@ async fn one_record_outlives_several_smscs_and_counts_duplicates() {
     let world = SimWorld::new(2).world();
     let record = everything().record;
     for _ in 0..2 {
-        let options = Options { tls: None, record: record.clone() };
+        let options = Options { record: record.clone(), ..Options::default() };
         let smsc = Smsc::listen(&world, loopback(2775), Personality::default(), options).await.expect("free again");
         let mut esme = Esme::bound(&world, smsc.local_addr(), As::Transmitter).await;
         esme.submit_answered("same").await;

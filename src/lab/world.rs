@@ -3,11 +3,12 @@
 //! gives the same run. The caller makes the runtime, and a `LocalSet` when parts are started.
 
 use super::chance::Chance;
-use super::net::SimNet;
+use super::net::{self, Death, SimNet};
 use crate::base::{Mono, Time};
 use crate::world::{Clock, Entropy, Finished, LocalFuture, Start, World};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 /// Where simulated wall time begins unless told otherwise: 2026-12-01T09:00:00Z, a Tuesday.
@@ -36,6 +37,15 @@ impl SimWorld {
     #[must_use]
     pub fn world(&self) -> World {
         self.world.clone()
+    }
+
+    /// The world as one process sees it, which can die alone.
+    #[must_use]
+    pub fn process(&self) -> Process {
+        let (net, tasks) = (self.net.process(), Arc::new(Mutex::new(Vec::new())));
+        let start = Arc::new(ProcessStart(tasks.clone()));
+        let World { clock, entropy, .. } = self.world.clone();
+        Process { world: World { clock, net: Arc::new(net.clone()), entropy, start }, net, tasks }
     }
 
     /// The network, to cut and slow it.
@@ -75,6 +85,44 @@ struct SimEntropy(Mutex<Chance>);
 impl Entropy for SimEntropy {
     fn fill(&self, buffer: &mut [u8]) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).fill(buffer);
+    }
+}
+
+/// A process of the simulated world: its parts and its streams end together.
+pub struct Process {
+    world: World,
+    net: net::Process,
+    tasks: Arc<Mutex<Vec<AbortHandle>>>,
+}
+
+impl Process {
+    /// The world as it sees it.
+    #[must_use]
+    pub fn world(&self) -> World {
+        self.world.clone()
+    }
+
+    /// Ends it at once: nothing of it runs any more, nothing it writes arrives.
+    pub fn die(&self, death: Death) {
+        self.net.die(death);
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).drain(..).for_each(|task| task.abort());
+    }
+}
+
+struct ProcessStart(Arc<Mutex<Vec<AbortHandle>>>);
+
+impl Start for ProcessStart {
+    fn start(&self, _name: &str, part: Box<dyn FnOnce() -> LocalFuture + Send>) -> Finished {
+        let task = tokio::task::spawn_local(part());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(task.abort_handle());
+        Box::pin(async move {
+            match task.await {
+                Ok(()) => Ok(()),
+                Err(fault) if fault.is_panic() => Err("panicked".into()),
+                // The process has died: there is nobody left to be told.
+                Err(_) => std::future::pending().await,
+            }
+        })
     }
 }
 

@@ -52,6 +52,10 @@ pub struct Extras<'a> {
     pub header: &'a [u8],
     /// National language tables: the locking one in the high octet, the single shift one in the low; 0 none.
     pub shift: u16,
+    /// TP-PID (3GPP TS 23.040 clause 9.2.3.9): 0x40 silent, 0x41 to 0x47 replace on the handset; 0 none.
+    pub protocol: u8,
+    /// How many segments travel in one part, because the carrier cuts them; 0: each segment is a part.
+    pub at_once: u8,
     /// A text to be made when the message is sent: template and values. `octets` then hold what it would be now.
     pub late: &'a [u8],
     /// A hash of recipient and content for the guard against the same text twice; 0 when the account has no guard.

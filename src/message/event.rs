@@ -1,7 +1,7 @@
 //! What can happen to a message after it is durable. Each event is a journal entry; the order of entries of one
 //! message is the order in which they happened.
 
-use crate::base::{MessageRef, Time};
+use crate::base::{MessageId, MessageRef, Time};
 use crate::message::outcome::{Reason, Status};
 
 /// The parts of a message as a bit set: part 0 is bit 0. 64 parts are the most a message may have
@@ -25,6 +25,8 @@ pub struct LeasedMessage {
     pub count: u8,
     /// The parts that will be written.
     pub parts: Parts,
+    /// Which long text to this recipient it is (`pipeline/submit/reference.rs`); 0 for one part.
+    pub reference: u32,
 }
 
 /// What a receipt says of one part (SMPP 3.4 §5.2.28, folded to what matters).
@@ -78,6 +80,67 @@ impl PartState {
     }
 }
 
+/// A part of a long text from a handset: durable before it is acknowledged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InboundPart {
+    /// Its own.
+    pub id: u64,
+    /// From which carrier.
+    pub carrier: Box<str>,
+    /// The handset's number as the carrier writes it.
+    pub from: Box<str>,
+    /// Our number.
+    pub to: Box<str>,
+    /// Whether the reference has 16 bits: references of different widths are different ones.
+    pub is_wide: bool,
+    /// The same in all parts.
+    pub reference: u16,
+    /// How many parts there are.
+    pub total: u8,
+    /// Which one this is, from 1.
+    pub place: u8,
+    /// How the octets are read, in the channel's own way.
+    pub coding: u32,
+    /// What it holds.
+    pub octets: Box<[u8]>,
+    /// When it came.
+    pub when: Time,
+}
+
+/// What a message from a handset asks for. The numbers are in the journal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[repr(u8)]
+pub enum Keyword {
+    /// Nothing we know.
+    #[default]
+    None = 0,
+    /// No more messages.
+    Stop = 1,
+    /// Messages again.
+    Start = 2,
+    /// Who are you?
+    Help = 3,
+    /// It may mean stop.
+    Review = 4,
+}
+
+impl Keyword {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Keyword; 5] = [Keyword::None, Keyword::Stop, Keyword::Start, Keyword::Help, Keyword::Review];
+
+    /// The API's word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Keyword::None => "none",
+            Keyword::Stop => "stop",
+            Keyword::Start => "start",
+            Keyword::Help => "help",
+            Keyword::Review => "review",
+        }
+    }
+}
+
 /// A journal entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
@@ -99,8 +162,31 @@ pub enum Event {
     Orphaned { carrier: Box<str>, carrier_id: Box<str>, other_id: Box<str>, number: u64, state: PartState, error: Box<str>, when: Time },
     /// An orphan found its message (a `Receipt` entry follows) or its time was over.
     OrphanGone { carrier: Box<str>, carrier_id: Box<str>, when: Time },
-    /// A message from a handset (MO).
-    Inbound { id: u64, carrier: Box<str>, account: Box<str>, from: Box<str>, to: Box<str>, text: Box<str>, when: Time },
+    /// All messages of a frame that were never leased wait, `held` of them, until `until` at the earliest
+    /// (`Time(i64::MAX)`: until somebody lets them go). Counts for each of them as `Held` does.
+    Parked { frame: MessageId, until: Time, why: Reason, held: u32, when: Time },
+    /// A message may not go before `until`; it costs no attempt.
+    Held { at: MessageRef, until: Time, why: Reason, when: Time },
+    /// The customer wants it to go at another instant: `due` takes the place of its own `not_before`.
+    Rescheduled { at: MessageRef, due: Time, when: Time },
+    /// A message from a handset (MO), whole. `parts` of a long text; `of` are the ids of the `InboundPart`s told with it;
+    /// `port` is the application it is for, 0 for a person.
+    Inbound {
+        id: u64,
+        carrier: Box<str>,
+        account: Box<str>,
+        from: Box<str>,
+        to: Box<str>,
+        text: Box<str>,
+        keyword: Keyword,
+        when: Time,
+        parts: u8,
+        is_incomplete: bool,
+        port: u16,
+        of: Box<[u64]>,
+    },
+    /// A part of a long text from a handset that waits for the others.
+    InboundPart(Box<InboundPart>),
 }
 
 impl Event {
@@ -117,11 +203,15 @@ impl Event {
             | Event::Ended { when, .. }
             | Event::Orphaned { when, .. }
             | Event::OrphanGone { when, .. }
+            | Event::Parked { when, .. }
+            | Event::Held { when, .. }
+            | Event::Rescheduled { when, .. }
             | Event::Inbound { when, .. } => *when,
+            Event::InboundPart(part) => part.when,
         }
     }
 
-    /// The one message it is about; `None` for a lease (which is about many) and for what has no message.
+    /// The one message it is about; `None` for a lease and a parking (which are about many) and for what has no message.
     #[must_use]
     pub const fn at(&self) -> Option<MessageRef> {
         match self {
@@ -130,8 +220,11 @@ impl Event {
             | Event::Doubted { at, .. }
             | Event::Requeued { at, .. }
             | Event::Receipt { at, .. }
+            | Event::Held { at, .. }
+            | Event::Rescheduled { at, .. }
             | Event::Ended { at, .. } => Some(*at),
-            Event::Leased { .. } | Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } => None,
+            Event::Leased { .. } | Event::Parked { .. } | Event::Orphaned { .. } | Event::OrphanGone { .. } => None,
+            Event::Inbound { .. } | Event::InboundPart(_) => None,
         }
     }
 }

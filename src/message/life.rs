@@ -1,8 +1,9 @@
 //! The fold: what is true of a message after its events. Small enough to keep for each message between lease
 //! and outcome.
 
+use crate::base::Time;
 use crate::message::event::{Event, LeasedMessage, PartState, Parts, all_parts};
-use crate::message::outcome::Status;
+use crate::message::outcome::{Reason, Status};
 
 /// Where a message stands. A message without events is `Life::new`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,6 +30,10 @@ pub struct Life {
     pub failed: Parts,
     /// What the first failed part said.
     pub failure: Option<PartState>,
+    /// Until when it waits at least, and why, while its status is `Held` or `Scheduled`.
+    pub waits: Option<(Time, Reason)>,
+    /// Which long text to its recipient it is; 0 until leased, and for one part. A resend has the same.
+    pub reference: u32,
 }
 
 impl Life {
@@ -47,6 +52,8 @@ impl Life {
             delivered: 0,
             failed: 0,
             failure: None,
+            waits: None,
+            reference: 0,
         }
     }
 
@@ -57,12 +64,39 @@ impl Life {
         }
         self.count = lease.count;
         self.attempt = lease.attempt;
+        self.reference = lease.reference;
         self.leased |= lease.parts;
         if self.doubted & lease.parts != 0 {
             self.possible_duplicate = true;
             self.doubted &= !lease.parts;
         }
         self.status = Status::Sending;
+        self.waits = None;
+    }
+
+    /// It may not go before `until`.
+    fn hold(&mut self, until: Time, why: Reason) {
+        if !self.status.is_final() {
+            self.status = Status::waiting(why);
+            self.waits = Some((until, why));
+        }
+    }
+
+    /// Its frame was parked, which is about the messages of it that were never leased.
+    pub fn park(&mut self, until: Time, why: Reason) {
+        if self.count == 0 {
+            self.hold(until, why);
+        }
+    }
+
+    /// How it stands at an instant, with the reason and the instant it waits for: what waited for one that has come
+    /// only waits for its turn.
+    #[must_use]
+    pub fn at(&self, now: Time) -> (Status, Option<(Time, Reason)>) {
+        match self.waits {
+            Some((until, _)) if until <= now => (Status::Accepted, None),
+            waits => (self.status, waits),
+        }
     }
 
     /// Any other event of this message. A final status is never left; late receipts still count per part.
@@ -87,6 +121,7 @@ impl Life {
                 self.leased &= !parts;
                 if !self.status.is_final() {
                     self.status = Status::Accepted;
+                    self.waits = None;
                 }
             }
             Event::Receipt { part, state, .. } => self.receipt(1 << part, *state),
@@ -95,9 +130,13 @@ impl Life {
                     self.status = *status;
                     self.leased = 0;
                     self.doubted = 0;
+                    self.waits = None;
                 }
             }
-            Event::Leased { .. } | Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } => {}
+            Event::Held { until, why, .. } => self.hold(*until, *why),
+            Event::Rescheduled { due, .. } => self.hold(*due, Reason::Scheduled),
+            Event::Parked { until, why, .. } => self.park(*until, *why),
+            Event::Leased { .. } | Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } | Event::InboundPart(_) => {}
         }
     }
 
@@ -149,7 +188,7 @@ mod tests {
     const AT: MessageRef = MessageRef { frame: MessageId(64), ordinal: 3 };
 
     fn lease(attempt: u8, count: u8, parts: Parts) -> LeasedMessage {
-        LeasedMessage { at: AT, attempt, count, parts }
+        LeasedMessage { at: AT, attempt, count, parts, reference: 0 }
     }
     fn submitted(part: u8) -> Event {
         Event::Submitted { at: AT, part, carrier_id: "x".into(), when: Time(0) }
@@ -195,6 +234,23 @@ mod tests {
         life.apply(&Event::Requeued { at: AT, parts: 1, reason: Reason::SessionLost, due: Time(0), when: Time(0) });
         life.lease(&lease(2, 1, 1));
         assert!(life.possible_duplicate);
+    }
+
+    #[test]
+    fn what_waits_shows_why_and_until_when_and_only_its_turn_once_that_has_come() {
+        let mut life = Life::new();
+        life.park(Time(50), Reason::WindowClosed);
+        assert_eq!(life.at(Time(49)), (Status::Held, Some((Time(50), Reason::WindowClosed))));
+        assert_eq!(life.at(Time(50)), (Status::Accepted, None));
+        life.apply(&Event::Rescheduled { at: AT, due: Time(90), when: Time(40) });
+        assert_eq!(life.at(Time(50)), (Status::Scheduled, Some((Time(90), Reason::Scheduled))));
+        life.lease(&lease(1, 2, 3));
+        assert_eq!(life.at(Time(50)), (Status::Sending, None));
+        life.park(Time(99), Reason::WindowClosed);
+        assert_eq!(life.status, Status::Sending, "it is not one of those that wait in the frame");
+        life.apply(&Event::Requeued { at: AT, parts: 2, reason: Reason::WindowClosed, due: Time(99), when: Time(60) });
+        life.apply(&Event::Held { at: AT, until: Time(99), why: Reason::WindowClosed, when: Time(60) });
+        assert_eq!(life.at(Time(60)), (Status::Held, Some((Time(99), Reason::WindowClosed))));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! file. Rows of events are written and read here; what cannot be read is `Unreadable`.
 
 use crate::base::{MessageId, MessageRef, Time};
-use crate::message::event::{Event, LeasedMessage, PartState};
+use crate::message::event::{Event, InboundPart, Keyword, LeasedMessage, PartState};
 use crate::message::outcome::{Reason, Status};
 use crate::message::record::Unreadable;
 use prost::Message;
@@ -16,7 +16,7 @@ struct Log {
 
 #[derive(Clone, PartialEq, Message)]
 struct Entry {
-    #[prost(oneof = "entry::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "entry::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14")]
     event: Option<entry::Event>,
 }
 
@@ -43,6 +43,14 @@ mod entry {
         OrphanGone(super::OrphanGone),
         #[prost(message, tag = "10")]
         Inbound(super::Inbound),
+        #[prost(message, tag = "11")]
+        Parked(super::Parked),
+        #[prost(message, tag = "12")]
+        Held(super::Held),
+        #[prost(message, tag = "13")]
+        Rescheduled(super::Rescheduled),
+        #[prost(message, tag = "14")]
+        InboundPart(super::InboundPartRecord),
     }
 }
 
@@ -64,7 +72,8 @@ record!(LeasedMessageRecord {
     ordinal: uint32 = "2" as u32,
     attempt: uint32 = "3" as u32,
     count: uint32 = "4" as u32,
-    parts: uint64 = "5" as u64
+    parts: uint64 = "5" as u64,
+    reference: uint32 = "6" as u32
 });
 record!(Submitted {
     frame: uint64 = "1" as u64,
@@ -129,8 +138,41 @@ record!(Inbound {
     from: string = "4" as String,
     to: string = "5" as String,
     text: string = "6" as String,
-    when: int64 = "7" as i64
+    when: int64 = "7" as i64,
+    parts: uint32 = "8" as u32,
+    is_incomplete: bool = "9" as bool,
+    port: uint32 = "10" as u32,
+    of: fixed64(repeated) = "11" as Vec<u64>,
+    keyword: uint32 = "12" as u32
 });
+record!(InboundPartRecord {
+    id: uint64 = "1" as u64,
+    carrier: string = "2" as String,
+    from: string = "3" as String,
+    to: string = "4" as String,
+    wide: bool = "5" as bool,
+    reference: uint32 = "6" as u32,
+    total: uint32 = "7" as u32,
+    place: uint32 = "8" as u32,
+    coding: uint32 = "9" as u32,
+    octets: bytes = "10" as Vec<u8>,
+    when: int64 = "11" as i64
+});
+record!(Parked {
+    frame: uint64 = "1" as u64,
+    until: int64 = "2" as i64,
+    why: uint32 = "3" as u32,
+    held: uint32 = "4" as u32,
+    when: int64 = "5" as i64
+});
+record!(Held {
+    frame: uint64 = "1" as u64,
+    ordinal: uint32 = "2" as u32,
+    until: int64 = "3" as i64,
+    why: uint32 = "4" as u32,
+    when: int64 = "5" as i64
+});
+record!(Rescheduled { frame: uint64 = "1" as u64, ordinal: uint32 = "2" as u32, due: int64 = "3" as i64, when: int64 = "4" as i64 });
 
 fn to_entry(event: &Event) -> entry::Event {
     match event {
@@ -138,16 +180,7 @@ fn to_entry(event: &Event) -> entry::Event {
             carrier: carrier.to_string(),
             bind: u32::from(*bind),
             when: when.0,
-            messages: messages
-                .iter()
-                .map(|m| LeasedMessageRecord {
-                    frame: m.at.frame.0,
-                    ordinal: m.at.ordinal,
-                    attempt: u32::from(m.attempt),
-                    count: u32::from(m.count),
-                    parts: m.parts,
-                })
-                .collect(),
+            messages: messages.iter().map(leased_record).collect(),
         }),
         Event::Submitted { at, part, carrier_id, when } => entry::Event::Submitted(Submitted {
             frame: at.frame.0,
@@ -203,15 +236,32 @@ fn to_entry(event: &Event) -> entry::Event {
         Event::OrphanGone { carrier, carrier_id, when } => {
             entry::Event::OrphanGone(OrphanGone { carrier: carrier.to_string(), carrier_id: carrier_id.to_string(), when: when.0 })
         }
-        Event::Inbound { id, carrier, account, from, to, text, when } => entry::Event::Inbound(Inbound {
-            id: *id,
-            carrier: carrier.to_string(),
-            account: account.to_string(),
-            from: from.to_string(),
-            to: to.to_string(),
-            text: text.to_string(),
-            when: when.0,
-        }),
+        Event::Parked { frame, until, why, held, when } => {
+            entry::Event::Parked(Parked { frame: frame.0, until: until.0, why: *why as u32, held: *held, when: when.0 })
+        }
+        Event::Held { at, until, why, when } => {
+            entry::Event::Held(Held { frame: at.frame.0, ordinal: at.ordinal, until: until.0, why: *why as u32, when: when.0 })
+        }
+        Event::Rescheduled { at, due, when } => {
+            entry::Event::Rescheduled(Rescheduled { frame: at.frame.0, ordinal: at.ordinal, due: due.0, when: when.0 })
+        }
+        Event::Inbound { id, carrier, account, from, to, text, keyword, when, parts, is_incomplete, port, of } => {
+            entry::Event::Inbound(Inbound {
+                id: *id,
+                carrier: carrier.to_string(),
+                account: account.to_string(),
+                from: from.to_string(),
+                to: to.to_string(),
+                text: text.to_string(),
+                keyword: *keyword as u32,
+                when: when.0,
+                parts: u32::from(*parts),
+                is_incomplete: *is_incomplete,
+                port: u32::from(*port),
+                of: of.to_vec(),
+            })
+        }
+        Event::InboundPart(part) => entry::Event::InboundPart(part_record(part)),
     }
 }
 
@@ -227,6 +277,10 @@ fn state(number: u32) -> Result<PartState, Unreadable> {
     PartState::ALL.get(number as usize).copied().ok_or(Unreadable)
 }
 
+fn parked(e: &Parked, why: Reason) -> Event {
+    Event::Parked { frame: MessageId(e.frame), until: Time(e.until), why, held: e.held, when: Time(e.when) }
+}
+
 fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
     let reason = |number| Reason::from_number(number).ok_or(Unreadable);
     Ok(match event {
@@ -237,7 +291,13 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
             messages: e
                 .messages
                 .iter()
-                .map(|m| LeasedMessage { at: place(m.frame, m.ordinal), attempt: m.attempt as u8, count: m.count as u8, parts: m.parts })
+                .map(|m| LeasedMessage {
+                    at: place(m.frame, m.ordinal),
+                    attempt: m.attempt as u8,
+                    count: m.count as u8,
+                    parts: m.parts,
+                    reference: m.reference,
+                })
                 .collect(),
         },
         entry::Event::Submitted(e) => {
@@ -281,15 +341,73 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
             when: Time(e.when),
         },
         entry::Event::OrphanGone(e) => Event::OrphanGone { carrier: e.carrier.into(), carrier_id: e.carrier_id.into(), when: Time(e.when) },
-        entry::Event::Inbound(e) => Event::Inbound {
-            id: e.id,
-            carrier: e.carrier.into(),
-            account: e.account.into(),
-            from: e.from.into(),
-            to: e.to.into(),
-            text: e.text.into(),
-            when: Time(e.when),
-        },
+        entry::Event::Parked(e) => parked(&e, reason(e.why)?),
+        entry::Event::Held(e) => {
+            Event::Held { at: place(e.frame, e.ordinal), until: Time(e.until), why: reason(e.why)?, when: Time(e.when) }
+        }
+        entry::Event::Rescheduled(e) => Event::Rescheduled { at: place(e.frame, e.ordinal), due: Time(e.due), when: Time(e.when) },
+        entry::Event::Inbound(e) => inbound(e)?,
+        entry::Event::InboundPart(e) => Event::InboundPart(Box::new(inbound_part(e)?)),
+    })
+}
+
+fn inbound(e: Inbound) -> Result<Event, Unreadable> {
+    Ok(Event::Inbound {
+        id: e.id,
+        carrier: e.carrier.into(),
+        account: e.account.into(),
+        from: e.from.into(),
+        to: e.to.into(),
+        text: e.text.into(),
+        keyword: *Keyword::ALL.get(e.keyword as usize).ok_or(Unreadable)?,
+        when: Time(e.when),
+        parts: u8::try_from(e.parts.max(1)).map_err(|_| Unreadable)?,
+        is_incomplete: e.is_incomplete,
+        port: u16::try_from(e.port).map_err(|_| Unreadable)?,
+        of: e.of.into(),
+    })
+}
+
+fn leased_record(m: &LeasedMessage) -> LeasedMessageRecord {
+    LeasedMessageRecord {
+        frame: m.at.frame.0,
+        ordinal: m.at.ordinal,
+        attempt: u32::from(m.attempt),
+        count: u32::from(m.count),
+        parts: m.parts,
+        reference: m.reference,
+    }
+}
+
+fn part_record(part: &InboundPart) -> InboundPartRecord {
+    InboundPartRecord {
+        id: part.id,
+        carrier: part.carrier.to_string(),
+        from: part.from.to_string(),
+        to: part.to.to_string(),
+        wide: part.is_wide,
+        reference: u32::from(part.reference),
+        total: u32::from(part.total),
+        place: u32::from(part.place),
+        coding: part.coding,
+        octets: part.octets.to_vec(),
+        when: part.when.0,
+    }
+}
+
+fn inbound_part(e: InboundPartRecord) -> Result<InboundPart, Unreadable> {
+    Ok(InboundPart {
+        id: e.id,
+        carrier: e.carrier.into(),
+        from: e.from.into(),
+        to: e.to.into(),
+        is_wide: e.wide,
+        reference: u16::try_from(e.reference).map_err(|_| Unreadable)?,
+        total: u8::try_from(e.total).map_err(|_| Unreadable)?,
+        place: u8::try_from(e.place).map_err(|_| Unreadable)?,
+        coding: e.coding,
+        octets: e.octets.into(),
+        when: Time(e.when),
     })
 }
 
@@ -321,7 +439,7 @@ mod tests {
                 carrier: "one".into(),
                 bind: 2,
                 when: Time(1),
-                messages: vec![LeasedMessage { at, attempt: 1, count: 2, parts: 3 }],
+                messages: vec![LeasedMessage { at, attempt: 1, count: 2, parts: 3, reference: 77 }],
             },
             Event::Submitted { at, part: 0, carrier_id: "0A1B".into(), when: Time(2) },
             Event::Refused { at, part: 1, command_status: 0x58, when: Time(3) },
@@ -346,6 +464,9 @@ mod tests {
                 when: Time(7),
             },
             Event::OrphanGone { carrier: "one".into(), carrier_id: "ff".into(), when: Time(8) },
+            Event::Parked { frame: at.frame, until: Time(i64::MAX), why: Reason::Revival, held: 7, when: Time(8) },
+            Event::Held { at, until: Time(90), why: Reason::WindowClosed, when: Time(8) },
+            Event::Rescheduled { at, due: Time(95), when: Time(8) },
             Event::Inbound {
                 id: 5,
                 carrier: "one".into(),
@@ -353,8 +474,26 @@ mod tests {
                 from: "33612345678".into(),
                 to: "36111".into(),
                 text: "STOP".into(),
+                keyword: Keyword::Stop,
                 when: Time(9),
+                parts: 3,
+                is_incomplete: true,
+                port: 9200,
+                of: [11, 12].into(),
             },
+            Event::InboundPart(Box::new(InboundPart {
+                id: 11,
+                carrier: "one".into(),
+                from: "33612345678".into(),
+                to: "36111".into(),
+                is_wide: true,
+                reference: 0xBEEF,
+                total: 3,
+                place: 2,
+                coding: 8,
+                octets: [0, 65].into(),
+                when: Time(8),
+            })),
         ];
         let mut log = Vec::new();
         write_events(&events[..4], &mut log);

@@ -86,6 +86,12 @@ impl Status {
         Status::ALL.get(number as usize).copied()
     }
 
+    /// How a message stands that waits for this reason.
+    #[must_use]
+    pub const fn waiting(why: Reason) -> Status {
+        if matches!(why, Reason::Scheduled) { Status::Scheduled } else { Status::Held }
+    }
+
     /// Whether it is never left.
     #[must_use]
     pub const fn is_final(self) -> bool {
@@ -219,6 +225,11 @@ impl Tally {
     pub fn shift(&mut self, from: Status, to: Status) {
         self.0[from as usize] -= 1;
         self.0[to as usize] += 1;
+    }
+    /// Moves several.
+    pub fn shift_many(&mut self, from: Status, to: Status, count: u32) {
+        self.0[from as usize] -= count;
+        self.0[to as usize] += count;
     }
     /// Adds another tally.
     pub fn add(&mut self, other: &Tally) {

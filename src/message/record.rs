@@ -58,6 +58,10 @@ pub struct MessageRecord {
     pub late: Bytes,
     #[prost(fixed64, tag = "21")]
     pub content: u64,
+    #[prost(uint32, tag = "22")]
+    pub at_once: u32,
+    #[prost(uint32, tag = "23")]
+    pub protocol: u32,
 }
 
 fn uint(tag: u32, value: u64, out: &mut Vec<u8>) {
@@ -95,6 +99,8 @@ fn extras_len(extras: &Extras<'_>) -> usize {
         + widened(uint_len(extras.shift.into()))
         + widened(octets_len(extras.late.len()))
         + if extras.content == 0 { 0 } else { 10 }
+        + widened(uint_len(extras.at_once.into()))
+        + widened(uint_len(extras.protocol.into()))
 }
 
 /// A field whose tag is above 15 has a key of two octets.
@@ -116,12 +122,15 @@ fn write_extras(extras: &Extras<'_>, body: &mut Vec<u8>) {
         encode_key(21, WireType::SixtyFourBit, body);
         body.extend_from_slice(&extras.content.to_le_bytes());
     }
+    uint(22, extras.at_once.into(), body);
+    uint(23, extras.protocol.into(), body);
 }
 
 /// Appends a message, with its length before it, to a frame's body.
 pub fn write(message: &Composed<'_>, body: &mut Vec<u8>) {
     let lifetime = message.lifetime.as_millis();
-    let several = message.ends.len() > 1;
+    // Where segments end is the carrier's affair when it cuts them itself.
+    let several = message.ends.len() > 1 && message.extras.at_once == 0;
     let ends_len: usize = if several { message.ends.iter().map(|end| encoded_len_varint(u64::from(*end))).sum() } else { 0 };
     let encoding = u64::from(message.encoding.number());
     let wide = u64::from(message.reference == Reference::Wide);
@@ -171,6 +180,8 @@ impl MessageRecord {
                 .all(|text| std::str::from_utf8(text).is_ok())
             && Encoding::from_number(record.encoding).is_some()
             && record.header.len() <= 140
+            && record.at_once <= 64
+            && record.protocol <= 0xFF
             && record.ends.len() <= 64
             && record.ends.is_sorted()
             && record.ends.last().is_none_or(|end| *end as usize == record.octets.len());
@@ -191,10 +202,20 @@ impl MessageRecord {
     pub fn reference(&self) -> &str {
         std::str::from_utf8(&self.client_ref).expect("read checked it")
     }
-    /// How many segments: 1 to 64.
+    /// How many parts are sent, each with an answer and a receipt of its own: 1 to 64.
     #[must_use]
     pub fn count(&self) -> u8 {
         self.ends.len().max(1) as u8
+    }
+    /// How many segments the network carries, which is what is priced and paced: 1 to 64.
+    #[must_use]
+    pub fn segments(&self) -> u8 {
+        self.count().max(self.at_once as u8)
+    }
+    /// How many segments one of its parts stands for: all of them when the carrier cuts, else 1.
+    #[must_use]
+    pub fn segments_of_a_part(&self) -> u8 {
+        (self.at_once as u8).max(1)
     }
     /// One segment's octets, without header.
     #[must_use]
@@ -288,6 +309,8 @@ mod tests {
                 message_class: 1,
                 header: &[5, 4, 0x0b, 0x84, 0x23, 0xf0],
                 shift: 0x0301,
+                protocol: 0x41,
+                at_once: 0,
                 late: b"{}",
                 content: 0x1234_5678_9abc_def0,
             },
@@ -312,6 +335,21 @@ mod tests {
         assert_eq!((record.campaign(), record.consent_ref(), record.zone()), ("xmas", "c_77", "Europe/Paris"));
         assert_eq!((record.message_class, &record.header[..2], record.shift), (1, &[5, 4][..], 0x0301));
         assert_eq!((&record.late[..], record.content), (&b"{}"[..], 0x1234_5678_9abc_def0));
+        assert_eq!((record.protocol, record.segments(), record.segments_of_a_part()), (0x41, 2, 1));
+    }
+
+    #[test]
+    fn segments_that_the_carrier_cuts_are_one_part_and_still_counted() {
+        let mut composed = sample();
+        composed.extras.at_once = 2;
+        let mut body = Vec::new();
+        write(&composed, &mut body);
+        let mut bytes = Bytes::from(body);
+        let length = prost::decode_length_delimiter(&mut bytes).expect("a length");
+        assert_eq!(length, bytes.len());
+        let record = MessageRecord::read(bytes).expect("a record");
+        assert_eq!((record.count(), record.segments(), record.segments_of_a_part()), (1, 2, 2));
+        assert_eq!(record.part(0), b"hello world");
     }
 
     #[test]
@@ -338,13 +376,15 @@ mod tests {
             let (name, kind) = (words[words.len() - 1], words[words.len() - 2]);
             let as_macro = format!("{name}: {kind} = \"{tag}\" as");
             let as_list = format!("{name}: message(repeated) = \"{tag}\" as");
-            let as_variant = format!("#[prost(message, tag = \"{tag}\")]\n        {kind}(super::{kind})");
+            let as_numbers = format!("{name}: {kind}(repeated) = \"{tag}\" as");
+            let as_variant = format!("#[prost(message, tag = \"{tag}\")]\n        {kind}(super::{kind}");
             let as_entries = format!("#[prost(message, repeated, tag = \"{tag}\")]\n    {name}:");
             let of_struct = |repeated: &str, kind: &str| format!("#[prost({kind}{repeated}, tag = \"{tag}\")]\n    pub {name}:");
             let forms = [
                 as_entries,
                 as_macro,
                 as_list,
+                as_numbers,
                 as_variant,
                 of_struct("", kind),
                 of_struct(", repeated", kind),

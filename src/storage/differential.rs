@@ -3,6 +3,7 @@
 use crate::base::{BatchId, MessageId, Span, Time};
 use crate::storage::desk::Desk;
 use crate::storage::memory::Memory;
+use crate::storage::people::{Origin, PersonChange, Preference, Suppression, SuppressionKey};
 use crate::storage::port::{Archive, Recovered};
 use crate::storage::sqlite::{Options, Sqlite};
 use proptest::prelude::*;
@@ -15,6 +16,7 @@ enum Step {
     Close(usize),
     Log(usize),
     Note(u8, Option<u8>),
+    Person { number: u64, scope: u8, what: u8 },
     Commit { wait_minutes: i64 },
     Upkeep { age_hours: i64, told_back: u64 },
     Restart,
@@ -29,6 +31,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..40usize).prop_map(Step::Close),
         3 => (0..40usize).prop_map(Step::Log),
         1 => (0..3u8, prop::option::of(0..9u8)).prop_map(|(key, value)| Step::Note(key, value)),
+        2 => (1..4u64, 0..2u8, 0..5u8).prop_map(|(number, scope, what)| Step::Person { number, scope, what }),
         7 => (-10..50i64).prop_map(|wait_minutes| Step::Commit { wait_minutes }),
         1 => (0..3i64, 0..9u64).prop_map(|(age_hours, told_back)| Step::Upkeep { age_hours, told_back }),
         1 => Just(Step::Restart),
@@ -38,6 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// Everything an archive says, in words.
 fn all(archive: &dyn Archive, frames: &[MessageId]) -> Vec<String> {
     let mut said = vec![format!("{:?}", archive.notes(""))];
+    said.push(format!("{:?} {:?}", archive.suppressions(None, 99), archive.preferences(None, 99)));
     for seq in [1, 7] {
         said.push(format!("{:?}", archive.log_from(seq, 60)));
     }
@@ -64,9 +68,21 @@ fn all(archive: &dyn Archive, frames: &[MessageId]) -> Vec<String> {
     said
 }
 
+fn person(number: u64, scope: u8, what: u8) -> PersonChange {
+    let (account, origin) = ("0".to_owned(), if what == 0 { Origin::Recipient } else { Origin::Customer });
+    let key = SuppressionKey { account: account.clone(), number, origin, scope: scope.to_string() };
+    let since = Time(i64::from(what));
+    match what {
+        0 | 1 => PersonChange::Suppress(Suppression { key, classes: 1 << scope, source: String::new(), reason: String::new(), since }),
+        2 => PersonChange::Lift(key),
+        3 => PersonChange::Prefer(Preference { account, number, cap: (1, 2), zone: scope.to_string(), locale: String::new(), since }),
+        _ => PersonChange::Forget { account, number },
+    }
+}
+
 fn words(found: &Recovered) -> String {
-    let Recovered { last_seq, last_id, last_at, open, replay_from, damage } = found;
-    format!("{last_seq} {last_id:?} {last_at:?} {open:?} {replay_from} {damage:?}")
+    let Recovered { last_seq, last_id, last_at, open, replay_from, damage, people_lost } = found;
+    format!("{last_seq} {last_id:?} {last_at:?} {open:?} {replay_from} {damage:?} {people_lost}")
 }
 
 /// One history; the bulks' names are used once each, as those of real bulks are.
@@ -114,6 +130,9 @@ fn play(steps: &[Step]) {
             Step::Note(key, value) => {
                 let note = (format!("note {key}"), value.map(|value| vec![value]));
                 desks.iter_mut().for_each(|desk| desk.group.notes.push(note.clone()));
+            }
+            Step::Person { number, scope, what } => {
+                desks.iter_mut().for_each(|desk| desk.group.people.push(person(*number, *scope, *what)));
             }
             Step::Commit { wait_minutes } => {
                 for desk in &mut desks {

@@ -7,6 +7,7 @@
 
 pub mod frame;
 pub mod memory;
+pub mod people;
 pub mod port;
 pub mod sqlite;
 
@@ -16,6 +17,9 @@ mod conformance;
 mod desk;
 #[cfg(test)]
 mod differential;
+#[cfg(test)]
+mod people_tests;
 
 pub use frame::{Frame, FrameHead, Lane};
+pub use people::{Origin, PersonChange, Preference, Suppression, SuppressionKey};
 pub use port::{Answer, Archive, BatchRow, Closed, Group, Journal, LogRow, Recovered, StoreFault};

@@ -1,7 +1,8 @@
 //! The port every backend fills: what is committed, what is read, what is found after a crash.
 
-use crate::base::{BatchId, MessageId, Time};
+use crate::base::{BatchId, MessageId, Span, Time};
 use crate::storage::frame::{Frame, FrameHead};
+use crate::storage::people::{PersonChange, Preference, Suppression, SuppressionKey};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ pub enum StoreFault {
 }
 
 /// What is made durable together: all or nothing.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Group {
     /// The position of this commit: the greatest so far plus one.
     pub seq: u64,
@@ -46,6 +47,8 @@ pub struct Group {
     pub closed: Vec<Closed>,
     /// Small durable values by key (webhook cursors, dead letters); `None` removes.
     pub notes: Vec<(String, Option<Vec<u8>>)>,
+    /// What recipients and customers said of recipients (opt-outs, preferences), in order.
+    pub people: Vec<PersonChange>,
 }
 
 impl Group {
@@ -59,6 +62,7 @@ impl Group {
             && self.aborted.is_empty()
             && self.closed.is_empty()
             && self.notes.is_empty()
+            && self.people.is_empty()
     }
     /// Roughly how many octets the commit writes.
     #[must_use]
@@ -149,6 +153,8 @@ pub struct Recovered {
     pub replay_from: u64,
     /// Damage that was found and set aside, in words for the operator.
     pub damage: Vec<String>,
+    /// Rows of people are damaged or gone: who has opted out is not known any more.
+    pub people_lost: bool,
 }
 
 /// The writer's side. One owner.
@@ -157,6 +163,12 @@ pub trait Journal: Send {
     fn recover(&mut self) -> Result<Recovered, StoreFault>;
     /// Makes a group durable. On return with `Ok` it survives a power cut; with `Full` nothing of it exists.
     fn commit(&mut self, group: &Group) -> Result<(), StoreFault>;
+    /// How long the last commit is still being synced; asked again after that, until it says `None`: only then is it
+    /// durable. Disks answer `commit` when they are done; the simulated one answers here, because a simulation's one
+    /// thread cannot wait in `commit`.
+    fn syncing(&mut self) -> Result<Option<Span>, StoreFault> {
+        Ok(None)
+    }
     /// Frees reserved space so that events of accepted messages still find room on a full disk; `false` when
     /// there is none left.
     fn release_reserve(&mut self) -> bool;
@@ -199,6 +211,11 @@ pub trait Archive: Send + Sync {
     fn frames_of_account(&self, account: &str, before: Option<MessageId>, limit: usize) -> Result<Vec<FrameHead>, StoreFault>;
     /// The notes whose key begins so, ascending by key.
     fn notes(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreFault>;
+    /// The opt-outs in the order of their keys, from after `after` on, at most `limit`. On a full disk the list may lag
+    /// behind what was committed, until there is room.
+    fn suppressions(&self, after: Option<&SuppressionKey>, limit: usize) -> Result<Vec<Suppression>, StoreFault>;
+    /// The preferences in the order of account and number, from after `after` on, at most `limit`; may lag likewise.
+    fn preferences(&self, after: Option<(&str, u64)>, limit: usize) -> Result<Vec<Preference>, StoreFault>;
 }
 
 /// What kind of search key.

@@ -3,6 +3,7 @@
 //! The carrier side keeps running totals of its own, without atomics; its shard publishes the differences into
 //! these counters once a turn (`inc_by`) and sets the gauges.
 
+use super::consent::KeywordMetrics;
 use super::declare::{Counters, Declare, Gauges, Histograms, Labels};
 use super::{Counter, Gauge, Histogram};
 use std::array;
@@ -25,7 +26,10 @@ pub(super) struct Carriers {
     missed: Counters,
     reconnects: Counters,
     inbound: Counters,
+    keywords: Counters,
+    unread: Counters,
     queue: Gauges,
+    ahead: Gauges,
     open: Gauges,
     in_doubt: Gauges,
     orphans: Gauges,
@@ -33,6 +37,8 @@ pub(super) struct Carriers {
     awaited: Gauges,
     frames: Gauges,
     frame_bytes: Gauges,
+    held_back: Counters,
+    held: Gauges,
     window_used: Gauges,
     window_size: Gauges,
     links_bound: Gauges,
@@ -59,7 +65,10 @@ impl Carriers {
             missed: to.counters("relais_enquire_link_missed_total", by, "enquire_link that stayed without answer"),
             reconnects: to.counters("relais_reconnects_total", by, "Attempts to bind again"),
             inbound: to.counters("relais_inbound_total", by, "Messages from handsets"),
+            keywords: to.counters("relais_inbound_keywords_total", &["carrier", "keyword"], "Messages from handsets, by what they ask for"),
+            unread: to.counters("relais_inbound_unread_total", by, "Messages that ask for something from a sender that is no number"),
             queue: to.gauges("relais_queue_messages", by, "Messages neither leased nor final"),
+            ahead: to.gauges("relais_ahead_messages", by, "Messages that wait for this gateway, not for the carrier or for their time"),
             open: to.gauges("relais_open_messages", by, "Messages between their first lease and their final status"),
             in_doubt: to.gauges("relais_in_doubt", by, "Messages held in doubt"),
             orphans: to.gauges("relais_orphans", by, "Receipts kept that match no message yet"),
@@ -67,6 +76,8 @@ impl Carriers {
             awaited: to.gauges("relais_awaited_parts", by, "Parts waiting for their receipt"),
             frames: to.gauges("relais_frames", by, "Frames with messages that are not final"),
             frame_bytes: to.gauges("relais_frame_bytes", by, "Octets of frames held in memory"),
+            held_back: to.counters("relais_held_total", by, "Times a message was held back, for an hour, a cap or a schedule"),
+            held: to.gauges("relais_held_messages", by, "Messages that wait for an instant"),
             window_used: to.gauges("relais_window_used", by, "Window slots taken over all links"),
             window_size: to.gauges("relais_window_size", by, "Window slots of the links that are up"),
             links_bound: to.gauges("relais_links_bound", by, "Links that are up"),
@@ -106,7 +117,12 @@ impl Carriers {
             enquire_link_missed: counter(&self.missed),
             reconnects: counter(&self.reconnects),
             inbound: counter(&self.inbound),
+            asked: KeywordMetrics {
+                keywords: ["none", "stop", "start", "help", "review"].map(|word| with(&self.keywords, "keyword", word)),
+                unread: counter(&self.unread),
+            },
             queue: gauge(&self.queue),
+            ahead: gauge(&self.ahead),
             open: gauge(&self.open),
             in_doubt: gauge(&self.in_doubt),
             orphans: gauge(&self.orphans),
@@ -114,6 +130,8 @@ impl Carriers {
             awaited: gauge(&self.awaited),
             frames: gauge(&self.frames),
             frame_bytes: gauge(&self.frame_bytes),
+            held_back: counter(&self.held_back),
+            held: gauge(&self.held),
             window_used: gauge(&self.window_used),
             window_size: gauge(&self.window_size),
             links_bound: gauge(&self.links_bound),
@@ -180,8 +198,12 @@ pub struct CarrierMetrics {
     pub reconnects: Counter,
     /// Messages from handsets.
     pub inbound: Counter,
+    /// What they ask for.
+    pub asked: KeywordMetrics,
     /// Messages neither leased nor final.
     pub queue: Gauge,
+    /// Of these, what waits for this gateway.
+    pub ahead: Gauge,
     /// Messages between first lease and final status.
     pub open: Gauge,
     /// Messages held in doubt.
@@ -196,6 +218,10 @@ pub struct CarrierMetrics {
     pub frames: Gauge,
     /// Octets of frames in memory.
     pub frame_bytes: Gauge,
+    /// Times a message was held back.
+    pub held_back: Counter,
+    /// Messages that wait for an instant.
+    pub held: Gauge,
     /// Window slots taken.
     pub window_used: Gauge,
     /// Window slots of the links that are up.

@@ -2,6 +2,7 @@
 
 use super::account::{AccountMetrics, Accounts};
 use super::carrier::{CarrierMetrics, Carriers};
+use super::consent::ConsentMetrics;
 use super::declare::{Declare, Declared, Named};
 use super::endpoint::{EndpointMetrics, Endpoints};
 use super::http::{Http, RouteMetrics};
@@ -30,14 +31,22 @@ pub struct Metrics {
     endpoint_families: Endpoints,
     endpoints: Named<EndpointMetrics>,
     start_time: Seconds,
+    /// Opt-outs.
+    pub consent: ConsentMetrics,
     /// The journal's writer.
     pub journal: JournalMetrics,
     /// Lines of bulk requests read, believed or not.
     pub bulk_lines: Counter,
+    /// Requests refused because sending is behind.
+    pub held_back: Counter,
     /// Connections of the HTTP interface that are open.
     pub http_connections: Gauge,
+    /// Jumps of the wall clock.
+    pub clock_events: Counter,
     /// Panics; any is a bug.
     pub panics: Counter,
+    /// Holiday tables in their last year or past it.
+    pub ending_tables: Gauge,
 }
 
 impl Metrics {
@@ -50,10 +59,14 @@ impl Metrics {
         Arc::new(Metrics {
             start_time: to.any_gauge("process_start_time_seconds", "When the process started, in seconds since 1970", Seconds::default()),
             panics: to.counter("relais_panics_total", "Panics; any is a bug"),
+            clock_events: to.counter("relais_clock_events_total", "Jumps of the wall clock by more than 2 s"),
+            ending_tables: to.gauge("relais_ending_tables", "Holiday tables in their last year or past it"),
             http: Http::declare(&mut to),
             http_connections: to.gauge("relais_http_connections", "Connections of the HTTP interface that are open"),
+            held_back: to.counter("relais_held_back_total", "Requests refused because too much waits to be sent"),
             bulk_lines: to.counter("relais_bulk_lines_total", "Lines of bulk requests read, believed or not"),
             account_families: Accounts::declare(&mut to),
+            consent: ConsentMetrics::declare(&mut to),
             journal: JournalMetrics::declare(&mut to),
             carrier_families: Carriers::declare(&mut to),
             endpoint_families: Endpoints::declare(&mut to),

@@ -5,10 +5,11 @@
 //! caller can choose. The log is for the life of the process and its sessions, not for messages.
 //!
 //! In reading order: `histogram`, `declare` (names and help, golden in `proto/metrics.txt`), one file for each
-//! owner of handles (`http`, `account`, `journal`, `carrier`, `endpoint`), `metrics` (all of them), `log`.
+//! owner of handles (`http`, `account`, `journal`, `consent`, `carrier`, `endpoint`), `metrics` (all of them), `log`.
 
 mod account;
 mod carrier;
+mod consent;
 mod declare;
 mod endpoint;
 mod histogram;
@@ -19,6 +20,7 @@ mod metrics;
 
 pub use account::AccountMetrics;
 pub use carrier::{CarrierMetrics, LinkMetrics};
+pub use consent::{ConsentMetrics, KeywordMetrics};
 pub use declare::{Declared, NAMES_MAX};
 pub use endpoint::EndpointMetrics;
 pub use histogram::Histogram;

@@ -5,6 +5,7 @@
 mod clock;
 mod entropy;
 mod net;
+mod pool;
 mod real;
 mod start;
 pub mod tls;
@@ -12,6 +13,7 @@ pub mod tls;
 pub use clock::Clock;
 pub use entropy::{Entropy, Entropy64};
 pub use net::{BoxFuture, BoxListener, BoxStream, Listener, Net, Stream};
+pub use pool::Pool;
 pub use real::{RealStart, World0};
 pub use start::{Finished, LocalFuture, Start};
 

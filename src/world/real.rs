@@ -1,7 +1,7 @@
 //! The operating system. The only file that may touch its clock, sockets, randomness and threads.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
-use super::{BoxFuture, BoxListener, BoxStream, Clock, Entropy, Finished, Listener, LocalFuture, Net, Start, World};
+use super::{BoxFuture, BoxListener, BoxStream, Clock, Entropy, Finished, Listener, LocalFuture, Net, Pool, Start, World};
 use crate::base::{Mono, Time};
 use std::io;
 use std::net::SocketAddr;
@@ -100,5 +100,21 @@ impl Start for RealStart {
             spawned.map_err(|fault| fault.to_string())?;
             told.await.unwrap_or_else(|_| Err("panicked".into()))
         })
+    }
+
+    fn pool(&self, name: &str, threads: usize, niceness: u8) -> Option<Pool> {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(threads.max(1)).thread_name(name).enable_all();
+        // On Linux a thread has a niceness of its own; it is inherited by what the thread starts. Elsewhere it is the
+        // whole process's, and the governor alone has to do.
+        #[cfg(target_os = "linux")]
+        builder.on_thread_start(move || {
+            if let Err(fault) = rustix::process::setpriority_process(None, i32::from(niceness)) {
+                tracing::warn!(%fault, "threads that should give way do not");
+            }
+        });
+        #[cfg(not(target_os = "linux"))]
+        let _ = niceness;
+        builder.build().ok().map(Pool::new)
     }
 }

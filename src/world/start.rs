@@ -2,6 +2,7 @@
 //! name and joined at the end. In the real world it gets a thread with a current-thread runtime of its own; in
 //! a simulation it becomes a local task of the one thread.
 
+use super::pool::Pool;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -15,4 +16,11 @@ pub type Finished = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 pub trait Start: Send + Sync {
     /// Starts a part under a name (at most 15 characters show in the system's tools).
     fn start(&self, name: &str, part: Box<dyn FnOnce() -> LocalFuture + Send>) -> Finished;
+
+    /// Starts `threads` threads that give way to all others by `niceness` (0 to 19), under a name. `None` where there
+    /// are no threads, or none can be had.
+    fn pool(&self, name: &str, threads: usize, niceness: u8) -> Option<Pool> {
+        let _ = (name, threads, niceness);
+        None
+    }
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 const SMPP34: &str = "smpp34==1.5.0";
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 const NODE_SMPP: &str = "smpp@0.5.1";
 
 /// Whether the tests that need foreign code are left out: only when the environment says so, and then aloud.
@@ -20,8 +21,15 @@ pub fn is_skipped() -> bool {
 
 /// The SMSC made with PyPI's `smpp34`, and its port.
 pub fn smpp34_smsc(dir: &Path, record: &Path) -> (Process, u16) {
-    let mut command = Command::new(venv().join("bin/python"));
+    let mut command = Command::new(venv("venv", SMPP34).join("bin/python"));
     command.arg(script("smpp34_smsc.py")).arg(record);
+    started("smpp34", dir, command)
+}
+
+/// The same, with ISO 8859-1 behind data_coding 0.
+pub fn smpp34_smsc_of_latin_1(dir: &Path, record: &Path) -> (Process, u16) {
+    let mut command = Command::new(venv("venv", SMPP34).join("bin/python"));
+    command.arg(script("smpp34_smsc.py")).arg(record).arg("latin-1");
     started("smpp34", dir, command)
 }
 
@@ -45,12 +53,18 @@ fn started(name: &str, dir: &Path, command: Command) -> (Process, u16) {
     (process, port)
 }
 
-fn venv() -> PathBuf {
-    installed("venv", SMPP34, |at| {
+/// The program of PyPI's `schemathesis`.
+pub fn schemathesis() -> PathBuf {
+    venv("schemathesis", SCHEMATHESIS).join("bin/schemathesis")
+}
+
+/// An environment of its own with one package.
+fn venv(name: &str, package: &str) -> PathBuf {
+    installed(name, package, |at| {
         let at = at.to_str().expect("a path of ours");
         run("python3", &["-m", "venv", at], "python3 with its venv module (Debian: python3-venv)");
         let pip = format!("{at}/bin/pip");
-        run(&pip, &["install", "--quiet", "--disable-pip-version-check", SMPP34], "PyPI");
+        run(&pip, &["install", "--quiet", "--disable-pip-version-check", package], "PyPI");
     })
 }
 

@@ -1,7 +1,8 @@
 """An SMSC made with the PyPI package `smpp34`: its server frames, decodes, answers and keeps the session; this file
 decides ids and receipts and writes down what came.
 
-Arguments: the file for one JSON line per submit_sm. Standard output: the port, once it listens.
+Arguments: the file for one JSON line per submit_sm, and the alphabet behind data_coding 0 (gsm or latin-1).
+Standard output: the port, once it listens.
 
 Its habits: ids are words with a dash; receipts are asked for by registered_delivery and come in three forms in turn:
 the standard text, the text with the TLVs receipted_message_id and message_state, and the TLVs alone.
@@ -23,6 +24,7 @@ GSM = (
 )
 # Clause 6.2.1.1.
 EXTENSION = {0x0A: "\f", 0x14: "^", 0x28: "{", 0x29: "}", 0x2F: "\\", 0x3C: "[", 0x3D: "~", 0x3E: "]", 0x40: "|", 0x65: "€"}
+ALPHABET = sys.argv[2] if len(sys.argv) > 2 else "gsm"
 # deliver_sm without an answer at the same time.
 RECEIPTS_AT_ONCE = 40
 
@@ -51,10 +53,19 @@ def part_of(udh):
 
 def read(submit):
     """What a submit_sm says, as a line of the record."""
-    text, udh = submit.short_message, b""
+    tlvs = {tlv.tag: bytes(tlv.value) for tlv in submit.tlvs}
+    # message_payload is there instead of short_message, never beside it.
+    assert not (submit.short_message and 0x0424 in tlvs)
+    content, udh = submit.short_message or tlvs.get(0x0424, b""), b""
+    text = content
     if submit.esm_class & 0x40:
         udh, text = text[: text[0] + 1], text[text[0] + 1 :]
-    decode = {0: gsm, 8: lambda octets: octets.decode("utf-16-be")}[submit.data_coding]
+    own = gsm if ALPHABET == "gsm" else lambda octets: octets.decode(ALPHABET)
+    decode = {0: own, 8: lambda octets: octets.decode("utf-16-be")}[submit.data_coding]
+    part = part_of(udh)
+    if 0x020C in tlvs:
+        assert part is None, "parameters and a header are not mixed"
+        part = [int.from_bytes(tlvs[tag], "big") for tag in (0x020C, 0x020E, 0x020F)]
     return {
         "source": submit.source_addr,
         "source_ton": submit.source_addr_ton,
@@ -62,8 +73,9 @@ def read(submit):
         "esm_class": submit.esm_class,
         "data_coding": submit.data_coding,
         "udh": udh.hex(),
-        "part": part_of(udh),
-        "octets": len(submit.short_message),
+        "part": part,
+        "octets": len(content),
+        "is_payload": 0x0424 in tlvs,
         "text": decode(text),
     }
 

@@ -21,9 +21,46 @@ async fn a_preview_tells_what_a_text_costs_and_why() {
     let dear = preview(json!({ "text": "l\u{2019}été" })).await.json();
     has(&dear, json!({ "encoding": "UCS-2", "segments": 1, "units_left": 65, "forced_by": { "character": "\u{2019}", "at": 1 } }));
     has(&dear["with_substitution"], json!({ "encoding": "GSM-7", "segments": 1 }));
-    for wrong in [json!({}), json!({ "text": 1 }), json!({ "text": "a", "split": "word" }), json!({ "txt": "a" })] {
-        assert_eq!(preview(wrong).await.status, 400);
+    for (wrong, status) in [
+        (json!([]), 400),
+        (json!({}), 422),
+        (json!({ "text": 1 }), 400),
+        (json!({ "text": "a", "split": "word" }), 422),
+        (json!({ "txt": "a" }), 400),
+        (json!({ "text": "a", "recipients": 1 }), 400),
+        (json!({ "text": "{{a}}" }), 422),
+        (json!({ "encoding": "binary", "data": "xyz" }), 422),
+    ] {
+        assert_eq!(preview(wrong.clone()).await.status, status, "{wrong}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preview_knows_all_that_sending_does() {
+    let rig = Rig::start(Setup::default()).await;
+    let preview = async |body: Value| {
+        let headers = [auth(KEY), ("content-type", "application/json")];
+        rig.call("POST", "/v1/preview", &headers, body.to_string().as_bytes()).await.json()
+    };
+    let spelt = preview(json!({ "text": "l\u{2019}garçon", "substitute": "smart", "transliterate": "fr" })).await;
+    has(&spelt, json!({ "encoding": "GSM-7", "spelling": "transliterated", "text": "l'garcon", "forced_by": null }));
+    has(&spelt["with_substitution"], json!({ "encoding": "UCS-2", "replaced": [{ "from": "\u{2019}", "to": "'", "count": 1 }] }));
+    let binary = preview(json!({ "encoding": "binary", "data": "00".repeat(141), "ports": { "to": 2948, "from": 9200 } })).await;
+    has(&binary, json!({ "encoding": "binary", "unit": "octet", "segments": 2, "per_segment_units": [128, 13], "units_left": 115 }));
+    let params = preview(json!({ "text": "Hi {{name}}", "params": { "name": "Łukasz" } })).await;
+    has(&params, json!({ "encoding": "UCS-2", "forced_by": { "character": "Ł", "at": 3 } }));
+    let list = preview(json!({ "text": format!("{{{{name}}}}{}", "a".repeat(155)), "params": { "name": "Bob" }, "recipients": [
+        { "to": "+33612345678" },
+        { "params": { "name": "Maximilian" } },
+        { "params": { "name": "Zoë" } },
+        { "to": "+33612345679", "params": { "name": "Al" } },
+        { "to": "12" },
+        "+33612345670",
+    ] }))
+    .await;
+    has(&list, json!({ "recipients": 6, "refused": 1, "segments_total": 8, "histogram": { "1": 3, "2": 1, "3": 1 } }));
+    has(&list, json!({ "encodings": { "GSM-7": 4, "UCS-2": 1 }, "refusals": [{ "line": 4, "code": "invalid_number", "pointer": "/to" }] }));
+    has(&list["worst"], json!({ "line": 2, "segments": 3, "forced_by": { "character": "ë", "at": 2 } }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

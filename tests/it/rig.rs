@@ -111,7 +111,10 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn start(setup: Setup) -> Rig {
-        let world = World::real();
+        Rig::start_in(World::real(), setup).await
+    }
+
+    pub(crate) async fn start_in(world: World, setup: Setup) -> Rig {
         let habits = if setup.habits.is_empty() { "{}" } else { setup.habits };
         let personality: Personality = serde_json::from_str(habits).expect("habits");
         let record = Arc::new(Recorder::new(RecordOptions { token: TokenRule::Hashes, ..RecordOptions::default() }));
@@ -280,8 +283,12 @@ pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>
     tokio::time::timeout(LONG, asking).await.unwrap_or_else(|_| panic!("never came: {what}"))
 }
 
+/// What the configuration holds of a key.
+pub(crate) fn hash(key: &str) -> String {
+    KeyHash::of(&Secret::new(PEPPER), key.split_once('.').expect("a key").1.as_bytes()).to_hex()
+}
+
 async fn serve(world: &World, setup: &Setup, smsc: SocketAddr, journal: &Gated) -> Gateway {
-    let hash = |key: &str| KeyHash::of(&Secret::new(PEPPER), key.split_once('.').expect("a key").1.as_bytes()).to_hex();
     let key = |key: &str, scopes: &str| {
         format!("[[accounts.keys]]\nid = \"{}\"\nhash = \"{}\"\nscopes = [{scopes}]\n", key.split_once('.').expect("a key").0, hash(key))
     };

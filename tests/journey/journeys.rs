@@ -22,7 +22,7 @@ async fn smsc(world: &World, habits: &str) -> (SmscHandle, Arc<Recorder>) {
     (handle, record)
 }
 
-fn store(dir: &std::path::Path) -> Box<Sqlite> {
+pub(crate) fn store(dir: &std::path::Path) -> Box<Sqlite> {
     let options = sqlite::Options { reserve_bytes: 0, ..sqlite::Options::new(dir) };
     Box::new(Sqlite::open(options).expect("it opens"))
 }
@@ -139,7 +139,7 @@ async fn over_tls_the_carriers_own_authority_is_trusted_and_no_other() {
     let world = World::real();
     let (ca, server) = certificate();
     let record = Arc::new(Recorder::new(RecordOptions { token: TokenRule::Hashes, ..RecordOptions::default() }));
-    let options = Options { tls: Some(server), record: record.clone() };
+    let options = Options { tls: Some(server), record: record.clone(), ..Options::default() };
     let smsc = Smsc::listen(&world, LOOPBACK.parse().expect("an address"), Personality::default(), options).await.expect("it listens");
     let dir = tempfile::tempdir().expect("a directory");
     let stranger = dir.path().join("stranger.pem");

@@ -2,11 +2,15 @@
 
 pub mod compose;
 pub mod content;
+mod form;
+pub mod join;
+mod mention;
 pub mod preview;
 pub mod profile;
 pub mod receipt;
 pub mod session;
 
-pub use compose::{Composer, Size};
+pub use compose::{Composer, RouteText, Size, Spelling, Wanted};
+pub use join::{Joined, Joiner};
 pub use profile::Profile;
 pub use session::Session;

@@ -1,19 +1,19 @@
 //! What a text would cost, before it is sent: what `POST /v1/preview` answers. By the very code that prices and sends
 //! ([`Composer`]), so that the numbers cannot differ. Nothing can fail and nothing is kept.
 
-use crate::config;
+use crate::config::{Substitute, Transliterate};
 use crate::message::Encoding;
+use crate::wire::gsm::national::Language;
 use crate::wire::gsm::substitute::{Replaced, Substituted, substitute};
-use crate::wire::gsm::{self, ConcatRef};
 
-use super::compose::{Composer, Size};
+use super::compose::{Composer, RouteText, Size, Spelling, Wanted};
 
 /// A text as it would travel.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Preview {
     /// Its alphabet.
     pub encoding: Encoding,
-    /// Septets or UTF-16 code units of the whole.
+    /// Septets, UTF-16 code units or octets of the whole.
     pub units: u32,
     /// Messages on the network, at least 1.
     pub segments: usize,
@@ -24,6 +24,14 @@ pub struct Preview {
     pub units_left: u32,
     /// The character that forced UCS-2 and how many characters are before it.
     pub forced_by: Option<(char, u32)>,
+    /// Which spelling is taken.
+    pub spelling: Spelling,
+    /// The text as it would go, when it is not as it was written: respelt, or with the mention of how to stop.
+    pub text: Option<String>,
+    /// National tables: of the letters, and of what follows an escape.
+    pub tables: [Option<Language>; 2],
+    /// Whether the carrier cuts the text itself and gives it one id.
+    pub is_one_part: bool,
     /// What smart substitution would make of it, if it would replace anything.
     pub with_substitution: Option<Substitution>,
 }
@@ -39,36 +47,33 @@ pub struct Substitution {
     pub replaced: Vec<Replaced>,
 }
 
-/// What `text` would cost under an account's rules.
+/// What `text` would cost if it were sent so.
 #[must_use]
-pub fn preview(text: &str, split: config::Split, concat: config::Concat) -> Preview {
+pub fn preview(text: &str, wanted: &Wanted<'_>, route: &RouteText) -> Preview {
     let mut composer = Composer::default();
-    let size = composer.compose(text, split, concat, false);
-    let mut preview = of(size, concat);
+    let mut preview = of(&composer.compose(text, wanted, route));
+    let spelt = composer.spelt(text, preview.spelling);
+    preview.text = (spelt != text).then(|| spelt.to_owned());
     let mut substituted = Substituted::default();
+    let plain = Wanted { substitute: Substitute::Off, transliterate: Transliterate::Off, ..*wanted };
     substitute(text, &mut substituted);
     if !substituted.replaced.is_empty() {
-        let size = composer.compose(&substituted.text, split, concat, false);
+        let size = composer.compose(&substituted.text, &plain, route);
         preview.with_substitution =
             Some(Substitution { encoding: size.encoding, segments: size.ends.len(), replaced: substituted.replaced });
     }
     preview
 }
 
-fn of(size: Size<'_>, concat: config::Concat) -> Preview {
-    let encoding = match size.encoding {
-        Encoding::Gsm7 => gsm::Encoding::Gsm7,
-        Encoding::Ucs2 | Encoding::Binary => gsm::Encoding::Ucs2,
-    };
-    let width = match concat {
-        config::Concat::EightBit => ConcatRef::Bits8,
-        config::Concat::SixteenBit => ConcatRef::Bits16,
-    };
-    let unit_octets = encoding.unit_octets() as u32;
+/// What a composed text or composed octets cost.
+#[must_use]
+pub fn of(size: &Size<'_>) -> Preview {
+    let unit_octets = if size.encoding == Encoding::Ucs2 { 2 } else { 1 };
     let starts = std::iter::once(&0).chain(size.ends);
     let per_segment_units: Vec<u32> = size.ends.iter().zip(starts).map(|(end, start)| (end - start) / unit_octets).collect();
-    let capacity = if size.ends.len() == 1 { encoding.single_units() } else { encoding.part_units(width) };
+    let capacity = if size.ends.len() == 1 { size.capacity.0 } else { size.capacity.1 };
     let last = per_segment_units.last().copied().unwrap_or(0);
+    let [locking, single] = size.shift.to_be_bytes();
     Preview {
         encoding: size.encoding,
         units: size.octets.len() as u32 / unit_octets,
@@ -76,6 +81,10 @@ fn of(size: Size<'_>, concat: config::Concat) -> Preview {
         per_segment_units,
         units_left: capacity.saturating_sub(last),
         forced_by: size.forced_by,
+        spelling: size.spelling,
+        text: None,
+        tables: [locking, single].map(Language::of_id),
+        is_one_part: size.at_once > 0,
         with_substitution: None,
     }
 }
@@ -85,9 +94,14 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::config;
+
+    fn cut(text: &str, split: config::Split, concat: config::Concat) -> Preview {
+        preview(text, &Wanted::plain(split, concat), &RouteText::default())
+    }
 
     fn grapheme(text: &str) -> Preview {
-        preview(text, config::Split::Grapheme, config::Concat::EightBit)
+        cut(text, config::Split::Grapheme, config::Concat::EightBit)
     }
 
     #[test]
@@ -103,7 +117,7 @@ mod tests {
             assert_eq!(case["units"], seen.units, "{id}");
             assert_eq!(case["segments"], seen.segments, "{id}");
             assert_eq!(case["per_segment_units"], Value::from_iter(seen.per_segment_units), "{id}");
-            let seen = preview(text, config::Split::Codepoint, config::Concat::EightBit);
+            let seen = cut(text, config::Split::Codepoint, config::Concat::EightBit);
             assert_eq!(case["segments_codepoint_rule"], seen.segments, "{id}");
             // Twilio says what its substitution gives: the alphabet, and the segments under its own rule of clusters.
             if let Some(substitution) = seen.with_substitution {
@@ -136,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_wider_reference_leaves_less() {
-        let seen = preview(&"a".repeat(161), config::Split::Grapheme, config::Concat::SixteenBit);
+        let seen = cut(&"a".repeat(161), config::Split::Grapheme, config::Concat::SixteenBit);
         assert_eq!((seen.per_segment_units, seen.units_left), (vec![152, 9], 143));
     }
 }

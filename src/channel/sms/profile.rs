@@ -29,8 +29,14 @@ pub struct Profile {
     pub bind_timeout: Span,
     /// TON and NPI by address form.
     pub addresses: config::Addresses,
-    /// What data_coding 0 means in messages from the carrier.
+    /// What data_coding 0 means, both ways.
     pub alphabet: config::Alphabet,
+    /// How the parts of a long text are joined.
+    pub joining: config::Joining,
+    /// How the message class is told.
+    pub message_class_as: config::ClassForm,
+    /// data_coding of binary messages without a class.
+    pub binary_as: config::BinaryCoding,
     /// registered_delivery of our submits.
     pub registered_delivery: u8,
     /// By what a receipt is recognised.
@@ -61,6 +67,9 @@ impl Profile {
             bind_timeout: carrier.bind_timeout,
             addresses: carrier.addresses,
             alphabet: carrier.alphabet,
+            joining: carrier.joining,
+            message_class_as: carrier.message_class_as,
+            binary_as: carrier.binary_as,
             registered_delivery: match carrier.receipts {
                 config::ReceiptsWanted::Final => 1,
                 config::ReceiptsWanted::Failure => 2,

@@ -4,20 +4,18 @@
 //!
 //! States: binding → bound → unbinding; every one of them has a deadline.
 
-use crate::base::{Mono, Time};
-use crate::channel::session::{Answer, Heard, Inbound, Keys, Note, Over};
-use crate::channel::sms::content::text_of;
-use crate::channel::sms::profile::{Profile, sender_address};
-use crate::channel::sms::receipt;
-use crate::message::record::MessageRecord;
-use crate::message::{Encoding, Reference};
+use crate::base::{Mono, Span};
+use crate::channel::session::{Answer, Heard, Inbound, Keys, Note, Over, Piece};
+use crate::channel::sms::content;
+use crate::channel::sms::profile::Profile;
+use crate::channel::sms::{form, receipt};
 use crate::wire::gsm::ConcatRef;
 use crate::wire::gsm::udh::Concat;
 use crate::wire::smpp::pdu::{Bind, BindKind, IdResp, esm};
 use crate::wire::smpp::tlv::tag;
 use crate::wire::smpp::{
-    Address, Bound, Framed, Header, Limits, Pdu, Reaction, Segment, Status, SubmitOptions, SubmitTemplate, Tlvs, Trailing, command, decode,
-    fault, frame, reaction, time, write,
+    Address, Bound, Framed, Header, Limits, Pdu, Reaction, Status, SubmitTemplate, Tlvs, Trailing, command, decode, fault, frame, reaction,
+    write,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,8 +23,13 @@ use std::sync::Arc;
 /// Nacks of unknown commands after which the peer is taken for something else than an SMSC.
 const NACKS_MAX: u32 = 10;
 
-/// Templates kept: one per sender, alphabet and header. A campaign needs two.
-const TEMPLATES_MAX: usize = 512;
+/// A PDU that has begun is whole within this: a peer that sends an octet now and then would otherwise hold the session for
+/// ever, because all it sends counts as a sign of life.
+const PARTIAL: Span = Span::secs(10);
+
+/// Octets that wait to be written while the peer goes on sending. A window of submits is 300 KB; more means that the peer
+/// asks and does not read.
+const OUT_BYTES_MAX: usize = 1 << 20;
 
 /// data_sm that wait for their acknowledgement: more than a window of receipts.
 const DATA_MAX: usize = 1_024;
@@ -47,6 +50,8 @@ pub struct Session {
     next_sequence: u32,
     /// Octets read that are not yet a whole PDU.
     partial: Vec<u8>,
+    /// When the first of them came.
+    partial_since: Option<Mono>,
     out: Vec<u8>,
     heard_at: Mono,
     spoke_at: Mono,
@@ -54,7 +59,8 @@ pub struct Session {
     missed: u32,
     nacks: u32,
     takes_tlvs: bool,
-    templates: HashMap<(bytes::Bytes, Encoding, bool), SubmitTemplate>,
+    templates: HashMap<(bytes::Bytes, form::Kind), SubmitTemplate>,
+    forming: form::Forming,
     data_sequences: Vec<u32>,
     scratch: String,
 }
@@ -68,6 +74,7 @@ impl Session {
             next_sequence: profile.sequence_start,
             kind,
             partial: Vec::new(),
+            partial_since: None,
             out: Vec::new(),
             heard_at: now,
             spoke_at: now,
@@ -76,6 +83,7 @@ impl Session {
             nacks: 0,
             takes_tlvs: false,
             templates: HashMap::new(),
+            forming: form::Forming::default(),
             data_sequences: Vec::new(),
             scratch: String::new(),
             profile,
@@ -141,18 +149,25 @@ impl Session {
             input
         } else {
             self.partial.extend_from_slice(input);
+            // A PDU that comes octet by octet is not moved for each of them.
+            if matches!(frame::read(&self.partial, self.pdu_max()), Framed::Incomplete { .. }) {
+                return Ok(());
+            }
             joined = std::mem::take(&mut self.partial);
             &joined
         };
         loop {
-            let limit = if matches!(self.state, State::Binding { .. }) { frame::LIMIT_UNBOUND } else { frame::LIMIT_BOUND };
-            match frame::read(rest, limit) {
+            if self.out.len() > OUT_BYTES_MAX {
+                return Err(Over::Silent);
+            }
+            match frame::read(rest, self.pdu_max()) {
                 Framed::Pdu(header, pdu) => {
                     self.pdu(&header, pdu, now, hear)?;
                     rest = &rest[pdu.len()..];
                 }
                 Framed::Incomplete { .. } => {
                     self.partial.extend_from_slice(rest);
+                    self.partial_since = (!rest.is_empty()).then_some(now);
                     return Ok(());
                 }
                 Framed::Broken(bad) => {
@@ -163,6 +178,11 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// The longest PDU that is taken now.
+    fn pdu_max(&self) -> usize {
+        if matches!(self.state, State::Binding { .. }) { frame::LIMIT_UNBOUND } else { frame::LIMIT_BOUND }
     }
 
     fn pdu(&mut self, header: &Header, octets: &[u8], now: Mono, hear: &mut dyn FnMut(Heard<'_>)) -> Result<(), Over> {
@@ -312,9 +332,18 @@ impl Session {
             hear(Heard::Note(Note::Acknowledgement));
             return self.acknowledge(sequence);
         }
-        let text = text_of(octets, data_coding, esm_class & esm::UDHI != 0, self.profile.alphabet);
+        let read = content::read(octets, data_coding, esm_class & esm::UDHI != 0, tlvs, self.profile.alphabet);
         let address = |address: Address<'_>| String::from_utf8_lossy(address.digits).into_owned();
-        hear(Heard::Inbound { sequence, message: Inbound { from: address(source), to: address(destination), text } });
+        let (from, to) = (address(source), address(destination));
+        if let Some(Concat { width, reference, total, sequence: place }) = read.part {
+            let (from, to, octets) = (from.into(), to.into(), read.octets.into());
+            let is_wide = width == ConcatRef::Bits16;
+            let piece = Piece { from, to, is_wide, reference, total, place, coding: read.coding.0, octets };
+            return hear(Heard::InboundPart { sequence, piece });
+        }
+        let mut text = String::new();
+        content::decode(&read.octets, read.coding, self.profile.alphabet, &mut text);
+        hear(Heard::Inbound { sequence, message: Inbound { from, to, text, port: read.coding.port() } });
     }
 
     /// Answers a deliver_sm or data_sm that is durable now.
@@ -329,73 +358,11 @@ impl Session {
         }
     }
 
-    /// Writes one part of a message; its sequence number. `None` when it cannot be written: not bound, or fields
-    /// that have no form on this wire. `reference` goes into user_message_reference where the peer takes TLVs.
-    pub fn submit(
-        &mut self,
-        record: &MessageRecord,
-        part: u8,
-        concat_reference: u16,
-        reference: u16,
-        expires: Time,
-        now: Mono,
-    ) -> Option<u32> {
-        if !self.carries_submits() {
-            return None;
-        }
-        let count = record.count();
-        let key = (record.from.clone(), record.encoded(), count > 1);
-        if !self.templates.contains_key(&key) {
-            if self.templates.len() >= TEMPLATES_MAX {
-                self.templates.clear();
-            }
-            let template = self.template(record)?;
-            self.templates.insert(key.clone(), template);
-        }
-        let sequence = self.sequence();
-        let template = self.templates.get(&key)?;
-        let mut header = [0; 7];
-        let payload = record.part(part);
-        let width = match record.joined_by() {
-            Reference::Narrow => ConcatRef::Bits8,
-            Reference::Wide => ConcatRef::Bits16,
-        };
-        let concat = Concat { width, reference: concat_reference, total: count, sequence: part + 1 };
-        let udh = if count > 1 { concat.write(&mut header) } else { &[] };
-        let validity = time::absolute(expires);
-        let user_reference = [0x02, 0x04, 0, 2, (reference >> 8) as u8, reference as u8];
-        let tlvs = if self.takes_tlvs { Tlvs::from_octets(&user_reference).unwrap_or(Tlvs::EMPTY) } else { Tlvs::EMPTY };
-        let mut digits = [0; 15];
-        let segment = Segment { udh, payload, validity: &validity, esm_bits: 0, tlvs };
-        template.write(&mut self.out, sequence, record.recipient().digits(&mut digits), &segment).ok()?;
-        self.spoke_at = now;
-        Some(sequence)
-    }
-
-    fn template(&self, record: &MessageRecord) -> Option<SubmitTemplate> {
-        let addresses = &self.profile.addresses;
-        let from = record.sender();
-        let form = sender_address(addresses, from);
-        // Names travel in the GSM default alphabet, numbers without plus.
-        let mut digits = Vec::with_capacity(21);
-        crate::wire::gsm::alphabet::encode(from.strip_prefix('+').unwrap_or(from), &mut digits).ok()?;
-        SubmitTemplate::new(&SubmitOptions {
-            source: Address { ton: form.ton, npi: form.npi, digits: &digits },
-            dest_ton: addresses.destination.ton,
-            dest_npi: addresses.destination.npi,
-            registered_delivery: self.profile.registered_delivery,
-            data_coding: match record.encoded() {
-                Encoding::Gsm7 => 0,
-                Encoding::Ucs2 => 8,
-                Encoding::Binary => 4,
-            },
-            ..SubmitOptions::default()
-        })
-        .ok()
-    }
-
     /// Serves the session's timers. `Err`: it is over.
     pub fn tick(&mut self, now: Mono) -> Result<(), Over> {
+        if self.partial_since.is_some_and(|since| now.since(since) >= PARTIAL) {
+            return Err(Over::Garbled);
+        }
         match self.state {
             State::Binding { until, .. } if now >= until => return Err(Over::BindTimeout),
             State::Unbinding { until } if now >= until => return Err(Over::Unbound),
@@ -437,13 +404,14 @@ impl Session {
     /// When `tick` next has something to do.
     #[must_use]
     pub fn deadline(&self) -> Mono {
-        match self.state {
+        let due = match self.state {
             State::Binding { until, .. } | State::Unbinding { until } => until,
             State::Bound => match self.enquiry {
                 Some((_, since)) => since + self.profile.response_timeout,
                 None => self.heard_at + self.profile.enquire_link,
             },
-        }
+        };
+        self.partial_since.map_or(due, |since| due.min(since + PARTIAL))
     }
 
     /// Asks to end the session politely; it is over when the peer answers or in a response time-out.
@@ -456,5 +424,6 @@ impl Session {
     }
 }
 
+mod submit;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 //! Nothing fails: what is unknown or stale is closed (INV-18), and the reason says so.
 
 use super::cache::HoursCache;
-use super::open::{Bound, DAY, Question, UNENDING, Why};
+use super::open::{Bound, DAY, HORIZON_DAYS, Question, UNENDING, UNTABLED, Why};
 use super::pack::Pack;
 use super::refs::{Ask, CalendarNumber, CalendarRef, RuleRef, Zone};
 use super::rule::{Rule, Tier};
@@ -57,6 +57,8 @@ pub enum Reason<'a> {
     Weekday { rule: &'a str, zone: &'a str },
     /// A public holiday there.
     Holiday { rule: &'a str, zone: &'a str, name: &'a str },
+    /// After the last year for which that calendar's holidays are known.
+    Untabled { rule: &'a str, zone: &'a str },
     /// Open, but about to close.
     Margin,
     /// The rules have no common opening in all the zones within 400 days: ask for a zone, or drop it.
@@ -79,6 +81,7 @@ impl Reason<'_> {
             Reason::Hours { .. } => "hours",
             Reason::Weekday { .. } => "weekday",
             Reason::Holiday { .. } => "holiday",
+            Reason::Untabled { .. } => "untabled",
             Reason::Margin => "margin",
             Reason::Never => "never",
             Reason::NoZone => "no_zone",
@@ -192,8 +195,18 @@ impl Hours {
         match sheet.opens.iter().find(|(_, to)| *to > second) {
             Some((from, to)) if *from <= second => self.decision(ask, true, Some(at), (*to != UNENDING).then(|| time(*to)), Reason::Open),
             Some((from, _)) => self.decision(ask, false, Some(time(*from)), None, self.reason(ask, sheet, second)),
-            None => self.decision(ask, false, None, None, Reason::Never),
+            None => self.decision(ask, false, None, None, self.untabled(ask, second).unwrap_or(Reason::Never)),
         }
+    }
+
+    /// The rule whose calendar is known only to an end within the days that are searched: no opening is found behind it, and
+    /// there may be one once the table is longer.
+    fn untabled<'a>(&'a self, ask: &Ask<'a>, second: i64) -> Option<Reason<'a>> {
+        let last_searched = Day((second.div_euclid(DAY) + HORIZON_DAYS) as i32).parts().0;
+        let question = self.question(ask);
+        let ends = |bound: &Bound<'_>| bound.calendar.and_then(|calendar| calendar.tabled_until).is_some_and(|last| last <= last_searched);
+        let at = question.rules.iter().position(ends)?;
+        Some(Reason::Untabled { rule: self.rule_name(ask.rules[at]), zone: self.zone_name(ask.zones[0]) })
     }
 
     fn reason<'a>(&'a self, ask: &Ask<'a>, sheet: &Sheet, second: i64) -> Reason<'a> {
@@ -211,6 +224,9 @@ impl Hours {
             }
             Why::Holiday { rule: number, zone, holiday } => {
                 let (rule, zone) = named(number, zone);
+                if holiday == UNTABLED {
+                    return Reason::Untabled { rule, zone };
+                }
                 let name = self.title(ask, ask.rules[usize::from(number)], holiday);
                 Reason::Holiday { rule, zone, name }
             }
@@ -245,6 +261,22 @@ impl Hours {
     pub fn calendar_by_name(&self, name: &str) -> Option<CalendarRef> {
         let number = self.pack.calendars.iter().position(|one| *one.name == *name)?;
         Some(CalendarRef::Named(CalendarNumber { stamp: self.stamp, number: number as u16 }))
+    }
+
+    /// The rules and calendars.
+    #[must_use]
+    pub fn pack(&self) -> &Pack {
+        &self.pack
+    }
+
+    /// The calendars whose announced holidays end within a year of `now`, or have ended, with their last year; by name.
+    #[must_use]
+    pub fn endings(&self, now: Time) -> Vec<(String, i32)> {
+        let in_a_year = Day((now.0.div_euclid(1_000 * DAY) + 365).clamp(0, 1 << 30) as i32).parts().0;
+        let ends = |one: &Calendar| one.tabled_until.filter(|last| *last < in_a_year).map(|last| (one.name.to_string(), last));
+        let mut all: Vec<(String, i32)> = self.pack.calendars.iter().filter_map(ends).collect();
+        all.sort_unstable();
+        all
     }
 
     /// The rule itself. A stale reference may give another rule, never a decision.

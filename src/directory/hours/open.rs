@@ -14,6 +14,9 @@ pub(super) const HORIZON_DAYS: i64 = 400;
 /// The end of what does not close within the horizon.
 pub(super) const UNENDING: i64 = i64::MAX;
 
+/// The holiday of a day whose holidays are not known; a calendar has far fewer.
+pub(super) const UNTABLED: u16 = u16::MAX;
+
 /// One rule of a question, with the calendar that closes it.
 #[derive(Clone, Copy)]
 pub(super) struct Bound<'a> {
@@ -34,6 +37,10 @@ impl<'a> Bound<'a> {
     }
 
     fn day(&self, day: Day) -> Result<std::borrow::Cow<'a, [Minutes]>, u16> {
+        // After the end of its table nobody knows which days are holidays: all are closed.
+        if self.calendar.and_then(|calendar| calendar.tabled_until).is_some_and(|last| day.parts().0 > last) {
+            return Err(UNTABLED);
+        }
         if let Some(holiday) = self.calendar.and_then(|calendar| calendar.on(day)) {
             return Err(holiday);
         }

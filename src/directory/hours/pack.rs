@@ -26,6 +26,12 @@ impl Pack {
         Pack::parse(&shipped::FILES).expect("a test parses the shipped pack")
     }
 
+    /// Names and texts of the files in this program.
+    #[must_use]
+    pub fn shipped_files() -> &'static [(&'static str, &'static str)] {
+        &shipped::FILES
+    }
+
     /// Reads a pack from (name, text) pairs. The order does not matter. Files of a directory replace the shipped ones
     /// only as a whole: who wants to change one country copies all.
     ///
@@ -162,9 +168,12 @@ sources = ["a law"]
     #[test]
     fn a_mistake_refuses_the_pack_and_says_where() {
         for (from, to, says) in [
-            ("mon-fri", "mon-frx", "XX-sms: mon-frx"),
-            ("mon-fri", "fri-mon", "XX-sms: fri-mon"),
-            ("20:00", "07:00", "XX-sms: mon-fri"),
+            ("mon-fri", "mon-frx", "XX-sms: windows: mon-frx"),
+            ("mon-fri", "fri-mon", "XX-sms: windows: fri-mon"),
+            ("20:00", "07:00", "XX-sms: windows: mon-fri"),
+            ("\"08:00-20:00\"", "\"08:00-12:00\", \"11:00-20:00\"", "XX-sms: windows: mon-fri"),
+            ("\"08:00-20:00\"", "", "XX-sms: windows: no day has any hours"),
+            ("mon-fri = [\"08:00-20:00\"]", "", "XX-sms: windows: no day has any hours"),
             ("\"ignore\"", "\"block\"", "XX-sms: holidays"),
             ("\"ignore\"", "\"block\"\ncalendar = \"YY\"", "there is no calendar YY"),
             ("[\"sms\"]", "[\"fax\"]", "channels"),

@@ -40,8 +40,8 @@ pub(super) fn rule(written: WrittenRule, country: &str, calendars: &HashMap<Box<
         frequency: written.frequency,
         sources: written.sources,
         note: written.note.into(),
-        week: week(&written.windows)?,
-        operator_week: written.operator_windows.as_ref().map(week).transpose()?,
+        week: week(&written.windows).map_err(|why| format!("windows: {why}"))?,
+        operator_week: written.operator_windows.as_ref().map(week).transpose().map_err(|why| format!("operator_windows: {why}"))?,
         eve: written.eve_windows.map(|windows| day(&windows).ok_or("eve_windows: no list of windows")).transpose()?,
         special: written.special_days.iter().map(special).collect::<Result<_, String>>()?,
         holidays,
@@ -67,6 +67,10 @@ fn week(written: &WrittenWeek) -> Result<Week, String> {
         if first > last {
             return Err(wrong());
         }
+    }
+    // A rule that is never open would silence a country: that is a slip, not a rule.
+    if week.iter().all(|day| day.is_empty()) {
+        return Err("no day has any hours".into());
     }
     Ok(week)
 }

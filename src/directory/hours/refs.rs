@@ -19,6 +19,13 @@ pub struct Zone {
     pub(super) number: u16,
 }
 
+impl Zone {
+    /// Its place in the database: below 2,600.
+    pub(in crate::directory) const fn number(self) -> u16 {
+        self.number
+    }
+}
+
 /// Whose holidays close.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum CalendarRef {

@@ -94,6 +94,12 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Whether it binds a channel. A picture message is no less a message: a rule that names SMS alone binds it too.
+    #[must_use]
+    pub fn speaks(&self, channel: Channel) -> bool {
+        self.channels.contains(&channel) || channel == Channel::Mms && self.channels.contains(&Channel::Sms)
+    }
+
     /// The open minutes of a day that is no holiday. `eve`: the next day is one.
     pub(super) fn windows(&self, tier: Tier, day: Day, eve: bool) -> Cow<'_, [Minutes]> {
         let week = match (tier, &self.operator_week) {

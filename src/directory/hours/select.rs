@@ -77,10 +77,8 @@ impl Selection {
 }
 
 fn list(pack: &Pack, stamp: u32, (country, state): (&str, &str), class: Class, channel: Channel) -> Box<[RuleRef]> {
-    // A picture message is no less a message: a rule that names SMS alone (Mississippi) binds it too.
-    let speaks = |rule: &Rule| rule.channels.contains(&channel) || channel == Channel::Mms && rule.channels.contains(&Channel::Sms);
     let of = |wanted: &dyn Fn(&Rule) -> bool| -> Box<[RuleRef]> {
-        let bound = |(rule, _): &(&Rule, u16)| rule.class == class && speaks(rule) && wanted(rule);
+        let bound = |(rule, _): &(&Rule, u16)| rule.class == class && rule.speaks(channel) && wanted(rule);
         let number = |(_, number)| RuleRef { stamp, number, tier: Tier::Recommended };
         pack.rules.iter().zip(0..).filter(bound).map(number).collect()
     };

@@ -7,7 +7,7 @@ macro_rules! files {
 }
 
 /// Name and text of each.
-pub(super) const FILES: [(&str, &str); 34] = files![
+pub(super) static FILES: [(&str, &str); 34] = files![
     "AE.toml"
     "AT.toml"
     "AU.toml"

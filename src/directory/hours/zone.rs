@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// The files of one database: the real one has 600.
-const FILES_MAX: usize = 2_000;
+pub const FILES_MAX: usize = 2_000;
 /// The octets of one: the largest is under 4 thousand.
-const FILE_BYTES_MAX: usize = 64 * 1024;
+pub const FILE_BYTES_MAX: usize = 64 * 1024;
 
 /// Why a zone database was refused. The one in use stays.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

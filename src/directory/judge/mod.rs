@@ -5,75 +5,99 @@
 //! A `Judge` belongs to one thread and holds its caches; what it asks (`Law`) is shared and may be replaced while
 //! messages wait. Nothing here reads a clock.
 
-use crate::base::{Msisdn, Time};
-use crate::message::content::{Channel, Class};
-use crate::message::outcome::Reason;
+mod book;
+mod case;
+mod fault;
+#[cfg(test)]
+mod hours_test;
+mod office;
+mod overview;
+mod people;
+mod policy;
+mod question;
+mod statute;
+mod together;
+
+pub use fault::LawFault;
+pub use office::{Office, Sources, ZoneFiles};
+pub use overview::{Advice, Ending, Former, Loosened, Overview};
+pub use question::{Question, Verdict};
+
+use crate::base::Time;
+use crate::config::Config;
+use crate::directory::consent::{Consent, Prefers};
+use book::Book;
+use people::{Before, People};
 use std::sync::Arc;
-
-/// What is asked of a message.
-#[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
-    /// The account's name.
-    pub account: &'a str,
-    /// The recipient.
-    pub to: Msisdn,
-    /// The sender as the customer wrote it.
-    pub from: &'a str,
-    /// What it is for.
-    pub class: Class,
-    /// How it travels.
-    pub channel: Channel,
-    /// The campaign; empty when none.
-    pub campaign: &'a str,
-    /// The recipient's own time zone; empty when the number must tell.
-    pub zone: &'a str,
-    /// The hash of recipient and content, for the guard against repeats; 0 when there is none.
-    pub content: u64,
-}
-
-/// The answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Verdict {
-    /// It may go, until `closes` (excluded; `Time(i64::MAX)` when nothing closes).
-    Go {
-        /// The first instant at which it may not go any more.
-        closes: Time,
-    },
-    /// It may go at `until` at the earliest, and must be asked about again then.
-    Hold {
-        /// When to ask again.
-        until: Time,
-        /// Why.
-        why: Reason,
-    },
-    /// It will never go.
-    Refuse {
-        /// Why.
-        why: Reason,
-    },
-}
 
 /// What all judges share.
 #[derive(Debug, Default)]
-pub struct Law {}
+pub struct Law {
+    /// The send windows. The default has none: nothing limits the hours.
+    pub hours: Office,
+    /// Who has opted out, and what recipients prefer. The default knows nobody.
+    pub consent: Arc<Consent>,
+}
+
+impl Law {
+    /// The law of a configuration, with the rules and zones in this program. Where it names directories, messages with rules
+    /// wait until what is in them was handed in (`Office::reload`). Nobody has opted out of it: see `knowing`.
+    #[must_use]
+    pub fn new(config: &Config) -> Law {
+        Law { hours: Office::new(config), consent: Arc::default() }
+    }
+
+    /// The same, for those who know who has opted out.
+    #[must_use]
+    pub fn knowing(self, consent: Arc<Consent>) -> Law {
+        Law { consent, ..self }
+    }
+}
+
+/// What asks a judge: a desk. Tests give it a law of their own.
+pub trait Jury: std::fmt::Debug + Send {
+    /// Whether it may go at `now`; counts nothing.
+    fn judge(&mut self, question: &Question<'_>, now: Time) -> Verdict;
+    /// As `judge`, and if it may go it counts as sent to the recipient.
+    fn spend(&mut self, question: &Question<'_>, now: Time) -> Verdict;
+    /// A number that is another one whenever an earlier verdict may not hold any more for other reasons than time.
+    fn version(&self) -> u64;
+}
+
+impl Jury for Judge {
+    fn judge(&mut self, question: &Question<'_>, now: Time) -> Verdict {
+        Judge::judge(self, question, now)
+    }
+    fn spend(&mut self, question: &Question<'_>, now: Time) -> Verdict {
+        Judge::spend(self, question, now)
+    }
+    fn version(&self) -> u64 {
+        Judge::version(self)
+    }
+}
 
 /// See the module.
 #[derive(Debug)]
 pub struct Judge {
     law: Arc<Law>,
+    book: Book,
+    people: People,
 }
 
 impl Judge {
     /// A judge over a law.
     #[must_use]
     pub fn new(law: Arc<Law>) -> Judge {
-        Judge { law }
+        let book = Book::new(law.hours.current());
+        Judge { law, book, people: People::default() }
     }
 
     /// Whether it may go at `now`; counts nothing.
     pub fn judge(&mut self, question: &Question<'_>, now: Time) -> Verdict {
-        let _ = (&self.law, question, now);
-        Verdict::Go { closes: Time(i64::MAX) }
+        match self.people.ask(&self.law.consent, question, now) {
+            Before::Settled(verdict) => verdict,
+            Before::Open(prefers) => self.book.judge(&self.law.hours, &placed(question, prefers.as_ref()), now),
+        }
     }
 
     /// As `judge`, and if it may go it counts as sent to the recipient (caps, repeats). Called once a message, when it is
@@ -82,9 +106,32 @@ impl Judge {
         self.judge(question, now)
     }
 
+    /// The same number for messages with the same hours (rules, zones, holidays, margin), 0 for those that nothing limits.
+    /// Different hours may share a number, one time in 65,535.
+    pub fn group(&mut self, question: &Question<'_>) -> u16 {
+        let prefers = self.people.prefers(&self.law.consent, question);
+        self.book.group(&self.law.hours, &placed(question, prefers.as_ref()))
+    }
+
     /// A number that is another one whenever an earlier verdict may not hold any more for other reasons than time.
     #[must_use]
     pub fn version(&self) -> u64 {
-        0
+        // Both only grow, so another of either is another sum.
+        self.law.hours.version().wrapping_add(self.law.consent.version())
+    }
+
+    /// The versions of the rules and of the time zones by which it decided last: for records.
+    #[must_use]
+    pub fn stamp(&self) -> (&str, &str) {
+        let version = self.book.version();
+        (version.pack, version.zones)
+    }
+}
+
+/// The zone a recipient is known to live in, as if it had been given with the message that gives none.
+fn placed<'a>(question: &Question<'a>, prefers: Option<&'a Prefers>) -> Question<'a> {
+    match prefers {
+        Some(prefers) if question.zone.is_empty() => Question { zone: &prefers.zone, ..*question },
+        _ => *question,
     }
 }

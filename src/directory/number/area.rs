@@ -52,7 +52,8 @@ impl Areas {
         self.by_digits((number.national / 10_000_000) as usize)
     }
 
-    fn by_digits(&self, code: usize) -> Option<&Area> {
+    /// The area of three digits, below 1,000.
+    pub(super) fn by_digits(&self, code: usize) -> Option<&Area> {
         let place = usize::from(self.by_code[code]);
         self.areas.get(place.checked_sub(1)?)
     }

@@ -9,6 +9,7 @@
 mod area;
 mod fault;
 mod france;
+mod place;
 mod plan;
 mod prefix;
 mod region;
@@ -20,6 +21,7 @@ mod zone;
 
 pub use area::Area;
 pub use fault::NumberFault;
+pub use place::{Place, Places};
 pub use plan::Numbers;
 pub use region::Region;
 pub use sender::{Access, Letters, Registry, SenderFault, SenderRule, Senders, Verdict};

@@ -11,7 +11,7 @@ const RAW: &str = include_str!("../../../config/rules/zones.txt");
 const OVERRIDES: &str = include_str!("../../../config/rules/zone-overrides.txt");
 
 /// Country codes whose mobiles have area codes (libphonenumber: geo mobile countries).
-const MOBILES_WITH_AREA: [u16; 5] = [52, 54, 55, 62, 86];
+pub(super) const MOBILES_WITH_AREA: [u16; 5] = [52, 54, 55, 62, 86];
 /// The North American numbering plan.
 pub(super) const NANP: u16 = 1;
 
@@ -124,6 +124,18 @@ impl Zones {
         // number that is not valid has the zones of its country code.
         let digits = if has_area(number) || number.country_code == NANP { digits } else { &digits[..number.code_digits()] };
         self.raw.longest(digits).map_or(self.none, |place| self.renamed[usize::from(place)])
+    }
+
+    /// The zones to go by for digits that begin with a country code, of which the first `place` digits say where.
+    pub(super) fn of_digits(&self, digits: &[u8], place: usize) -> &[Zone] {
+        let found = self.overrides.longest(digits);
+        let raw = || self.raw.longest(&digits[..place]).map(|place| self.renamed[usize::from(place)]);
+        self.set(found.or_else(raw).unwrap_or(self.none))
+    }
+
+    /// Every prefix of the built-in files.
+    pub(super) fn prefixes() -> impl Iterator<Item = &'static str> {
+        [RAW, OVERRIDES].into_iter().flat_map(groups).flat_map(|group| group.items)
     }
 
     /// The zones to go by.

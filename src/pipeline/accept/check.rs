@@ -6,10 +6,13 @@ use std::fmt;
 
 use crate::base::phone::NotANumber;
 use crate::base::{Msisdn, Span, Time};
+use crate::config::{ProtocolId, Substitute, Transliterate};
 use crate::message::content::{Class, DoubtPolicy};
 use crate::pipeline::accept::draft::{Draft, Params, Words};
 use crate::pipeline::accept::fault::{Code, Refusal};
 use crate::pipeline::accept::fields::{EXPIRES_IN_MAX, EncodingChoice, Expiry, Split};
+use crate::pipeline::accept::form::Form;
+use crate::pipeline::accept::form_check;
 
 /// Longest way to write a number that is looked at, in octets: 15 digits with separators, in any script.
 const NUMBER_OCTETS_MAX: usize = 64;
@@ -45,6 +48,14 @@ pub struct AccountRules {
     pub encoding: EncodingChoice,
     /// How texts are cut when nothing is said.
     pub split: Split,
+    /// Whether what only looks better is replaced when nothing is said.
+    pub substitute: Substitute,
+    /// Whose letters are respelt when nothing is said.
+    pub transliterate: Transliterate,
+    /// What marketing texts must say; empty = nothing.
+    pub stop_mention: Box<str>,
+    /// Which TP-PIDs may be asked for.
+    pub protocol_ids: Vec<ProtocolId>,
 }
 
 impl Default for AccountRules {
@@ -61,6 +72,10 @@ impl Default for AccountRules {
             max_segments: 10,
             encoding: EncodingChoice::Auto,
             split: Split::Grapheme,
+            substitute: Substitute::Off,
+            transliterate: Transliterate::Off,
+            stop_mention: Box::default(),
+            protocol_ids: Vec::new(),
         }
     }
 }
@@ -136,6 +151,8 @@ pub struct Accepted<'a> {
     pub encoding: EncodingChoice,
     /// How to cut it.
     pub split: Split,
+    /// How it is to look on the handset.
+    pub form: Form<'a>,
 }
 
 /// Debug shows no text and no full number.
@@ -149,11 +166,14 @@ impl fmt::Debug for Accepted<'_> {
 ///
 /// # Errors
 /// The first of: `missing_to`, `invalid_number`, `missing_sender`, `invalid_sender`, `sender_not_allowed`,
-/// `missing_text`, `empty_text`, `lifetime_out_of_range`.
+/// `conflicting_fields`, `protocol_not_allowed`, `missing_text`, `empty_text`, `lifetime_out_of_range`.
 pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Result<Accepted<'a>, Refusal> {
     let to = recipient(draft.to)?;
     let from = sender(draft.from, rules)?;
-    if !draft.words.has_text() {
+    let options = &draft.options;
+    let encoding = options.encoding.unwrap_or(rules.encoding);
+    let form = form_check::check(draft, encoding, &rules.protocol_ids)?;
+    if !draft.words.has_text() && encoding != EncodingChoice::Binary {
         return Err(Refusal::new(Code::MissingText, "/text", "expected a text"));
     }
     if draft.words.text == Some("") {
@@ -162,7 +182,6 @@ pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Resul
     if draft.words.text.is_some() && draft.words.variants.is_some() {
         return Err(Refusal::new(Code::ConflictingFields, "/variants", "text and variants exclude each other"));
     }
-    let options = &draft.options;
     let class = options.class.unwrap_or(rules.class);
     let index = usize::from(class.priority());
     Ok(Accepted {
@@ -176,8 +195,14 @@ pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Resul
         doubt: options.doubt.unwrap_or(rules.doubt[index]),
         lifetime: lifetime(options.expiry, rules.lifetime[index], rules.lifetime_max, now)?,
         max_segments: options.max_segments.unwrap_or(rules.max_segments).min(rules.max_segments),
-        encoding: options.encoding.unwrap_or(rules.encoding),
+        encoding,
         split: options.split.unwrap_or(rules.split),
+        form: Form {
+            substitute: options.substitute.unwrap_or(rules.substitute),
+            transliterate: options.transliterate.unwrap_or(rules.transliterate),
+            mention: if class == Class::Marketing { &rules.stop_mention } else { "" },
+            ..form
+        },
     })
 }
 

@@ -19,6 +19,10 @@ pub struct Draft<'a> {
     pub from: Option<&'a str>,
     /// The texts, perhaps with holes.
     pub words: Words<'a>,
+    /// Octets in place of a text, as they were written.
+    pub data: Option<&'a str>,
+    /// A user data header, as it was written.
+    pub udh: Option<&'a str>,
     /// The customer's reference, at most 64 characters, none of them control characters.
     pub client_ref: Option<&'a str>,
     /// The values for the holes.
@@ -152,6 +156,8 @@ pub struct Defaults {
     variants: Option<Box<str>>,
     texts: Option<Box<str>>,
     locale: Option<Box<str>>,
+    data: Option<Box<str>>,
+    udh: Option<Box<str>>,
     options: Options,
     params: Vec<(Box<str>, Box<str>)>,
 }
@@ -187,6 +193,8 @@ impl Defaults {
         self.variants = owned(values.variants).or(self.variants.take());
         self.texts = owned(values.texts).or(self.texts.take());
         self.locale = owned(values.locale).or(self.locale.take());
+        self.data = owned(values.data).or(self.data.take());
+        self.udh = owned(values.udh).or(self.udh.take());
         self.options = values.options.or(&self.options);
         for (name, value) in &values.params {
             let (name, value) = (stores.get(*name), stores.get(*value));
@@ -219,6 +227,8 @@ pub(super) struct Values {
     variants: Option<Piece>,
     texts: Option<Piece>,
     locale: Option<Piece>,
+    data: Option<Piece>,
+    udh: Option<Piece>,
     client_ref: Option<Piece>,
     pub(super) options: Options,
     pub(super) params: Vec<(Piece, Piece)>,
@@ -230,6 +240,7 @@ impl Values {
     pub(super) fn clear(&mut self) {
         (self.to, self.from, self.text, self.client_ref) = (None, None, None, None);
         (self.variants, self.texts, self.locale) = (None, None, None);
+        (self.data, self.udh) = (None, None);
         self.options = Options::default();
         self.params.clear();
         self.given = 0;
@@ -258,6 +269,8 @@ impl Values {
                 *(if field == Field::Texts { &mut self.texts } else { &mut self.variants }) = Some(piece);
                 return Ok(());
             }
+            Field::Data => &mut self.data,
+            Field::Udh => &mut self.udh,
             Field::Text => {
                 self.text = Some(piece);
                 return Ok(());
@@ -301,6 +314,8 @@ impl Values {
             to: text(self.to),
             from: text(self.from).or(defaults.from.as_deref()),
             words,
+            data: text(self.data).or(defaults.data.as_deref()),
+            udh: text(self.udh).or(defaults.udh.as_deref()),
             client_ref: text(self.client_ref),
             params: Params { own: &self.params, stores, defaults: &defaults.params },
             options: self.options.or(&defaults.options),

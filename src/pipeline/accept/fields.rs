@@ -1,8 +1,10 @@
 //! The fields of a message: their names, types and ranges, whatever format they are written in.
 
 use crate::base::Time;
+use crate::config::{Substitute, Transliterate};
 use crate::message::content::{Class, DoubtPolicy};
 use crate::pipeline::accept::fault::{Code, Refusal};
+use crate::pipeline::accept::form::{self, Ports};
 
 /// Longest `client_ref`, in characters.
 pub const CLIENT_REF_CHARS_MAX: usize = 64;
@@ -34,10 +36,17 @@ pub(super) enum Field {
     Variants,
     Texts,
     Locale,
+    Data,
+    Udh,
+    Ports,
+    MessageClass,
+    ProtocolId,
+    Substitute,
+    Transliterate,
 }
 
 impl Field {
-    const ALL: [Field; 16] = [
+    const ALL: [Field; 23] = [
         Field::To,
         Field::From,
         Field::Text,
@@ -54,6 +63,13 @@ impl Field {
         Field::Variants,
         Field::Texts,
         Field::Locale,
+        Field::Data,
+        Field::Udh,
+        Field::Ports,
+        Field::MessageClass,
+        Field::ProtocolId,
+        Field::Substitute,
+        Field::Transliterate,
     ];
 
     /// From its name.
@@ -75,6 +91,13 @@ impl Field {
             "variants" => Field::Variants,
             "texts" => Field::Texts,
             "locale" => Field::Locale,
+            "data" => Field::Data,
+            "udh" => Field::Udh,
+            "ports" => Field::Ports,
+            "message_class" => Field::MessageClass,
+            "protocol_id" => Field::ProtocolId,
+            "substitute" => Field::Substitute,
+            "transliterate" => Field::Transliterate,
             _ => return None,
         })
     }
@@ -98,6 +121,13 @@ impl Field {
             Field::Variants => "/variants",
             Field::Texts => "/texts",
             Field::Locale => "/locale",
+            Field::Data => "/data",
+            Field::Udh => "/udh",
+            Field::Ports => "/ports",
+            Field::MessageClass => "/message_class",
+            Field::ProtocolId => "/protocol_id",
+            Field::Substitute => "/substitute",
+            Field::Transliterate => "/transliterate",
         }
     }
 
@@ -110,6 +140,7 @@ impl Field {
     pub(super) const fn expected(self) -> &'static str {
         match self {
             Field::MaxSegments | Field::ExpiresIn => "expected a whole number",
+            Field::Ports => "expected an object with to and from",
             Field::Params => "expected an object of strings, numbers and booleans",
             Field::Variants => "expected a list of texts, the one liked best first",
             Field::Texts => "expected an object of locales, each a text or a list of texts",
@@ -139,7 +170,7 @@ impl Field {
 }
 
 /// Names that later releases give a meaning; refused now, so that nobody believes they were heeded.
-const LATER: [&str; 32] = [
+const LATER: [&str; 30] = [
     "callback_url",
     "campaign",
     "cancel_key",
@@ -167,8 +198,6 @@ const LATER: [&str; 32] = [
     "subject",
     "tags",
     "template",
-    "transliterate",
-    "udh",
     "voice",
     "webhook",
     "window",
@@ -189,6 +218,8 @@ pub enum EncodingChoice {
     Gsm7,
     /// UCS-2 always.
     Ucs2,
+    /// Octets of the customer's own in place of a text.
+    Binary,
 }
 
 /// Where a text may be cut into segments.
@@ -225,6 +256,16 @@ pub struct Options {
     pub expiry: Option<Expiry>,
     /// What to do in doubt.
     pub doubt: Option<DoubtPolicy>,
+    /// Message class plus one, 1 to 4.
+    pub message_class: Option<u8>,
+    /// TP-PID, 0x40 to 0x47.
+    pub protocol_id: Option<u8>,
+    /// Ports of an application.
+    pub ports: Option<Ports>,
+    /// Whether what only looks better may be replaced.
+    pub substitute: Option<Substitute>,
+    /// Whose letters may be respelt.
+    pub transliterate: Option<Transliterate>,
 }
 
 impl Options {
@@ -238,6 +279,11 @@ impl Options {
             max_segments: self.max_segments.or(those.max_segments),
             expiry: self.expiry.or(those.expiry),
             doubt: self.doubt.or(those.doubt),
+            message_class: self.message_class.or(those.message_class),
+            protocol_id: self.protocol_id.or(those.protocol_id),
+            ports: self.ports.or(those.ports),
+            substitute: self.substitute.or(those.substitute),
+            transliterate: self.transliterate.or(those.transliterate),
         }
     }
 
@@ -258,7 +304,8 @@ impl Options {
                     "auto" => EncodingChoice::Auto,
                     "gsm7" => EncodingChoice::Gsm7,
                     "ucs2" => EncodingChoice::Ucs2,
-                    _ => return Err(expected("expected auto, gsm7 or ucs2")),
+                    "binary" => EncodingChoice::Binary,
+                    _ => return Err(expected("expected auto, gsm7, ucs2 or binary")),
                 });
             }
             Field::Split => {
@@ -275,6 +322,27 @@ impl Options {
                 let at = Time::parse_rfc3339(value)
                     .ok_or_else(|| expected("expected an instant with offset, such as 2026-12-01T09:00:00+01:00"))?;
                 self.set_expiry(field, Expiry::At(at))?;
+            }
+            Field::MessageClass => {
+                let class = form::message_class(value);
+                self.message_class = Some(class.ok_or_else(|| expected("expected flash, handset, sim or terminal"))?);
+            }
+            Field::ProtocolId => {
+                let protocol = form::protocol_id(value);
+                self.protocol_id = Some(protocol.ok_or_else(|| expected("expected silent, or replace_1 to replace_7"))?);
+            }
+            Field::Ports => {
+                let ports = Ports::from_cell(value);
+                self.ports = Some(ports.ok_or_else(|| expected("expected the port there and the port here, such as 2948:9200"))?);
+            }
+            Field::Substitute => {
+                self.substitute = Some(Substitute::from_word(value).ok_or_else(|| expected("expected off or smart"))?);
+            }
+            Field::Transliterate => {
+                let letters = Transliterate::from_word(value);
+                self.transliterate = Some(letters.ok_or_else(|| {
+                    Refusal::new(Code::InvalidValue, field.pointer(), format!("expected one of {}", Transliterate::words()))
+                })?);
             }
             _ => {}
         }

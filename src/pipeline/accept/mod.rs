@@ -13,12 +13,15 @@ pub mod check;
 pub mod draft;
 pub mod fault;
 pub mod fields;
+pub mod form;
+pub mod govern;
 pub mod inflate;
 pub mod media;
 pub mod single;
 
 mod csv;
 mod desk;
+mod form_check;
 mod json_stream;
 mod lines;
 mod object;
@@ -28,12 +31,16 @@ mod scan;
 mod bad_input;
 #[cfg(test)]
 mod cuts;
+#[cfg(test)]
+mod form_tests;
 
 pub use bulk::{BulkLimits, BulkReader};
 pub use check::{Accepted, AccountRules, Sender, SenderForm, Senders, check};
 pub use draft::{Defaults, Draft, Item, Params, Words};
 pub use fault::{BodyFault, Code, Refusal, Source};
 pub use fields::{EncodingChoice, Expiry, Options, Split};
+pub use form::{Form, Ports};
+pub use govern::{Bringing, Governor};
 pub use inflate::{Inflate, InflateLimits, Progress};
 pub use media::{Coding, Format};
 pub use single::MessageReader;

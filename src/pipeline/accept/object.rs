@@ -9,6 +9,7 @@
 use crate::pipeline::accept::draft::{Piece, Role, Store, Stores, Values};
 use crate::pipeline::accept::fault::{Code, Refusal};
 use crate::pipeline::accept::fields::{Field, KEYS_MAX, is_param_name, not_a_field};
+use crate::pipeline::accept::form::Ports;
 
 /// Reads the object at the start of `text` into `values`; the octet after its end is returned.
 ///
@@ -71,6 +72,10 @@ fn member(cursor: &mut Cursor<'_>, key: Piece, values: &mut Values, scratch: &mu
             let value = Stores { line: cursor.text, scratch, ..Stores::default() }.get(piece);
             values.put_text(field, piece, value)
         }
+        Some(b'{') if field == Field::Ports => {
+            values.options.ports = Some(ports(cursor, scratch)?);
+            Ok(())
+        }
         Some(b'0'..=b'9' | b'-') if field.is_integer() => {
             let number = cursor.number()?;
             if number.bytes().any(|b| matches!(b, b'.' | b'e' | b'E')) {
@@ -123,6 +128,39 @@ fn params(cursor: &mut Cursor<'_>, values: &mut Values, scratch: &mut String) ->
             _ => return Err(cursor.malformed()),
         }
     }
+}
+
+/// The object of ports: `to` and `from`, each once.
+fn ports(cursor: &mut Cursor<'_>, scratch: &mut String) -> Result<Ports, Refusal> {
+    let refuse = |code, detail: &'static str| Refusal::new(code, "/ports", detail);
+    let (mut to, mut from) = (None, None);
+    cursor.at += 1;
+    loop {
+        cursor.peek_after_space();
+        let name = cursor.string(scratch).map_err(|fault| cursor.bad_string(fault, "/ports"))?;
+        cursor.colon()?;
+        let stores = Stores { line: cursor.text, scratch, ..Stores::default() };
+        let slot = match stores.get(name) {
+            "to" => &mut to,
+            "from" => &mut from,
+            _ => return Err(refuse(Code::UnknownField, "expected to and from")),
+        };
+        if !matches!(cursor.peek_after_space(), Some(b'0'..=b'9' | b'-')) {
+            return Err(cursor.wrong_type("/ports".to_owned(), "expected a whole number"));
+        }
+        let port = cursor.number()?.parse::<u16>().map_err(|_| refuse(Code::OutOfRange, "expected 0 to 65535"))?;
+        if slot.replace(port).is_some() {
+            return Err(refuse(Code::DuplicateField, "given twice"));
+        }
+        match cursor.peek_after_space() {
+            Some(b',') => cursor.at += 1,
+            Some(b'}') => break,
+            _ => return Err(cursor.malformed()),
+        }
+    }
+    cursor.at += 1;
+    let (Some(to), Some(from)) = (to, from) else { return Err(refuse(Code::InvalidValue, "expected to and from")) };
+    Ok(Ports { to, from })
 }
 
 /// A value of a parameter: a string, or a number or boolean as it is written.

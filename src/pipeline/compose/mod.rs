@@ -1,13 +1,14 @@
 //! Compose: parameters into the text, the text into octets and segments. One code path counts, prices, paces and
 //! encodes. Pure; one `Composing` per worker holds the reusable buffers.
 
+mod binary;
 mod filters;
 pub mod holes;
 mod script;
 pub mod template;
 mod wording;
 
-use crate::channel::{Composer, Size};
+use crate::channel::{Composer, Preview, RouteText, Size, Wanted, preview};
 use crate::config;
 use crate::message::{Composed, Encoding, Extras, Reference};
 use crate::pipeline::accept::{Accepted, Code, EncodingChoice, Refusal, Split, Words};
@@ -20,59 +21,111 @@ pub struct Composing {
     composer: Composer,
     shelf: Shelf,
     rendered: String,
+    octets: Vec<u8>,
+    header: Vec<u8>,
 }
 
 impl Composing {
-    /// Composes a message; what comes back borrows from here until the next call. Of several wordings the first is taken
-    /// that fits the message's segments.
+    /// Composes a message for the route it will take; what comes back borrows from here until the next call. Of several
+    /// wordings the first is taken that fits the message's segments.
     ///
     /// # Errors
-    /// `template_error`, `missing_param`, `missing_text`, `empty_text`, `not_gsm7`, `too_many_segments`.
-    pub fn compose<'c>(&'c mut self, accepted: &Accepted<'c>, concat: config::Concat) -> Result<Composed<'c>, Refusal> {
-        let Composing { composer, shelf, rendered } = self;
-        let words = &accepted.words;
+    /// `template_error`, `missing_param`, `missing_text`, `empty_text`, `not_gsm7`, `too_many_segments`; `invalid_value` and
+    /// `too_long` for octets and headers.
+    pub fn compose<'c>(&'c mut self, accepted: &Accepted<'c>, concat: config::Concat, route: &RouteText) -> Result<Composed<'c>, Refusal> {
+        if accepted.encoding == EncodingChoice::Binary {
+            binary::read(&accepted.form, &mut self.octets, &mut self.header)?;
+            let size = self.composer.binary(&self.octets, &self.header, concat);
+            few(size.ends.len(), accepted, "/data")?;
+            return Ok(composed(accepted, &size, &self.header, concat));
+        }
+        self.text(accepted, concat, route)?;
+        Ok(composed(accepted, &self.composer.size(), &[], concat))
+    }
+
+    /// Composes the text; true when it is a template's, in `rendered`.
+    fn text(&mut self, accepted: &Accepted<'_>, concat: config::Concat, route: &RouteText) -> Result<bool, Refusal> {
+        let Composing { composer, shelf, rendered, .. } = self;
+        let (words, wanted) = (&accepted.words, wanted(accepted, concat));
         if let Words { text: Some(text), variants: None, texts: None, .. } = words
             && !is_template(text)
         {
-            fit(composer, text, accepted, concat)?;
-            return Ok(composed(composer.size(), accepted, concat));
+            fit(composer, text, accepted, &wanted, route)?;
+            return Ok(false);
         }
         let texts = shelf.texts(words)?;
         for (left, text) in (0..texts.len()).rev().zip(texts) {
             text.render(&accepted.params, rendered)?;
-            match fit(composer, rendered, accepted, concat) {
+            match fit(composer, rendered, accepted, &wanted, route) {
                 // The last is the one whose refusal is told.
                 Err(refusal) if left == 0 || refusal.code != Code::TooManySegments => return Err(refusal),
                 Err(_) => {}
                 Ok(()) => break,
             }
         }
-        Ok(composed(composer.size(), accepted, concat))
+        Ok(true)
+    }
+
+    /// What a message would cost if it were composed.
+    ///
+    /// # Errors
+    /// As `compose`.
+    pub fn preview(&mut self, accepted: &Accepted<'_>, concat: config::Concat, route: &RouteText) -> Result<Preview, Refusal> {
+        if accepted.encoding == EncodingChoice::Binary {
+            binary::read(&accepted.form, &mut self.octets, &mut self.header)?;
+            return Ok(preview::of(&self.composer.binary(&self.octets, &self.header, concat)));
+        }
+        let is_rendered = match (accepted.words.text, accepted.words.variants, accepted.words.texts) {
+            // Nothing to be sent is a question all the same.
+            (Some(""), None, None) => false,
+            _ => self.text(accepted, concat, route)?,
+        };
+        let text = if is_rendered { self.rendered.as_str() } else { accepted.words.text.unwrap_or_default() };
+        Ok(preview::preview(text, &wanted(accepted, concat), route))
     }
 }
 
 /// Encodes and cuts a text, if it is one that may be sent.
-fn fit(composer: &mut Composer, text: &str, accepted: &Accepted<'_>, concat: config::Concat) -> Result<(), Refusal> {
+fn fit(composer: &mut Composer, text: &str, accepted: &Accepted<'_>, wanted: &Wanted<'_>, route: &RouteText) -> Result<(), Refusal> {
     if text.is_empty() {
         return Err(Refusal::new(Code::EmptyText, "/text", "the text is empty once its parameters are in"));
     }
-    let split = match accepted.split {
-        Split::Grapheme => config::Split::Grapheme,
-        Split::Codepoint => config::Split::Codepoint,
-    };
-    let size = composer.compose(text, split, concat, accepted.encoding == EncodingChoice::Ucs2);
+    let size = composer.compose(text, wanted, route);
     if accepted.encoding == EncodingChoice::Gsm7 && size.encoding == Encoding::Ucs2 {
         let place = size.forced_by.map_or(0, |(_, place)| place);
         return Err(Refusal::new(Code::NotGsm7, "/text", format!("character {place} (from 0) is not in the GSM alphabet")));
     }
-    if size.ends.len() > usize::from(accepted.max_segments) {
-        let detail = format!("{} segments, at most {} are allowed", size.ends.len(), accepted.max_segments);
-        return Err(Refusal::new(Code::TooManySegments, "/text", detail));
+    few(size.ends.len(), accepted, "/text")
+}
+
+/// Whether the customer pays for so many segments.
+fn few(segments: usize, accepted: &Accepted<'_>, pointer: &'static str) -> Result<(), Refusal> {
+    if segments > usize::from(accepted.max_segments) {
+        let detail = format!("{segments} segments, at most {} are allowed", accepted.max_segments);
+        return Err(Refusal::new(Code::TooManySegments, pointer, detail));
     }
     Ok(())
 }
 
-fn composed<'c>(size: Size<'c>, accepted: &Accepted<'c>, concat: config::Concat) -> Composed<'c> {
+/// What a believed message wants of its text.
+#[must_use]
+pub fn wanted<'a>(accepted: &Accepted<'a>, concat: config::Concat) -> Wanted<'a> {
+    Wanted {
+        split: match accepted.split {
+            Split::Grapheme => config::Split::Grapheme,
+            Split::Codepoint => config::Split::Codepoint,
+        },
+        concat,
+        force_ucs2: accepted.encoding == EncodingChoice::Ucs2,
+        substitute: accepted.form.substitute,
+        transliterate: accepted.form.transliterate,
+        mention: accepted.form.mention,
+        has_class: accepted.form.message_class != 0,
+    }
+}
+
+/// A message whose size is known.
+fn composed<'c>(accepted: &Accepted<'c>, size: &Size<'c>, header: &'c [u8], concat: config::Concat) -> Composed<'c> {
     Composed {
         to: accepted.to,
         from: accepted.from.text,
@@ -88,7 +141,14 @@ fn composed<'c>(size: Size<'c>, accepted: &Accepted<'c>, concat: config::Concat)
         doubt: accepted.doubt,
         lifetime: accepted.lifetime,
         line: accepted.line,
-        extras: Extras::default(),
+        extras: Extras {
+            message_class: accepted.form.message_class,
+            protocol: accepted.form.protocol,
+            header,
+            shift: size.shift,
+            at_once: size.at_once,
+            ..Extras::default()
+        },
     }
 }
 
@@ -103,7 +163,7 @@ mod tests {
         let draft = reader.read(body.as_bytes(), &defaults, 65_536).expect("a draft");
         let accepted = check(&draft, &rules, Time(0)).expect("believed");
         let mut composing = Composing::default();
-        match composing.compose(&accepted, config::Concat::EightBit) {
+        match composing.compose(&accepted, config::Concat::EightBit, &RouteText::default()) {
             Ok(composed) => Ok((composed.encoding, composed.octets.to_vec(), composed.ends.len())),
             Err(refusal) => Err((refusal.code, refusal.detail.into_owned())),
         }
@@ -179,7 +239,7 @@ mod tests {
             let (mut reader, defaults, rules) = (MessageReader::default(), Defaults::default(), AccountRules::default());
             let draft = reader.read(body.as_bytes(), &defaults, 65_536).expect("a draft");
             let refused = check(&draft, &rules, Time(0))
-                .and_then(|accepted| Composing::default().compose(&accepted, config::Concat::EightBit).map(|_| ()));
+                .and_then(|accepted| Composing::default().compose(&accepted, config::Concat::EightBit, &RouteText::default()).map(|_| ()));
             assert!(refused.is_err(), "{rest}");
         }
     }

@@ -28,6 +28,20 @@ pub struct Ready {
     pub record: MessageRecord,
     /// The last instant at which it may be sent.
     pub expires: Time,
+    /// The first instant at which it may not go any more, as far as hours are concerned.
+    pub closes: Time,
+    /// The version of the law by which it may go.
+    pub law: u64,
+    /// What joins its parts on the handset; 0 with one part.
+    pub reference: u32,
+}
+
+impl Ready {
+    /// Until when the carrier may deliver it.
+    #[must_use]
+    pub fn valid(&self) -> Time {
+        self.expires.min(self.closes)
+    }
 }
 
 /// What waits for the commit.
@@ -73,6 +87,11 @@ impl Effects {
         let moved = self.shifts.entry(batch).or_default();
         moved[before as usize] -= 1;
         moved[after as usize] += 1;
+    }
+    pub(super) fn shift_many(&mut self, batch: BatchId, before: Status, after: Status, count: u32) {
+        let moved = self.shifts.entry(batch).or_default();
+        moved[before as usize] -= i64::from(count);
+        moved[after as usize] += i64::from(count);
     }
     /// The frames the events are about, ascending, without repetition.
     pub fn take_touched(&mut self) -> Vec<MessageId> {
@@ -134,6 +153,8 @@ pub struct Counts {
     pub adopted: u64,
     /// Orphans whose time or room was over.
     pub orphans_dropped: u64,
+    /// Times a message was held back: its frame was parked, or it was leased before and may not go.
+    pub held: u64,
     /// Messages ended, by status.
     pub ended: [u64; Status::ALL.len()],
 }
@@ -159,4 +180,6 @@ pub struct Gauges {
     pub frames: u64,
     /// Octets of frame bodies in memory.
     pub body_bytes: u64,
+    /// Messages that wait for an instant.
+    pub held: u64,
 }

@@ -2,12 +2,15 @@
 //! admit.
 
 use super::effects::{After, Now, Ready};
+use super::hold::LEFT_BEHIND_MAX;
+use super::law::{Asked, Ruling};
 use super::{Desk, Open};
 use crate::base::{MessageRef, Span};
 use crate::message::event::{LeasedMessage, Parts, all_parts};
 use crate::message::outcome::{Reason, Status};
 use crate::message::{Event, Life};
 use crate::pipeline::schedule::Again;
+use crate::pipeline::schedule::clock::Clock;
 use crate::pipeline::submit::InFlight;
 
 /// Leases are taken this far ahead of the rate, so that a commit never leaves the carrier idle; more would only
@@ -53,6 +56,7 @@ impl Desk {
 
     /// Leases what the links can take soon. The leases are effects; `leased` brings them back when durable.
     pub fn plan(&mut self, now: Now) {
+        self.left_behind = 0;
         if self.is_draining || self.links.iter().all(|link| !link.is_up) {
             return;
         }
@@ -71,6 +75,7 @@ impl Desk {
             allowance = allowance.saturating_sub(taken);
         }
         self.next_link = (self.next_link + 1) % count.max(1);
+        self.park_passed(now);
     }
 
     /// Leases up to about `room` parts to a link; how many it was.
@@ -110,33 +115,45 @@ impl Desk {
                 return Some(found);
             }
         }
-        loop {
-            let picked = self.lanes.pick(&mut self.frames)?;
-            let frame = self.frames.get(picked.at.frame).expect("picked from it");
-            let accepted = frame.head.accepted;
+        let law = self.law.jury.version();
+        while self.left_behind < LEFT_BEHIND_MAX {
+            let picked = self.lanes.pick(&mut self.frames);
+            self.park_passed(now);
+            let picked = picked?;
+            let frame = self.frames.get_mut(picked.at.frame).expect("picked from it");
             let (is_last, record) = (frame.next >= frame.head.count, frame.read(picked.at.ordinal).expect("its body is in memory"));
+            let ruling = match &record {
+                Ok(record) => self.law.rule(picked.at, record, &frame.head, Asked::First, now.wall),
+                // Behind a good checksum: written by a newer version. It cannot be sent; it must not be lost in silence.
+                Err(_) => Ruling::Over { status: Status::Unknown, reason: Reason::NotWritten },
+            };
+            let accepted = frame.head.accepted;
+            if let Ruling::Hold { until, why } = ruling {
+                self.left_behind += 1;
+                frame.leave_behind(picked.at.ordinal, until, why);
+            }
             if is_last {
                 self.frames.all_taken(picked.at.frame);
             }
-            let Ok(record) = record else {
-                // Behind a good checksum: written by a newer version. It cannot be sent; it must not be lost in silence.
-                self.end(picked.at, Status::Unknown, Reason::NotWritten, 0, now);
-                continue;
+            let (closes, record) = match (ruling, record) {
+                (Ruling::Go { closes }, Ok(record)) => (closes, record),
+                (Ruling::Over { status, reason }, _) => {
+                    self.end(picked.at, status, reason, 0, now);
+                    continue;
+                }
+                _ => continue,
             };
-            let expires = record.expires(accepted);
-            if expires <= now.wall {
-                self.end(picked.at, Status::Expired, Reason::LifetimeOver, 0, now);
-                continue;
-            }
-            let count = record.count();
-            self.lanes.charge(picked, u32::from(count));
+            let (expires, count) = (record.expires(accepted), record.count());
+            self.lanes.charge(picked, u32::from(record.segments()));
+            let reference = if count > 1 { self.references.next(&record.from, record.to, now.wall) } else { 0 };
             let life = Life::new();
             let (to, policy) = (record.to, record.policy());
             self.open.insert(picked.at, Open { life, to, expires, policy, attempt: 1, named: now.mono, queued: 0 });
             let parts = all_parts(count);
-            let lease = LeasedMessage { at: picked.at, attempt: 1, count, parts };
-            return Some((Ready { at: picked.at, parts, record, expires }, lease));
+            let lease = LeasedMessage { at: picked.at, attempt: 1, count, parts, reference };
+            return Some((Ready { at: picked.at, parts, record, expires, closes, law, reference }, lease));
         }
+        None
     }
 
     /// A retry, if it still makes sense.
@@ -147,8 +164,9 @@ impl Desk {
             return None;
         };
         let parts = again.parts & !open.life.submitted & !open.life.leased;
-        let (attempt, expires, untouched) = (open.attempt, open.expires, open.life.submitted | open.life.doubted == 0);
-        let is_over = parts == 0 || expires <= now.wall;
+        let (attempt, expires) = (open.attempt, open.expires);
+        let leased_as = open.life.reference;
+        let is_over = parts == 0 || (expires <= now.wall && self.law.clock == Clock::Sure);
         let record = if is_over { None } else { frame.read(again.at.ordinal) };
         if !is_over && record.is_none() {
             self.frames.want(again.at.frame);
@@ -161,9 +179,7 @@ impl Desk {
         match record {
             None if parts == 0 => None,
             None => {
-                // What may be at the carrier already is not called expired.
-                let status = if untouched { Status::Expired } else { Status::Unknown };
-                self.end(again.at, status, Reason::LifetimeOver, 0, now);
+                self.give_up(again.at, parts, Status::Expired, Reason::LifetimeOver, now);
                 None
             }
             Some(Err(_)) => {
@@ -171,8 +187,29 @@ impl Desk {
                 None
             }
             Some(Ok(record)) => {
-                let lease = LeasedMessage { at: again.at, attempt, count: record.count(), parts };
-                Some((Ready { at: again.at, parts, record, expires }, lease))
+                let asked = self.asked(again.at, parts);
+                let head = &self.frames.get(again.at.frame).expect("its record was read").head;
+                match self.law.rule(again.at, &record, head, asked, now.wall) {
+                    Ruling::Go { closes } => {
+                        let count = record.count();
+                        // A resend is the same text to the handset. What an older version leased has no reference.
+                        let reference = match leased_as {
+                            0 if count > 1 => self.references.next(&record.from, record.to, now.wall),
+                            reference => reference,
+                        };
+                        let lease = LeasedMessage { at: again.at, attempt, count, parts, reference };
+                        let law = self.law.jury.version();
+                        Some((Ready { at: again.at, parts, record, expires, closes, law, reference }, lease))
+                    }
+                    Ruling::Hold { until, why } => {
+                        self.hold(again.at, parts, until, why, now);
+                        None
+                    }
+                    Ruling::Over { status, reason } => {
+                        self.give_up(again.at, parts, status, reason, now);
+                        None
+                    }
+                }
             }
         }
     }
@@ -199,46 +236,42 @@ impl Desk {
 
     /// Writes what window and rate admit now. `submit` puts one part on a link's wire and gives its sequence
     /// number; `None` when the link cannot take it after all.
+    /// What may not go at `now`, which must have been read just before, goes back.
     pub fn write(&mut self, now: Now, mut submit: impl FnMut(usize, &Ready, u8) -> Option<u32>) {
         let count = self.links.len();
+        let (law, is_sure) = (self.law.jury.version(), self.law.clock == Clock::Sure);
         for step in 0..count {
             let index = (self.next_link + step) % count;
             while let Some(ready) = self.links[index].ready.front() {
-                let (at, expires) = (ready.at, ready.expires);
-                let over = self.open.get(&at).is_none_or(|open| open.life.status.is_final());
-                if over || expires <= now.wall {
+                let at = ready.at;
+                let is_doubtful = ready.valid() <= now.wall || ready.law != law || !is_sure;
+                if self.open.get(&at).is_none_or(|open| open.life.status.is_final()) {
                     let ready = self.links[index].ready.pop_front().expect("it is at the front");
                     self.links[index].ready_parts -= ready.parts.count_ones();
-                    if !over {
-                        self.withdraw(&ready, now);
-                    }
+                    continue;
+                }
+                if is_doubtful && !self.still_goes(index, now) {
                     continue;
                 }
                 if self.links[index].window.free() == 0 || self.bucket.allowance(now.mono, 1) == 0 {
                     break;
                 }
+                let Some(ready) = self.links[index].ready.front() else { break };
                 let part = ready.parts.trailing_zeros() as u8;
                 let Some(sequence) = submit(index, ready, part) else { break };
                 let claimed = self.links[index].window.claim(sequence, InFlight { at, part, written: now.mono });
                 assert!(claimed.is_ok(), "a slot was free and the session gave a fresh number");
-                self.bucket.take(now.mono, 1);
-                self.counts.written += 1;
                 let link = &mut self.links[index];
-                link.ready_parts -= 1;
                 let ready = link.ready.front_mut().expect("it is at the front");
+                // The rate counts segments, also those the carrier cuts itself.
+                self.bucket.take(now.mono, u32::from(ready.record.segments_of_a_part()));
+                self.counts.written += 1;
+                link.ready_parts -= 1;
                 ready.parts &= ready.parts - 1;
                 if ready.parts == 0 {
                     link.ready.pop_front();
                 }
             }
         }
-    }
-
-    /// A leased message whose time ended before it was written.
-    fn withdraw(&mut self, ready: &Ready, now: Now) {
-        let untouched =
-            self.open.get(&ready.at).is_some_and(|open| open.life.submitted | open.life.doubted | (open.life.leased & !ready.parts) == 0);
-        let status = if untouched { Status::Expired } else { Status::Unknown };
-        self.end(ready.at, status, Reason::LifetimeOver, 0, now);
     }
 }

@@ -3,26 +3,33 @@
 //! journal comes back through `after`. It knows links by number and ids by key; it never sees an octet of a
 //! protocol, a socket or a clock.
 //!
-//! Invariants kept here: lease before write; a slot is freed, a receipt acknowledged, only after the commit; one
+//! Invariants kept here: lease before write; nothing leased or written that may not go at that instant; a slot is freed, a receipt acknowledged, only after the commit; one
 //! final status per message; the tallies of a frame add up to its size.
 
 mod answer;
 pub mod effects;
+pub mod held;
+mod hold;
+mod law;
 mod lease;
+mod parts;
 mod receipt;
 mod restore;
 mod timers;
 
 pub use effects::{After, Counts, Effects, Now, Ready};
+pub use law::Revival;
+pub use parts::LostPart;
 pub use receipt::reference_of;
-pub use restore::{Recovering, Replay};
+pub use restore::{Recovering, Replay, Touched};
 
 use crate::base::{Bucket, MessageRef, Mono, Span, Time};
+use crate::directory::judge::Jury;
 use crate::message::outcome::{Reason, Status};
 use crate::message::{DoubtPolicy, Event, Life};
-use crate::pipeline::schedule::{Again, Frames, Lanes, OpenFrame, Retries};
+use crate::pipeline::schedule::{Again, Frames, Lanes, OpenFrame, Retries, first_wait};
 use crate::pipeline::submit::settle::Limits;
-use crate::pipeline::submit::{Doubts, Window};
+use crate::pipeline::submit::{Doubts, References, Window};
 use crate::pipeline::track::{Awaiting, Orphans};
 use crate::storage::{Frame, FrameHead};
 use hashbrown::HashMap;
@@ -115,9 +122,13 @@ pub struct Desk {
     open: HashMap<MessageRef, Open, foldhash::fast::RandomState>,
     links: Vec<Link>,
     bucket: Bucket,
+    law: law::Law,
+    /// Messages left behind in this turn.
+    left_behind: u32,
     doubts: Doubts,
     awaiting: Awaiting,
     orphans: Orphans,
+    references: References,
     /// Messages all sent, in the order in which their wait for receipts ends.
     unreceipted: VecDeque<(Mono, MessageRef)>,
     next_link: usize,
@@ -128,9 +139,9 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// An empty desk with `links` connections that carry submits. `seed` feeds the jitter of retries.
+    /// An empty desk with `links` connections that carry submits. `seed` feeds the jitter of retries; `jury` says what may go.
     #[must_use]
-    pub fn new(rules: Rules, links: usize, seed: u64) -> Desk {
+    pub fn new(rules: Rules, links: usize, seed: u64, jury: Box<dyn Jury>) -> Desk {
         let link = |_| Link { is_up: false, window: Window::new(rules.window), ready: VecDeque::new(), ready_parts: 0, leasing_parts: 0 };
         Desk {
             frames: Frames::default(),
@@ -140,9 +151,12 @@ impl Desk {
             open: HashMap::default(),
             links: (0..links).map(link).collect(),
             bucket: Bucket::new(rules.rate, rules.burst),
+            law: law::Law::new(jury),
+            left_behind: 0,
             doubts: Doubts::default(),
             awaiting: Awaiting::new(rules.form, rules.retired_max),
             orphans: Orphans::new(rules.orphans_max, rules.orphan_ttl),
+            references: References::default(),
             unreceipted: VecDeque::new(),
             next_link: 0,
             is_draining: false,
@@ -158,9 +172,18 @@ impl Desk {
         let class = crate::message::Class::from_priority(head.lane.priority);
         // Beyond the bound only the place is kept: the body comes back from the journal when it is its turn.
         let body = body.filter(|body| self.frames.bytes() + body.body.len() <= self.rules.bodies_bytes_max);
-        self.lanes.push(&head.lane.account, class, weight, head.first);
         self.counts.loaded += u64::from(head.count);
-        self.frames.insert(OpenFrame::new(head, body));
+        let first = head.first;
+        if let Some((until, why)) = first_wait(&head) {
+            // Also when it is due by now: whoever counts them counted them as waiting.
+            let mut frame = OpenFrame::new(head, None, weight);
+            frame.tally.shift_many(Status::Accepted, Status::waiting(why), frame.head.count);
+            self.frames.insert(frame);
+            self.frames.park(first, until, why);
+            return;
+        }
+        self.lanes.push(&head.lane.account, class, weight, first);
+        self.frames.insert(OpenFrame::new(head, body, weight));
     }
 
     /// A body that was asked for.
@@ -230,6 +253,7 @@ impl Desk {
             awaited: self.awaiting.len() as u64,
             frames: self.frames.len() as u64,
             body_bytes: self.frames.bytes() as u64,
+            held: self.frames.iter().map(|frame| u64::from(frame.tally.of(Status::Held) + frame.tally.of(Status::Scheduled))).sum(),
         }
     }
 
@@ -252,14 +276,19 @@ impl Desk {
 
     /// Cancels a message if it has not left: `true` when it is now canceled.
     pub fn cancel(&mut self, at: MessageRef, now: Now) -> bool {
-        let untouched = match self.open.get(&at) {
-            Some(open) => open.life.leased | open.life.doubted | open.life.submitted == 0 && !open.life.status.is_final(),
-            None => self.frames.get(at.frame).is_some_and(|frame| frame.is_waiting(at.ordinal)),
-        };
+        let untouched = self.is_untouched(at);
         if untouched {
             self.end(at, Status::Canceled, Reason::Canceled, 0, now);
         }
         untouched
+    }
+
+    /// Whether nothing of it has left, or is about to.
+    fn is_untouched(&self, at: MessageRef) -> bool {
+        match self.open.get(&at) {
+            Some(open) => open.life.leased | open.life.doubted | open.life.submitted == 0 && !open.life.status.is_final(),
+            None => self.frames.get(at.frame).is_some_and(|frame| frame.is_waiting(at.ordinal)),
+        }
     }
 
     /// Cancels every message of a bulk that has not left; how many were canceled.
@@ -318,13 +347,16 @@ impl Desk {
                 (before, open.life.status)
             }
             None => {
-                // Never leased: only an end can happen to it (expired or canceled while it waited).
-                let mut life = Life::new();
-                life.apply(&event);
-                if let Some(frame) = self.frames.get_mut(at.frame) {
-                    frame.skip(at.ordinal);
+                // Never leased: it stands as its frame does until it ends (refused, expired or canceled while it waited).
+                let before = self.frames.get(at.frame).map_or(Status::Accepted, OpenFrame::standing);
+                let mut after = before;
+                if let Event::Ended { status, .. } = event {
+                    after = status;
+                    if let Some(frame) = self.frames.get_mut(at.frame) {
+                        frame.skip(at.ordinal);
+                    }
                 }
-                (Status::Accepted, life.status)
+                (before, after)
             }
         };
         self.effects.events.push(event);
@@ -344,9 +376,16 @@ impl Desk {
         }
         if after.is_final() {
             self.open.remove(&at);
+            if !self.law.moved.is_empty() {
+                self.law.moved.remove(&at);
+            }
         }
     }
 }
 
+#[cfg(test)]
+mod hold_tests;
+#[cfg(test)]
+mod life_tests;
 #[cfg(test)]
 mod tests;

@@ -51,10 +51,15 @@ impl Desk {
         })
     }
 
-    /// A message from a handset: journaled, then acknowledged.
-    pub fn inbound(&mut self, link: usize, era: u32, sequence: u32, event: Event) {
-        self.effects.events.push(event);
+    /// A message from a handset or a part of one: journaled, then acknowledged. Without events it is known already.
+    pub fn inbound(&mut self, link: usize, era: u32, sequence: u32, events: impl IntoIterator<Item = Event>) {
+        self.effects.events.extend(events);
         self.effects.after.push(After::Acknowledge { link, era, sequence });
+    }
+
+    /// A message from a handset that waited for parts that did not come: they were acknowledged long ago.
+    pub fn inbound_late(&mut self, event: Event) {
+        self.effects.events.push(event);
     }
 
     fn orphan(&mut self, receipt: &Receipt<'_>, now: Now) {

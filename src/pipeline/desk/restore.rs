@@ -2,13 +2,15 @@
 //! outcome is in doubt; everything else is certain.
 
 use super::effects::Now;
+use super::law::{Revival, UNKNOWN};
+use super::parts::{LostPart, LostParts};
 use super::{Desk, Open};
 use crate::base::{MessageId, MessageRef, Span, Time};
 use crate::channel::session::Keys;
 use crate::message::event::{PartState, all_parts};
 use crate::message::outcome::{Reason, Status, Tally};
 use crate::message::{Class, Event, Life};
-use crate::pipeline::schedule::OpenFrame;
+use crate::pipeline::schedule::{OpenFrame, first_wait};
 use crate::pipeline::track::{Awaited, Orphan};
 use crate::storage::{Frame, FrameHead};
 use std::collections::{BTreeMap, HashMap};
@@ -23,6 +25,27 @@ pub struct Recovering {
     pub names: Vec<(u8, Box<str>, Time)>,
     /// When a retry is due.
     pub due: Option<Time>,
+    /// The instant the customer has set anew.
+    pub moved: Option<Time>,
+}
+
+/// What the journal tells of a frame.
+#[derive(Clone, Debug, Default)]
+pub struct Touched {
+    /// Its touched messages, by ordinal.
+    pub messages: BTreeMap<u32, Recovering>,
+    /// Until when it was parked last, and why.
+    pub parked: Option<(Time, Reason)>,
+}
+
+impl Recovering {
+    /// Whether it still waits with its frame: it may have been held, moved, but never leased.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        let life = &self.life;
+        let parts = life.leased | life.submitted | life.doubted | life.delivered | life.failed;
+        life.count == 0 && parts == 0 && self.names.is_empty() && self.due.is_none() && !life.status.is_final()
+    }
 }
 
 /// An orphan in the journal.
@@ -46,19 +69,20 @@ pub struct LostReceipt {
 #[derive(Debug, Default)]
 pub struct Replay {
     /// By frame, so that a frame nothing happened to costs nothing. Only the open frames have a place.
-    frames: HashMap<MessageId, BTreeMap<u32, Recovering>>,
+    frames: HashMap<MessageId, Touched>,
     orphans: BTreeMap<(Box<str>, Box<str>), LostReceipt>,
+    parts: LostParts,
 }
 
 impl Replay {
     /// For these open frames; events of others are passed over.
     #[must_use]
     pub fn of(open: impl IntoIterator<Item = MessageId>) -> Replay {
-        Replay { frames: open.into_iter().map(|frame| (frame, BTreeMap::new())).collect(), orphans: BTreeMap::new() }
+        Replay { frames: open.into_iter().map(|frame| (frame, Touched::default())).collect(), ..Replay::default() }
     }
 
     fn message(&mut self, at: MessageRef) -> Option<&mut Recovering> {
-        self.frames.get_mut(&at.frame).map(|messages| messages.entry(at.ordinal).or_default())
+        self.frames.get_mut(&at.frame).map(|touched| touched.messages.entry(at.ordinal).or_default())
     }
 
     /// One event, in the journal's order.
@@ -78,13 +102,20 @@ impl Replay {
             Event::OrphanGone { carrier, carrier_id, .. } => {
                 self.orphans.remove(&(carrier, carrier_id));
             }
-            Event::Inbound { .. } => {}
+            Event::Parked { frame, until, why, .. } => {
+                if let Some(touched) = self.frames.get_mut(&frame) {
+                    touched.parked = Some((until, why));
+                }
+            }
+            Event::Inbound { of, when, is_incomplete, .. } => self.parts.told(of, is_incomplete, when),
+            Event::InboundPart(part) => self.parts.came(*part),
             event => {
                 let Some(message) = event.at().and_then(|at| self.message(at)) else { return };
                 message.life.apply(&event);
                 match event {
                     Event::Submitted { part, carrier_id, when, .. } => message.names.push((part, carrier_id, when)),
                     Event::Requeued { due, .. } => message.due = Some(due),
+                    Event::Rescheduled { due, .. } => message.moved = Some(due),
                     _ => {}
                 }
             }
@@ -92,8 +123,14 @@ impl Replay {
     }
 
     /// The touched messages of one frame, and nothing of it any more afterwards.
-    pub fn take_frame(&mut self, head: &FrameHead) -> Vec<(u32, Recovering)> {
-        self.frames.remove(&head.first).map_or_else(Vec::new, |messages| messages.into_iter().collect())
+    pub fn take_frame(&mut self, head: &FrameHead) -> Touched {
+        self.frames.remove(&head.first).unwrap_or_default()
+    }
+
+    /// The parts of long texts from handsets of one carrier, in the order in which they came.
+    #[must_use]
+    pub fn parts_of(&self, carrier: &str) -> Vec<LostPart> {
+        self.parts.of(carrier)
     }
 
     /// The orphans of one carrier.
@@ -111,14 +148,22 @@ impl Desk {
         &mut self,
         head: FrameHead,
         body: Option<&Arc<Frame>>,
-        touched: Vec<(u32, Recovering)>,
+        touched: Touched,
         weight: u32,
         keys_of: &dyn Fn(&str) -> Keys,
         now: Now,
     ) -> Tally {
-        let mut frame = OpenFrame::new(head.clone(), None);
-        let mut pending = Vec::new();
-        for (ordinal, recovering) in touched {
+        let mut frame = OpenFrame::new(head.clone(), None, weight);
+        let (mut pending, mut earliest) = (Vec::new(), Time(i64::MAX));
+        for (ordinal, recovering) in touched.messages {
+            let at = MessageRef { frame: head.first, ordinal };
+            if let Some(due) = recovering.moved.filter(|_| !recovering.life.status.is_final()) {
+                self.law.moved.insert(at, due);
+                earliest = earliest.min(due);
+            }
+            if recovering.waits() {
+                continue;
+            }
             frame.skip(ordinal);
             let status = recovering.life.status;
             if status != Status::Accepted {
@@ -127,7 +172,7 @@ impl Desk {
             if status.is_final() {
                 frame.left -= 1;
             } else {
-                pending.push((MessageRef { frame: head.first, ordinal }, recovering));
+                pending.push((at, recovering));
             }
         }
         if frame.left == 0 {
@@ -136,14 +181,31 @@ impl Desk {
             self.effects.closed.push(closed);
             return frame.tally;
         }
-        let tally = frame.tally;
+        let class = Class::from_priority(head.lane.priority);
         let has_waiting = frame.advance();
-        self.frames.insert(frame);
-        if has_waiting {
-            self.lanes.push(&head.lane.account, Class::from_priority(head.lane.priority), weight, head.first);
-        } else {
-            self.frames.all_taken(head.first);
+        let parked = touched.parked.or(first_wait(&head)).map(|(until, why)| (until.min(earliest), why));
+        // What waited for somebody is asked about again: the reason may be gone.
+        let parked = parked.map(|(until, why)| (if until == UNKNOWN { Time(0) } else { until }, why));
+        if has_waiting && let Some((_, why)) = parked {
+            frame.tally.shift_many(Status::Accepted, Status::waiting(why), frame.waiting());
         }
+        self.frames.insert(frame);
+        match parked {
+            _ if !has_waiting => self.frames.all_taken(head.first),
+            Some((until, why)) => _ = self.frames.park(head.first, until, why),
+            None if self.law.revival == Revival::Held && class == Class::Marketing => {
+                // Not one of them need be read for it.
+                let held = self.frames.park(head.first, UNKNOWN, Reason::Revival);
+                if let Some(frame) = self.frames.get_mut(head.first) {
+                    frame.tally.shift_many(Status::Accepted, Status::Held, held);
+                }
+                self.effects.touch(head.first);
+                let event = Event::Parked { frame: head.first, until: UNKNOWN, why: Reason::Revival, held, when: now.wall };
+                self.effects.events.push(event);
+            }
+            None => self.lanes.push(&head.lane.account, class, weight, head.first),
+        }
+        let tally = self.frames.get(head.first).map_or_else(Tally::default, |frame| frame.tally);
         for (at, recovering) in pending {
             self.restore_message(at, &head, body, recovering, keys_of, now);
         }
@@ -161,13 +223,17 @@ impl Desk {
     ) {
         let record =
             body.and_then(|body| body.record(at.ordinal)).and_then(|bytes| crate::message::record::MessageRecord::read(bytes).ok());
-        let Recovering { life, names, due } = recovering;
+        let Recovering { life, names, due, .. } = recovering;
+        if life.reference != 0 {
+            self.references.after(life.reference);
+        }
         let (to, expires, policy) = match &record {
             Some(record) => (record.to, record.expires(head.accepted), record.policy()),
             // Its frame cannot be read: it can still get its receipt, and is never sent again.
             None => (0, Time(i64::MIN), crate::message::DoubtPolicy::AtMostOnce),
         };
-        let attempt = life.attempt.max(1) + u8::from(due.is_some());
+        // What was only held back costs no attempt.
+        let attempt = life.attempt.max(1) + u8::from(due.is_some() && life.waits.is_none());
         let open = Open { life, to, expires, policy, attempt, named: now.mono, queued: 0 };
         self.open.insert(at, open);
         for (part, carrier_id, _) in &names {
@@ -188,7 +254,9 @@ impl Desk {
         }
         let missing = all_parts(life.count) & !life.submitted & !life.doubted & !life.leased;
         if missing != 0 {
+            // Whether it may go is asked again then; until when it was held is only an upper bound for that.
             let wait = due.map_or(Span::ZERO, |due| due.since(now.wall));
+            let wait = if life.waits.is_some() { wait.min(Span::secs(60)) } else { wait };
             self.queue_again(at, missing, Some(now.mono + wait));
         }
         // The commit may have held the last receipt and not the end.

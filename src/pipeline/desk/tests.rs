@@ -1,18 +1,20 @@
-//! The desk against a carrier and a journal made of numbers: single steps, then random lives with crashes.
+//! The desk against a carrier and a journal made of numbers: single steps. `life_tests` has random lives with crashes,
+//! `hold_tests` what waits.
 
 use super::*;
 use crate::base::{MessageId, Msisdn};
 use crate::channel::session::{Answer, Keys, Receipt};
+use crate::directory::judge::{Question, Verdict};
 use crate::message::composed::Composed;
 use crate::message::event::PartState;
 use crate::message::outcome::Tally;
 use crate::message::{Class, Encoding, record};
 use crate::storage::Lane;
-use std::collections::{BTreeMap, HashMap as StdMap};
+use std::sync::{Mutex, MutexGuard};
 
-const FIRST: MessageId = MessageId(1 << 30);
+pub(super) const FIRST: MessageId = MessageId(1 << 30);
 
-fn rules() -> Rules {
+pub(super) fn rules() -> Rules {
     Rules {
         carrier: "one".into(),
         window: 4,
@@ -33,16 +35,21 @@ fn rules() -> Rules {
     }
 }
 
-fn at(ordinal: u32) -> MessageRef {
+pub(super) fn at(ordinal: u32) -> MessageRef {
     MessageRef { frame: FIRST, ordinal }
 }
 
-fn keys(name: &str) -> Keys {
+pub(super) fn keys(name: &str) -> Keys {
     Keys([name.parse::<u128>().ok(), None, None, None])
 }
 
 /// A frame of `count` messages of `parts` parts each; odd ones are at-most-once when `mixed`.
-fn frame(count: u32, parts: u32, mixed: bool) -> Arc<Frame> {
+pub(super) fn frame(count: u32, parts: u32, mixed: bool) -> Arc<Frame> {
+    framed(count, parts, mixed, (Time(0), 0), |_| None)
+}
+
+/// The same, waiting for an instant, each with a `not_before` of its own.
+pub(super) fn framed(count: u32, parts: u32, mixed: bool, due: (Time, u8), not_before: impl Fn(u32) -> Option<Time>) -> Arc<Frame> {
     let mut body = Vec::new();
     let ends: Vec<u32> = (1..=parts).map(|part| part * 2).collect();
     for n in 0..count {
@@ -61,40 +68,113 @@ fn frame(count: u32, parts: u32, mixed: bool) -> Arc<Frame> {
                 doubt,
                 lifetime: Span::secs(86_400),
                 line: n,
-                extras: crate::message::Extras::default(),
+                extras: crate::message::Extras { not_before: not_before(n), ..Default::default() },
             },
             &mut body,
         );
     }
     let lane = Lane { carrier: "one".into(), account: "a".into(), priority: 1 };
     let head =
-        FrameHead { first: FIRST, count, seq: 1, lane, batch: None, accepted: Time(0), expires: Time(86_400_000), due: Time(0), why: 0 };
+        FrameHead { first: FIRST, count, seq: 1, lane, batch: None, accepted: Time(0), expires: Time(86_400_000), due: due.0, why: due.1 };
     Arc::new(Frame::new(head, body.into()).expect("a sound frame"))
 }
 
-struct Bench {
-    frame: Arc<Frame>,
-    desk: Desk,
-    now: Now,
-    journal: Vec<Event>,
-    closed: Vec<Tally>,
+/// A law for tests: a daily window, later by an hour for every other number; numbers that have opted out.
+#[derive(Clone, Debug)]
+pub(super) struct Book(Arc<Mutex<Page>>);
+
+#[derive(Debug)]
+pub(super) struct Page {
+    /// Open from here to there, milliseconds of the day; everything is open when both are 0.
+    pub(super) window: (i64, i64),
+    /// Odd numbers live so much further west.
+    pub(super) shift: i64,
+    pub(super) out: Vec<u64>,
+    /// Numbers that have had enough until an instant.
+    pub(super) capped: Vec<(u64, Time)>,
+    pub(super) version: u64,
+    pub(super) spent: Vec<u64>,
+}
+
+pub(super) const HOUR: i64 = 3_600_000;
+pub(super) const DAY: i64 = 24 * HOUR;
+
+impl Book {
+    pub(super) fn free() -> Book {
+        Book::open((0, 0), 0)
+    }
+    pub(super) fn open(window: (i64, i64), shift: i64) -> Book {
+        Book(Arc::new(Mutex::new(Page { window, shift, out: vec![], capped: vec![], version: 0, spent: vec![] })))
+    }
+    pub(super) fn page(&self) -> MutexGuard<'_, Page> {
+        self.0.lock().expect("no panic")
+    }
+    pub(super) fn verdict(&self, to: u64, now: Time) -> Verdict {
+        let page = self.page();
+        if page.out.contains(&to) {
+            return Verdict::Refuse { why: Reason::OptedOut };
+        }
+        if let Some((_, until)) = page.capped.iter().find(|(number, until)| *number == to && *until > now) {
+            return Verdict::Hold { until: *until, why: Reason::FrequencyCap };
+        }
+        let (from, to_end) = page.window;
+        if to_end == 0 {
+            return Verdict::Go { closes: Time(i64::MAX) };
+        }
+        let shift = if to % 2 == 1 { page.shift } else { 0 };
+        let local = (now.0 - shift).rem_euclid(DAY);
+        let midnight = now.0 - local;
+        match () {
+            () if local < from => Verdict::Hold { until: Time(midnight + from), why: Reason::WindowClosed },
+            () if local < to_end => Verdict::Go { closes: Time(midnight + to_end) },
+            () => Verdict::Hold { until: Time(midnight + DAY + from), why: Reason::WindowClosed },
+        }
+    }
+}
+
+impl Jury for Book {
+    fn judge(&mut self, question: &Question<'_>, now: Time) -> Verdict {
+        self.verdict(question.to.as_u64(), now)
+    }
+    fn spend(&mut self, question: &Question<'_>, now: Time) -> Verdict {
+        let verdict = self.judge(question, now);
+        if let Verdict::Go { .. } = verdict {
+            self.page().spent.push(question.to.as_u64());
+        }
+        verdict
+    }
+    fn version(&self) -> u64 {
+        self.page().version
+    }
+}
+
+pub(super) struct Bench {
+    pub(super) frame: Arc<Frame>,
+    pub(super) desk: Desk,
+    pub(super) now: Now,
+    pub(super) book: Book,
+    pub(super) journal: Vec<Event>,
+    pub(super) closed: Vec<Tally>,
     /// (link, sequence, message, part), as written.
-    wire: Vec<(usize, u32, MessageRef, u8)>,
-    acknowledged: Vec<u32>,
-    sequence: u32,
+    pub(super) wire: Vec<(usize, u32, MessageRef, u8)>,
+    pub(super) acknowledged: Vec<u32>,
+    pub(super) sequence: u32,
 }
 
 impl Bench {
-    fn new(frame: &Arc<Frame>, rules: Rules) -> Bench {
-        let mut desk = Desk::new(rules, 2, 1);
+    pub(super) fn new(frame: &Arc<Frame>, rules: Rules) -> Bench {
+        Bench::under(frame, rules, Book::free())
+    }
+    pub(super) fn under(frame: &Arc<Frame>, rules: Rules, book: Book) -> Bench {
+        let mut desk = Desk::new(rules, 2, 1, Box::new(book.clone()));
         desk.load(frame.head.clone(), Some(frame.clone()), 1);
         let now = Now { wall: Time(1_000), mono: Mono(1_000_000) };
-        Bench { frame: frame.clone(), desk, now, journal: vec![], closed: vec![], wire: vec![], acknowledged: vec![], sequence: 0 }
+        Bench { frame: frame.clone(), desk, now, book, journal: vec![], closed: vec![], wire: vec![], acknowledged: vec![], sequence: 0 }
     }
-    fn pass(&mut self, span: Span) {
+    pub(super) fn pass(&mut self, span: Span) {
         self.now = Now { wall: self.now.wall.after(span), mono: self.now.mono + span };
     }
-    fn commit(&mut self) {
+    pub(super) fn commit(&mut self) {
         let effects = self.desk.take_effects();
         self.journal.extend(effects.events);
         self.closed.extend(effects.closed.iter().map(|closed| Tally::from_bytes(&closed.tally)));
@@ -106,15 +186,20 @@ impl Bench {
             }
         }
     }
-    fn write(&mut self) {
-        let Bench { desk, now, wire, sequence, .. } = self;
+    pub(super) fn write(&mut self) {
+        let Bench { desk, now, wire, sequence, book, .. } = self;
         desk.write(*now, |link, ready, part| {
+            assert!(
+                matches!(book.verdict(ready.record.to, now.wall), Verdict::Go { closes } if ready.valid() <= closes),
+                "written when it may not go"
+            );
+            assert!(ready.record.not_before().is_none_or(|due| due <= now.wall), "written before its instant");
             *sequence += 1;
             wire.push((link, *sequence, ready.at, part));
             Some(*sequence)
         });
     }
-    fn turn(&mut self) {
+    pub(super) fn turn(&mut self) {
         self.desk.tick(self.now);
         self.desk.plan(self.now);
         for _ in self.desk.wanted() {
@@ -125,17 +210,17 @@ impl Bench {
         self.write();
         self.commit();
     }
-    fn answer(&mut self, sequence: u32, answer: Answer<'_>) {
+    pub(super) fn answer(&mut self, sequence: u32, answer: Answer<'_>) {
         let link = self.wire.iter().find(|w| w.1 == sequence).expect("written").0;
         let keys = if let Answer::Accepted(name) = answer { keys(name) } else { Keys::default() };
         self.desk.answered(link, sequence, answer, &keys, self.now);
     }
-    fn receipt(&mut self, name: &str, number: u64, state: PartState) {
+    pub(super) fn receipt(&mut self, name: &str, number: u64, state: PartState) {
         let receipt =
             Receipt { carrier_id: name, other_id: "", keys: [keys(name), Keys::default()], number, reference: None, state, error: "000" };
         self.desk.receipt(0, 0, 7, &receipt, self.now);
     }
-    fn ends(&self) -> Vec<(u32, Status, Reason)> {
+    pub(super) fn ends(&self) -> Vec<(u32, Status, Reason)> {
         let end = |event: &Event| match event {
             Event::Ended { at, status, reason, .. } => Some((at.ordinal, *status, *reason)),
             _ => None,
@@ -345,136 +430,4 @@ fn the_rate_is_kept_on_the_wire() {
         bench.pass(Span::millis(10));
     }
     assert!((9..=11).contains(&bench.wire.len()), "{}", bench.wire.len());
-}
-
-/// A life with crashes: whatever happens, each message ends once, copies are bounded and labelled.
-fn random_life(seed: u64) {
-    let mut dice = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut roll = move |sides: u64| {
-        dice ^= dice << 13;
-        dice ^= dice >> 7;
-        dice ^= dice << 17;
-        (dice >> 20) % sides
-    };
-    let count = 24;
-    let frame = frame(count, 1 + roll(3) as u32, true);
-    let mut bench = Bench::new(&frame, rules());
-    let mut up = [false; 2];
-    let mut unanswered: Vec<(usize, u32)> = Vec::new();
-    let mut names: Vec<String> = Vec::new();
-    let mut seen = 0;
-    let mut crashes = 0;
-    for step in 0..4_000u32 {
-        let calm = step > 1_500;
-        match roll(if calm { 8 } else { 11 }) {
-            0 | 1 => {
-                let link = roll(2) as usize;
-                if !up[link] {
-                    bench.desk.link_up(link);
-                    up[link] = true;
-                }
-            }
-            2 | 3 => {
-                bench.turn();
-                unanswered.extend(bench.wire[seen..].iter().map(|w| (w.0, w.1)));
-                seen = bench.wire.len();
-            }
-            4 | 5 if !unanswered.is_empty() => {
-                let (link, sequence) = unanswered.swap_remove(roll(unanswered.len() as u64) as usize);
-                if up[link] {
-                    match roll(if calm { 1 } else { 6 }) {
-                        4 => bench.answer(sequence, Answer::Throttled { command_status: 0x58 }),
-                        5 => bench.answer(sequence, Answer::Later { command_status: 8 }),
-                        3 => {}
-                        _ => {
-                            bench.answer(sequence, Answer::Accepted(&sequence.to_string()));
-                            names.push(sequence.to_string());
-                        }
-                    }
-                }
-            }
-            6 if !names.is_empty() => {
-                let name = names.swap_remove(roll(names.len() as u64) as usize);
-                bench.receipt(&name, 0, PartState::Delivered);
-            }
-            7 => bench.pass(Span::millis(roll(20_000))),
-            8 => bench.commit(),
-            9 if up != [false; 2] => {
-                let link = roll(2) as usize;
-                if up[link] {
-                    bench.desk.link_down(link, bench.now);
-                    up[link] = false;
-                    unanswered.retain(|(other, _)| *other != link);
-                }
-            }
-            10 if roll(20) == 0 => {
-                crashes += 1;
-                // Only what was committed survives.
-                let mut replay = Replay::of([FIRST]);
-                bench.journal.iter().cloned().for_each(|event| replay.event(event));
-                let mut desk = Desk::new(rules(), 2, seed);
-                let touched = replay.take_frame(&frame.head);
-                desk.restore(frame.head.clone(), Some(&frame), touched, 1, &keys, bench.now);
-                desk.restored(replay.orphans_of("one"), &keys, bench.now);
-                bench.desk = desk;
-                up = [false; 2];
-                unanswered.clear();
-            }
-            _ => {}
-        }
-    }
-    // The journal may hold an end that a crash cut off from its close; what counts is one end per message.
-    bench.desk.link_up(0);
-    for _ in 0..200 {
-        bench.pass(Span::secs(61));
-        bench.turn();
-        let fresh: Vec<u32> = bench.wire[seen..].iter().filter(|w| w.0 == 0).map(|w| w.1).collect();
-        seen = bench.wire.len();
-        for sequence in fresh {
-            bench.answer(sequence, Answer::Accepted(&sequence.to_string()));
-            bench.receipt(&sequence.to_string(), 0, PartState::Delivered);
-        }
-    }
-    let mut ends: BTreeMap<u32, usize> = BTreeMap::new();
-    for (ordinal, _, _) in bench.ends() {
-        *ends.entry(ordinal).or_default() += 1;
-    }
-    let open: Vec<u32> = (0..count).filter(|n| !ends.contains_key(n)).collect();
-    assert!(open.is_empty(), "seed {seed}: {open:?} never ended, {crashes} crashes, {:?}", bench.desk.gauges());
-    assert!(ends.values().all(|times| *times == 1), "seed {seed}: ended twice");
-    let mut copies: StdMap<(u32, u8), u32> = StdMap::new();
-    for (_, _, at, part) in &bench.wire {
-        *copies.entry((at.ordinal, *part)).or_default() += 1;
-    }
-    let mut replay = Replay::of([FIRST]);
-    let refused: Vec<(u32, u8)> = bench
-        .journal
-        .iter()
-        .filter_map(|event| match event {
-            Event::Refused { at, part, .. } => Some((at.ordinal, *part)),
-            _ => None,
-        })
-        .collect();
-    bench.journal.iter().cloned().for_each(|event| replay.event(event));
-    let lives: StdMap<u32, super::Recovering> = replay.take_frame(&frame.head).into_iter().collect();
-    for ((ordinal, part), times) in copies {
-        // An answered refusal is certain: it may be sent again without being a duplicate. One that was answered
-        // just before a crash is not in the journal and counts as a doubt.
-        let times = times - refused.iter().filter(|refusal| **refusal == (ordinal, part)).count() as u32;
-        let life = lives[&ordinal].life;
-        assert!(times <= 2, "seed {seed}: message {ordinal} part {part} was sent {times} times");
-        if times > 1 {
-            assert!(life.possible_duplicate, "seed {seed}: a silent duplicate of message {ordinal} part {part}");
-            assert!(ordinal % 2 == 0, "seed {seed}: an at-most-once message was sent twice");
-        }
-    }
-    let tally = bench.closed.last().expect("the frame closed");
-    assert_eq!(tally.total(), count, "seed {seed}");
-}
-
-#[test]
-fn whatever_happens_each_message_ends_once_and_copies_are_bounded_and_labelled() {
-    for seed in 0..300 {
-        random_life(seed);
-    }
 }

@@ -2,9 +2,11 @@
 
 use super::Desk;
 use super::effects::Now;
+use super::hold::LEFT_BEHIND_MAX;
 use crate::base::{Mono, Time};
 use crate::message::Event;
 use crate::message::outcome::{Reason, Status};
+use crate::pipeline::schedule::clock::Clock;
 use crate::pipeline::submit::{Resolution, doubt::resolve};
 
 /// Most timers served in one turn, so that no turn blocks its shard for more than 500 µs.
@@ -16,7 +18,10 @@ impl Desk {
         self.response_timeouts(now);
         self.resolve_doubts(now);
         self.end_unreceipted(now);
-        self.end_expired(now);
+        self.let_go(now);
+        if self.law.clock == Clock::Sure {
+            self.end_expired(now);
+        }
         while let Some(orphan) = self.orphans.expired(now.mono) {
             self.drop_orphan(orphan, now);
         }
@@ -81,9 +86,9 @@ impl Desk {
                 self.frames.want(first);
                 return;
             }
-            let (accepted, next, count) = (frame.head.accepted, frame.next, frame.head.count);
+            let (accepted, count) = (frame.head.accepted, frame.head.count);
             let (mut over, mut earliest) = (Vec::new(), Time(i64::MAX));
-            for ordinal in next..count {
+            for ordinal in 0..count {
                 if !frame.is_waiting(ordinal) {
                     continue;
                 }
@@ -96,6 +101,10 @@ impl Desk {
             for ordinal in over {
                 let at = crate::base::MessageRef { frame: first, ordinal };
                 self.end(at, Status::Expired, Reason::LifetimeOver, 0, now);
+            }
+            // It was read for this only.
+            if self.frames.get(first).is_some_and(|frame| frame.parked().is_some()) {
+                self.frames.drop_body(first);
             }
         }
     }
@@ -117,6 +126,10 @@ impl Desk {
         // never in a spin while a body is on its way.
         let (soon, late) = (crate::base::Span::millis(10), crate::base::Span::secs(60));
         consider(self.frames.next_expiry().map(|expires| now.mono + expires.since(now.wall).clamp(soon, late)));
+        consider(self.frames.next_parked().map(|until| now.mono + until.since(now.wall).min(late)));
+        if self.left_behind >= LEFT_BEHIND_MAX {
+            consider(Some(now.mono));
+        }
         // What could go now has gone in this turn, or waits for a slot, a commit or a body, which wake the shard.
         let ahead = |at: Mono| (at > now.mono).then_some(at);
         consider(self.retries.next_due().and_then(ahead));

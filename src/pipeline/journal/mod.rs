@@ -2,14 +2,16 @@
 //! are joined into one frame. Pure: posts and `now` in, a group out; the writer thread commits it.
 
 pub mod drafts;
+pub mod start;
 
-pub use drafts::{Drafts, Slot, Start};
+pub use drafts::{Drafts, Slot};
+pub use start::Start;
 
 use crate::base::id::IdSource;
 use crate::base::{BatchId, MessageId, Span, Time};
 use crate::message::Event;
 use crate::storage::port::NewFrame;
-use crate::storage::{Answer, BatchRow, Closed, Frame, FrameHead, Group, Lane};
+use crate::storage::{Answer, BatchRow, Closed, Frame, FrameHead, Group, Lane, PersonChange};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -57,6 +59,8 @@ pub struct Acceptance {
     pub answer: Option<Answer>,
     /// A bulk that will not be completed.
     pub abort: Option<BatchId>,
+    /// What the customer says of recipients.
+    pub people: Vec<PersonChange>,
 }
 
 impl Acceptance {
@@ -66,6 +70,7 @@ impl Acceptance {
         256 + self.frames.iter().map(|frame| frame.body.len() + 24 * frame.count as usize + 8 * frame.cancel_keys.len()).sum::<usize>()
             + self.answer.as_ref().map_or(0, |answer| answer.body.len())
             + self.seal.as_ref().map_or(0, |row| row.detail.len())
+            + self.people.len() * 128
     }
 }
 
@@ -80,6 +85,12 @@ pub struct Turn {
     pub touched: Vec<MessageId>,
     /// Frames that are over.
     pub closed: Vec<Closed>,
+    /// Small values that change with the events: key, and value or removal.
+    pub notes: Vec<(String, Option<Vec<u8>>)>,
+    /// What recipients said, in order.
+    pub people: Vec<PersonChange>,
+    /// Answers to them.
+    pub frames: Vec<FrameDraft>,
 }
 
 /// The first octets of the stored answer to a single message: the writer puts its id in their place.
@@ -99,6 +110,8 @@ pub struct Prepared {
     pub live: Vec<Arc<Frame>>,
     /// All events of the group, in order.
     pub events: Vec<Event>,
+    /// How many of the group's first changes of people came with acceptances.
+    pub people_accepted: usize,
 }
 
 /// Builds groups. Owned by the writer.
@@ -142,6 +155,14 @@ impl Grouping {
             }
             prepared.group.batches.extend(acceptance.seal);
             prepared.group.aborted.extend(acceptance.abort);
+            prepared.group.people.extend(acceptance.people);
+        }
+        prepared.people_accepted = prepared.group.people.len();
+        let mut turns = turns;
+        for turn in &mut turns {
+            // Nobody asked for them, so nobody is told their places.
+            joined.extend(turn.frames.drain(..).map(|draft| (draft, Vec::new())));
+            prepared.group.people.append(&mut turn.people);
         }
         // Given up in the same tick: its frames need not be written to be removed.
         joined.retain(|(draft, _)| draft.batch.is_none_or(|batch| !prepared.group.aborted.contains(&batch)));
@@ -167,6 +188,7 @@ impl Grouping {
             prepared.group.touched.extend(turn.touched);
             prepared.group.closed.extend(turn.closed);
             prepared.events.extend(turn.events);
+            prepared.group.notes.extend(turn.notes);
         }
         prepared.group.touched.sort_unstable();
         prepared.group.touched.dedup();
@@ -315,6 +337,16 @@ mod tests {
         let abort = Acceptance { abort: Some(batch), ..Acceptance::default() };
         let prepared = grouping.prepare(vec![accept(vec![draft(Some(batch), 3)]), abort], vec![], vec![], Time(1));
         assert!(prepared.group.frames.is_empty() && prepared.group.aborted == [batch]);
+    }
+
+    #[test]
+    fn an_answer_of_a_turn_is_live_with_the_commit_that_holds_its_events() {
+        let mut grouping = Grouping::new(0, 0, None, 100);
+        let turn = Turn { log: vec![1], frames: vec![draft(None, 1)], ..Turn::default() };
+        let prepared = grouping.prepare(vec![accept(vec![draft(None, 1)])], vec![turn], vec![], Time(1));
+        assert_eq!((prepared.group.frames.len(), prepared.live.len(), prepared.places.len()), (2, 2, 1));
+        let ids: Vec<u64> = prepared.live.iter().map(|frame| frame.head.first.0).collect();
+        assert!(ids[0] != ids[1] && prepared.places[0][0].0 == ids[0]);
     }
 
     #[test]

@@ -1,85 +1,47 @@
-//! The frames of one carrier that still hold unfinished messages: 200 octets each while nothing of them is in
+//! The frames of one carrier that still hold unfinished messages: 300 octets each while nothing of them is in
 //! memory, whatever the backlog.
+//!
+//! A frame whose messages may not go yet is *parked*: it is in no lane and its body is not in memory. When a frame goes
+//! through its lane, messages that may not go are left *behind*, a bit each; when the lane has passed over the frame it
+//! is parked again for those. So messages that wait, however many and for whatever, cost a bit each beside their frame.
 
-use crate::base::{MessageId, MessageRef, Time};
-use crate::message::outcome::Tally;
-use crate::message::{Status, record::MessageRecord};
-use crate::storage::{Closed, Frame, FrameHead};
+use crate::base::{MessageId, MessageRef, Span, Time};
+use crate::message::Status;
+use crate::message::outcome::Reason;
+use crate::pipeline::schedule::open::OpenFrame;
+use crate::storage::{Closed, Frame};
 use hashbrown::HashMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A frame with unfinished messages.
-#[derive(Debug)]
-pub struct OpenFrame {
-    /// What it is.
-    pub head: FrameHead,
-    /// Its messages, while some of them are about to be sent.
-    pub body: Option<Arc<Frame>>,
-    /// The first ordinal not yet taken for sending.
-    pub next: u32,
-    /// How many messages are not final.
-    pub left: u32,
-    /// Ordinals at or after `next` that must not be taken: ended while they waited, or taken before a restart.
-    skip: Vec<u64>,
-    /// How many entries of the retries are about it: its body is kept until they have been served.
-    pub retries: u32,
-    /// Where its messages stand.
-    pub tally: Tally,
-}
+/// A frame is not parked again before so long after it was let go.
+const REST: Span = Span::secs(1);
 
-impl OpenFrame {
-    /// A frame none of whose messages has moved.
-    #[must_use]
-    pub fn new(head: FrameHead, body: Option<Arc<Frame>>) -> OpenFrame {
-        let mut tally = Tally::default();
-        tally.0[Status::Accepted as usize] = head.count;
-        OpenFrame { left: head.count, head, body, next: 0, skip: Vec::new(), retries: 0, tally }
-    }
-
-    /// Marks a waiting message as not to be taken.
-    pub fn skip(&mut self, ordinal: u32) {
-        let word = ordinal as usize / 64;
-        if self.skip.len() <= word {
-            self.skip.resize(word + 1, 0);
-        }
-        self.skip[word] |= 1 << (ordinal % 64);
-    }
-
-    /// Whether a message must not be taken.
-    #[must_use]
-    pub fn is_skipped(&self, ordinal: u32) -> bool {
-        self.skip.get(ordinal as usize / 64).is_some_and(|word| word & (1 << (ordinal % 64)) != 0)
-    }
-
-    /// Whether a message still waits to be taken for the first time.
-    #[must_use]
-    pub fn is_waiting(&self, ordinal: u32) -> bool {
-        ordinal >= self.next && ordinal < self.head.count && !self.is_skipped(ordinal)
-    }
-
-    /// Moves `next` past what must not be taken; false when nothing is left to take.
-    pub fn advance(&mut self) -> bool {
-        while self.next < self.head.count && self.is_skipped(self.next) {
-            self.next += 1;
-        }
-        self.next < self.head.count
-    }
-
-    /// Reads one message, if the body is in memory.
-    #[must_use]
-    pub fn read(&self, ordinal: u32) -> Option<Result<MessageRecord, crate::message::record::Unreadable>> {
-        let bytes = self.body.as_ref()?.record(ordinal)?;
-        Some(MessageRecord::read(bytes))
-    }
+/// What a frame is parked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Parking {
+    /// The frame.
+    pub frame: MessageId,
+    /// Until when at least; `Time(i64::MAX)`: until somebody lets it go.
+    pub until: Time,
+    /// Why.
+    pub why: Reason,
+    /// How many messages wait in it.
+    pub held: u32,
+    /// Those of them of which more exact things are known.
+    pub others: Vec<(u32, Time, Reason)>,
 }
 
 /// All open frames of a carrier.
 #[derive(Debug, Default)]
 pub struct Frames {
-    map: HashMap<MessageId, OpenFrame, foldhash::fast::RandomState>,
+    map: HashMap<MessageId, OpenFrame, foldhash::fast::FixedState>,
     /// Frames with messages that were never taken, by the earliest expiry in them.
     waiting: BTreeSet<(Time, MessageId)>,
+    /// Frames that are in no lane, by the instant at which they enter it.
+    parked: BTreeSet<(Time, MessageId)>,
+    /// Frames the lanes have passed over that have left messages behind.
+    passed: Vec<MessageId>,
     /// Octets of bodies in memory.
     bytes: usize,
     /// Bodies asked for and not yet come.
@@ -160,7 +122,7 @@ impl Frames {
     }
     /// Lets a body go when nothing waits in it; it can be asked for again.
     pub fn drop_body(&mut self, first: MessageId) {
-        let is_needed = |frame: &OpenFrame| frame.retries > 0 || frame.next < frame.head.count;
+        let is_needed = |frame: &OpenFrame| frame.retries > 0 || (frame.next < frame.head.count && frame.parked.is_none());
         if self.map.get(&first).is_some_and(is_needed) {
             return;
         }
@@ -172,9 +134,85 @@ impl Frames {
     /// Every message of the frame has been taken once.
     pub fn all_taken(&mut self, first: MessageId) {
         if let Some(frame) = self.map.get(&first) {
+            if frame.parked.is_some() {
+                return;
+            }
+            if frame.has_behind() {
+                if self.passed.last() != Some(&first) {
+                    self.passed.push(first);
+                }
+                return;
+            }
             self.waiting.remove(&(frame.head.expires, first));
         }
         self.drop_body(first);
+    }
+
+    /// A frame the lanes have passed over, with messages left behind: to be parked.
+    pub fn take_passed(&mut self) -> Option<MessageId> {
+        self.passed.pop()
+    }
+
+    /// Parks a frame that has left messages behind until the least instant one of them waits for, but no sooner than a
+    /// second after it was last let go: each time is a pass over the frame. `None` when nothing waits in it after all.
+    pub fn park_behind(&mut self, first: MessageId) -> Option<Parking> {
+        let frame = self.map.get_mut(&first)?;
+        let behind = frame.gather()?;
+        if !frame.advance() {
+            self.all_taken(first);
+            return None;
+        }
+        let (until, why) = behind.until.expect("it was set with the first left behind");
+        let until = if frame.since == Time(i64::MIN) { until } else { until.max(frame.since.after(REST)) };
+        let held = self.park(first, until, why);
+        Some(Parking { frame: first, until, why, held, others: behind.others })
+    }
+
+    /// Takes a frame out of its lane (which drops it when it is its turn); how many messages wait in it.
+    pub fn park(&mut self, first: MessageId, until: Time, why: Reason) -> u32 {
+        let Some(frame) = self.map.get_mut(&first) else { return 0 };
+        if let Some((before, _)) = frame.parked.replace((until, why)) {
+            self.parked.remove(&(before, first));
+        }
+        let held = frame.waiting();
+        self.parked.insert((until, first));
+        self.drop_body(first);
+        held
+    }
+
+    /// The parked frame whose time came first, let go: it, and how its messages stood. `None` when none has come.
+    pub fn unpark(&mut self, now: Time) -> Option<(MessageId, Status)> {
+        let (until, first) = self.parked.first().copied().filter(|(until, _)| *until <= now)?;
+        self.parked.remove(&(until, first));
+        let frame = self.map.get_mut(&first).expect("what is over is not parked");
+        let standing = frame.standing();
+        (frame.parked, frame.since) = (None, now);
+        Some((first, standing))
+    }
+
+    /// Lets a parked frame go earlier; it keeps its reason.
+    pub fn hasten(&mut self, first: MessageId, until: Time) {
+        if let Some(frame) = self.map.get_mut(&first)
+            && let Some((before, why)) = frame.parked
+            && until < before
+        {
+            frame.parked = Some((until, why));
+            self.parked.remove(&(before, first));
+            self.parked.insert((until, first));
+        }
+    }
+
+    /// When the next parked frame is due; `None` when none is, or all wait for somebody.
+    #[must_use]
+    pub fn next_parked(&self) -> Option<Time> {
+        self.parked.first().map(|(until, _)| *until).filter(|until| *until != Time(i64::MAX))
+    }
+
+    /// Parked frames that wait for one of these reasons.
+    #[must_use]
+    pub fn parked_for(&self, reasons: &[Reason]) -> Vec<MessageId> {
+        let waits = |first: &MessageId| self.map.get(first).and_then(OpenFrame::parked).is_some_and(|(_, why)| reasons.contains(&why));
+        self.parked.iter().map(|(_, first)| *first).filter(waits).collect()
     }
     /// The waiting frame with the earliest expiry at or before `now`.
     #[must_use]
@@ -209,6 +247,9 @@ impl Frames {
         }
         let closed = Closed { frame: at.frame, batch: frame.head.batch, tally: frame.tally.to_bytes() };
         self.waiting.remove(&(frame.head.expires, at.frame));
+        if let Some((until, _)) = frame.parked {
+            self.parked.remove(&(until, at.frame));
+        }
         self.bytes -= frame.body.as_ref().map_or(0, |body| body.body.len());
         self.map.remove(&at.frame);
         Some(closed)
@@ -218,7 +259,8 @@ impl Frames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::Lane;
+    use crate::message::outcome::Tally;
+    use crate::storage::{FrameHead, Lane};
 
     fn head(first: u64, count: u32, expires: i64) -> FrameHead {
         let lane = Lane { carrier: "c".into(), account: "a".into(), priority: 1 };
@@ -238,7 +280,7 @@ mod tests {
     #[test]
     fn a_frame_closes_with_its_last_message_and_not_before() {
         let mut frames = Frames::default();
-        frames.insert(OpenFrame::new(head(64, 2, 10), None));
+        frames.insert(OpenFrame::new(head(64, 2, 10), None, 1));
         let at = |ordinal| MessageRef { frame: MessageId(64), ordinal };
         assert_eq!(frames.shift(at(0), Status::Accepted, Status::Expired), None);
         assert_eq!(frames.shift(at(1), Status::Accepted, Status::Sending), None);
@@ -249,7 +291,7 @@ mod tests {
 
     #[test]
     fn skipped_messages_are_passed_over() {
-        let mut frame = OpenFrame::new(head(64, 130, 10), None);
+        let mut frame = OpenFrame::new(head(64, 130, 10), None, 1);
         for ordinal in [0, 1, 64, 129] {
             frame.skip(ordinal);
         }
@@ -263,7 +305,7 @@ mod tests {
     #[test]
     fn a_body_is_asked_for_once_until_it_comes() {
         let mut frames = Frames::default();
-        frames.insert(OpenFrame::new(head(64, 1, 10), None));
+        frames.insert(OpenFrame::new(head(64, 1, 10), None, 1));
         frames.want(MessageId(64));
         frames.want(MessageId(64));
         assert_eq!(frames.take_wanted(), vec![MessageId(64)]);
@@ -275,5 +317,37 @@ mod tests {
         frames.get_mut(MessageId(64)).expect("open").next = 1;
         frames.all_taken(MessageId(64));
         assert_eq!(frames.bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_left_behind_is_parked_for_until_the_least_instant_and_taken_in_order_again() {
+        let mut frames = Frames::default();
+        frames.insert(OpenFrame::new(head(64, 5, 10), None, 1));
+        let first = MessageId(64);
+        let frame = frames.get_mut(first).expect("open");
+        frame.next = 5;
+        frame.leave_behind(1, Time(900), Reason::WindowClosed);
+        frame.leave_behind(2, Time(900), Reason::WindowClosed);
+        frame.leave_behind(4, Time(500), Reason::FrequencyCap);
+        assert!(frame.is_waiting(1) && !frame.is_waiting(0) && frame.waiting() == 3);
+        frame.skip(2);
+        assert!(!frame.is_waiting(2) && frame.waiting() == 2);
+        frames.all_taken(first);
+        assert_eq!(frames.take_passed(), Some(first));
+        let parking = frames.park_behind(first).expect("two wait");
+        let others = vec![(4, Time(500), Reason::FrequencyCap)];
+        assert_eq!(parking, Parking { frame: first, until: Time(500), why: Reason::FrequencyCap, held: 2, others });
+        assert_eq!((frames.next_parked(), frames.unpark(Time(499))), (Some(Time(500)), None));
+        assert_eq!(frames.get(first).map(OpenFrame::standing), Some(Status::Held));
+        assert_eq!(frames.unpark(Time(500)), Some((first, Status::Held)));
+        let frame = frames.get_mut(first).expect("open");
+        assert!(frame.advance() && frame.next == 1);
+        frame.next = 2;
+        assert!(frame.advance() && frame.next == 4);
+        frame.next = 5;
+        frame.leave_behind(4, Time(501), Reason::FrequencyCap);
+        frames.all_taken(first);
+        assert_eq!(frames.take_passed().and_then(|first| frames.park_behind(first)).map(|parking| parking.until), Some(Time(1_500)));
+        assert!(frames.get(first).is_some_and(|frame| frame.is_waiting(4) && !frame.is_waiting(1)));
     }
 }

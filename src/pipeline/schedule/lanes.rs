@@ -98,8 +98,9 @@ impl ClassLanes {
                 self.ring.pop_front();
                 continue;
             };
-            // A frame that is over (all its messages ended while they waited) is no longer in `frames`.
-            if !frames.get_mut(first).is_some_and(|frame| frame.advance()) {
+            // A frame that is over (all its messages ended while they waited) is no longer in `frames`; one that was
+            // parked meanwhile comes back by itself.
+            if !frames.get_mut(first).is_some_and(|frame| frame.parked().is_none() && frame.advance()) {
                 frames.all_taken(first);
                 lane.frames.pop_front();
                 continue;
@@ -121,7 +122,7 @@ impl ClassLanes {
             // The next frame's body is asked for while this one is being sent.
             if frame.next + frame.head.count / 2 >= frame.head.count
                 && let Some(second) = lane.frames.get(1).copied()
-                && frames.get(second).is_some_and(|frame| frame.body.is_none())
+                && frames.get(second).is_some_and(|frame| frame.body.is_none() && frame.parked().is_none())
             {
                 frames.want(second);
             }
@@ -135,7 +136,7 @@ impl ClassLanes {
 mod tests {
     use super::*;
     use crate::base::Time;
-    use crate::pipeline::schedule::frames::OpenFrame;
+    use crate::pipeline::schedule::open::OpenFrame;
     use crate::storage::{Frame, FrameHead, Lane as LaneName};
     use std::sync::Arc;
 
@@ -153,7 +154,7 @@ mod tests {
             why: 0,
         };
         let body = in_memory.then(|| Arc::new(Frame::new(head.clone(), vec![0u8; count as usize].into()).expect("empty records")));
-        OpenFrame::new(head, body)
+        OpenFrame::new(head, body, 1)
     }
 
     fn take(lanes: &mut Lanes, frames: &mut Frames, segments: u32) -> Option<u64> {

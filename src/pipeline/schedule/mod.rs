@@ -5,10 +5,13 @@
 //! Comes in: frames, retries. Goes out: one message at a time. Cannot fail. A frame whose body is not in memory
 //! is asked for and passed over.
 
+pub mod clock;
 pub mod frames;
 pub mod lanes;
+pub mod open;
 pub mod retry;
 
-pub use frames::{Frames, OpenFrame};
+pub use frames::{Frames, Parking};
 pub use lanes::Lanes;
+pub use open::{OpenFrame, first_wait};
 pub use retry::{Again, Retries};

@@ -79,7 +79,7 @@ mod tests {
     fn doubted(times: u8) -> Life {
         let mut life = Life::new();
         for attempt in 1..=times {
-            life.lease(&LeasedMessage { at: AT, attempt, count: 1, parts: 1 });
+            life.lease(&LeasedMessage { at: AT, attempt, count: 1, parts: 1, reference: 0 });
             life.apply(&Event::Doubted { at: AT, parts: 1, reason: Reason::SessionLost, when: Time(0) });
         }
         life

@@ -2,9 +2,11 @@
 //! says what each answer means; doubt says what silence means.
 
 pub mod doubt;
+pub mod reference;
 pub mod settle;
 pub mod window;
 
 pub use doubt::{Doubts, Resolution};
+pub use reference::References;
 pub use settle::{Settled, settle};
 pub use window::{InFlight, Window};

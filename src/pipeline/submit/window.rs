@@ -50,6 +50,11 @@ impl Window {
     pub fn used(&self) -> u32 {
         self.open.len() as u32 + self.settling
     }
+    /// Slots of submits that the peer has not answered.
+    #[must_use]
+    pub fn unanswered(&self) -> u32 {
+        self.open.len() as u32
+    }
     /// The number of slots.
     #[must_use]
     pub const fn size(&self) -> u32 {

@@ -3,6 +3,7 @@
 //! every message, twice.
 
 use crate::base::{MessageId, MessageRef, Msisdn, Time};
+use crate::message::event::Keyword;
 use crate::message::outcome::{Reason, Status};
 use crate::message::record::MessageRecord;
 use crate::storage::FrameHead;
@@ -40,6 +41,14 @@ pub struct Received<'a> {
     pub to: &'a str,
     /// What was written.
     pub text: &'a str,
+    /// How many parts it came in, or should have come in.
+    pub parts: u8,
+    /// Whether some of them did not come.
+    pub is_incomplete: bool,
+    /// The application it is for; 0 for a person.
+    pub port: u16,
+    /// What it asks for.
+    pub keyword: Keyword,
 }
 
 /// Writes events, keeping the text of the last instant: most events of a commit share theirs.
@@ -87,6 +96,16 @@ impl Scribe {
         phone(received.to, out);
         put(out, r#","text":"#);
         string(received.text, out);
+        put(out, r#","parts":"#);
+        number(u64::from(received.parts), out);
+        put(out, r#","incomplete":"#);
+        put(out, word(received.is_incomplete));
+        if received.port != 0 {
+            put(out, r#","port":"#);
+            number(u64::from(received.port), out);
+        }
+        put(out, r#","keyword":"#);
+        string(received.keyword.word(), out);
         put(out, r#","carrier":"#);
         string(received.carrier, out);
         put(out, r#","account":"#);
@@ -152,7 +171,7 @@ fn message(at: MessageRef, head: &FrameHead, record: &MessageRecord, out: &mut V
     put(out, r#","channel":""#);
     put(out, record.channel().word());
     put(out, r#"","segments":"#);
-    number(u64::from(record.count()), out);
+    number(u64::from(record.segments()), out);
     put(out, r#","encoding":""#);
     put(out, record.encoded().word());
     put(out, "\"}");
@@ -303,8 +322,18 @@ pub(super) mod tests {
 
     #[test]
     fn a_message_from_a_handset_is_the_golden_body() {
-        let received =
-            Received { id: 65, carrier: "one", account: "shop", from: "33612345678", to: "36111", text: "STOP, \"please\"\né\u{1}" };
+        let received = Received {
+            id: 65,
+            carrier: "one",
+            account: "shop",
+            from: "33612345678",
+            to: "36111",
+            text: "STOP, \"please\"\né\u{1}",
+            parts: 3,
+            is_incomplete: true,
+            port: 9_200,
+            keyword: Keyword::Stop,
+        };
         let mut out = Vec::new();
         Scribe::default().inbound(AT, &received, &mut out);
         same(&array([&out[..]].into_iter(), 0), include_str!("../../../proto/webhooks/inbound.json"));

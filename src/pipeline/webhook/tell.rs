@@ -203,8 +203,15 @@ impl Teller {
                 self.scribe.ended(*at, *when, end, &frame.head, &record, out);
                 Some((at.id().0, LAST))
             }
-            Event::Inbound { id, carrier, account, from, to, text, when } if self.kinds.inbound && **account == *self.account => {
-                self.scribe.inbound(*when, &Received { id: *id, carrier, account, from, to, text }, out);
+            Event::Inbound { id, carrier, account, from, to, text, keyword, when, parts, is_incomplete, port, of: _ }
+                if self.kinds.inbound && **account == *self.account =>
+            {
+                let (parts, is_incomplete, port, keyword) = (*parts, *is_incomplete, *port, *keyword);
+                self.scribe.inbound(
+                    *when,
+                    &Received { id: *id, carrier, account, from, to, text, parts, is_incomplete, port, keyword },
+                    out,
+                );
                 Some((*id, FIRST))
             }
             _ => None,
@@ -337,7 +344,12 @@ mod tests {
             from: "1".into(),
             to: "2".into(),
             text: "hi".into(),
+            keyword: crate::message::event::Keyword::None,
             when: NOW,
+            parts: 1,
+            is_incomplete: false,
+            port: 0,
+            of: [].into(),
         };
         let events = [submitted(0, 0), ended(0), inbound("shop"), inbound("bank")];
         assert_eq!(told(&teller.tell(11, &events, &found("shop"))), [(6, 1)]);

@@ -3,8 +3,10 @@
 use crate::base::{BatchId, MessageId};
 use crate::storage::frame::{Frame, FrameHead};
 use crate::storage::memory::store::Memory;
+use crate::storage::people::{Preference, Suppression, SuppressionKey};
 use crate::storage::port::{Answer, Archive, BatchRow, Closed, LogRow, StoreFault};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// A reader of the store in memory.
@@ -104,7 +106,19 @@ impl Archive for Reader {
 
     fn notes(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreFault> {
         let disk = self.0.disk();
-        let from = disk.notes.range::<str, _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded));
+        let from = disk.notes.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
         Ok(from.take_while(|(key, _)| key.starts_with(prefix)).map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+
+    fn suppressions(&self, after: Option<&SuppressionKey>, limit: usize) -> Result<Vec<Suppression>, StoreFault> {
+        let disk = self.0.disk();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        Ok(disk.suppressions.range::<SuppressionKey, _>((from, Bound::Unbounded)).take(limit).map(|(_, row)| row.clone()).collect())
+    }
+
+    fn preferences(&self, after: Option<(&str, u64)>, limit: usize) -> Result<Vec<Preference>, StoreFault> {
+        let disk = self.0.disk();
+        let from = after.map_or(Bound::Unbounded, |(account, number)| Bound::Excluded((account.to_owned(), number)));
+        Ok(disk.preferences.range((from, Bound::Unbounded)).take(limit).map(|(_, one)| one.clone()).collect())
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::base::{BatchId, MessageId, Span, Time};
 use crate::storage::frame::Frame;
+use crate::storage::people::{PersonChange, Preference, Suppression, SuppressionKey};
 use crate::storage::port::{Answer, BatchRow, Closed, Group, NewFrame};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -24,6 +25,8 @@ pub(super) struct Disk {
     /// Oldest first.
     pub(super) slices: Vec<Slice>,
     pub(super) notes: BTreeMap<String, Vec<u8>>,
+    pub(super) suppressions: BTreeMap<SuppressionKey, Suppression>,
+    pub(super) preferences: BTreeMap<(String, u64), Preference>,
     /// Bulks that are not complete: their frames are not shown, their keys wait here.
     pub(super) staged: HashMap<BatchId, Vec<(u64, u64)>>,
     pub(super) last_seq: u64,
@@ -57,6 +60,8 @@ impl Disk {
             slice,
             slices: Vec::new(),
             notes: BTreeMap::new(),
+            suppressions: BTreeMap::new(),
+            preferences: BTreeMap::new(),
             staged: HashMap::new(),
             last_seq: 0,
             last_id: None,
@@ -85,6 +90,9 @@ impl Disk {
                 None => _ = self.notes.remove(key),
             }
         }
+        for change in &group.people {
+            self.change(change.clone());
+        }
         if only_notes(group) {
             return;
         }
@@ -112,6 +120,18 @@ impl Disk {
             }
         }
         self.staged = staged;
+    }
+
+    fn change(&mut self, change: PersonChange) {
+        match change {
+            PersonChange::Suppress(row) => {
+                let row = row.clone().after(self.suppressions.get(&row.key));
+                self.suppressions.insert(row.key.clone(), row);
+            }
+            PersonChange::Lift(key) => _ = self.suppressions.remove(&key),
+            PersonChange::Prefer(one) => _ = self.preferences.insert((one.account.clone(), one.number), one),
+            PersonChange::Forget { account, number } => _ = self.preferences.remove(&(account, number)),
+        }
     }
 
     /// Removes the frames of a bulk that never was.
@@ -170,8 +190,9 @@ impl Slice {
 }
 
 fn only_notes(group: &Group) -> bool {
-    let Group { frames, log, answers, batches, aborted, closed, .. } = group;
-    frames.is_empty() && log.is_empty() && answers.is_empty() && batches.is_empty() && aborted.is_empty() && closed.is_empty()
+    let Group { frames, log, answers, batches, aborted, closed, people, .. } = group;
+    people.is_empty()
+        && frames.is_empty() && log.is_empty() && answers.is_empty() && batches.is_empty() && aborted.is_empty() && closed.is_empty()
 }
 
 fn pairs(new: &NewFrame) -> Vec<(u64, u64)> {

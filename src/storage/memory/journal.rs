@@ -34,6 +34,7 @@ impl Journal for Memory {
             replay_from: open.iter().map(|head| head.seq).min().unwrap_or(disk.last_seq + 1),
             open,
             damage: Vec::new(),
+            people_lost: false,
         })
     }
 

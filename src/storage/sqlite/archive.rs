@@ -5,6 +5,8 @@ use crate::base::{BatchId, MessageId, Time};
 use crate::storage::frame::{Frame, FrameHead};
 use crate::storage::port::{Answer, Archive, BatchRow, Closed, LogRow, StoreFault};
 use crate::storage::sqlite::codec::{self, Kind};
+use crate::storage::people::{Preference, Suppression, SuppressionKey};
+use crate::storage::sqlite::people;
 use crate::storage::sqlite::rows::{BATCH, HEAD, batch_row, closed_crc, head_crc, head_of, log_row};
 use crate::storage::sqlite::slice::{self, Slice};
 use crate::storage::sqlite::store::{Store, Trouble, locked};
@@ -264,5 +266,13 @@ impl Archive for Reader {
             }
         }
         Ok(found.into_iter().collect())
+    }
+
+    fn suppressions(&self, after: Option<&SuppressionKey>, limit: usize) -> Result<Vec<Suppression>, StoreFault> {
+        self.store.read_people(|conn| people::suppressions(conn, after, limit))
+    }
+
+    fn preferences(&self, after: Option<(&str, u64)>, limit: usize) -> Result<Vec<Preference>, StoreFault> {
+        self.store.read_people(|conn| people::preferences(conn, after, limit))
     }
 }

@@ -32,6 +32,8 @@ pub(super) enum Kind {
     RunHead = 4,
     /// A piece of a sorted run.
     RunChunk = 5,
+    /// What a commit says of recipients.
+    People = 6,
 }
 
 /// Makes blobs; keeps the compressor and the buffer for the next one.
@@ -59,7 +61,7 @@ impl Sealer {
         out.extend_from_slice(&[0; 4]);
         out.extend_from_slice(head);
         let body_at = out.len();
-        let packs = matches!(kind, Kind::Frame | Kind::Log) && raw.len() >= PACK_BYTES_MIN;
+        let packs = matches!(kind, Kind::Frame | Kind::Log | Kind::People) && raw.len() >= PACK_BYTES_MIN;
         if packs {
             out.resize(body_at + zstd::zstd_safe::compress_bound(raw.len()), 0);
             match self.zstd.compress_to_buffer(raw, &mut out[body_at..]) {

@@ -9,6 +9,7 @@ use crate::base::{BatchId, MessageId, Time};
 use crate::storage::port::{Archive, Group, Journal, Recovered, StoreFault};
 use crate::storage::sqlite::archive::Reader;
 use crate::storage::sqlite::codec::Sealer;
+use crate::storage::sqlite::people::{self, People};
 use crate::storage::sqlite::recover::{self, Found};
 use crate::storage::sqlite::reserve;
 use crate::storage::sqlite::rows::{self, NewRun};
@@ -36,6 +37,7 @@ pub struct Sqlite {
     /// Held for life.
     _lock: File,
     meta: Option<Connection>,
+    people: Option<People>,
     current: Option<Current>,
     retired: Vec<(Arc<Slice>, Connection)>,
     /// Frames that are not over, by slice: a slice with one is not removed.
@@ -75,6 +77,7 @@ impl Sqlite {
             store: Arc::new(Store::new(options)),
             _lock: lock,
             meta: None,
+            people: None,
             current: None,
             retired: Vec::new(),
             open: BTreeMap::new(),
@@ -137,6 +140,7 @@ impl Sqlite {
         }
         bytes += rows::write_group(conn, &mut self.sealer, &mut self.buffer, group, top)?;
         rows::write_rows(conn, group)?;
+        bytes += people::write(conn, &mut self.sealer, group.seq, &group.people)?;
         for batch in &group.aborted {
             let frames = self.staged.get(batch).into_iter().flatten();
             let here: Vec<u64> = frames.filter(|frame| frame.slice == slice.start).map(|frame| frame.first).collect();
@@ -323,7 +327,8 @@ impl Sqlite {
         for slice in old {
             let done = self.open.get(&slice.start).is_none_or(HashSet::is_empty);
             let past = slice.last_at.load(Ordering::Acquire) < before.0 && slice.last_seq.load(Ordering::Acquire) < told;
-            if !done || !past {
+            // A change of people that is not applied has its only copy here.
+            if !done || !past || self.people.as_ref().is_some_and(People::is_behind) {
                 continue;
             }
             self.store.remove_slice(slice);
@@ -358,7 +363,8 @@ impl Sqlite {
             current.slice.dirty.store(false, Ordering::Release);
             slice::checkpoint(&current.conn, "PASSIVE")?;
         }
-        self.meta.as_ref().map_or(Ok(()), |meta| slice::checkpoint(meta, "PASSIVE").map(|_| ()))
+        let people = self.people.as_ref().map(People::conn);
+        [self.meta.as_ref(), people].into_iter().flatten().try_for_each(|conn| slice::checkpoint(conn, "PASSIVE").map(|_| ()))
     }
 }
 
@@ -380,8 +386,8 @@ impl Journal for Sqlite {
             self.store.forget_slices();
             found = recover::recover(&self.store);
         }
-        let Found { recovered, meta, current, retired, open, last_id, next_run } = found?;
-        self.meta = Some(meta);
+        let Found { recovered, meta, people, current, retired, open, last_id, next_run } = found?;
+        (self.meta, self.people) = (Some(meta), Some(people));
         self.current = current.map(|(slice, conn)| {
             let bytes = std::fs::metadata(&slice.path).map_or(0, |file| file.len());
             Current { slice, conn, bytes, unseen: LOOK_BYTES }
@@ -399,7 +405,8 @@ impl Journal for Sqlite {
             || !group.answers.is_empty()
             || !group.batches.is_empty()
             || !group.aborted.is_empty()
-            || !group.closed.is_empty();
+            || !group.closed.is_empty()
+            || !group.people.is_empty();
         if beside_notes {
             assert!(group.seq > 0, "positions begin at 1");
             // I2: hidden before they can be read.
@@ -411,6 +418,10 @@ impl Journal for Sqlite {
                 return Err(self.store.note_fault(fault));
             }
             self.guard_log();
+            if !group.people.is_empty() {
+                let applied = self.people.as_mut().expect("recovered before").take(group.seq, &group.people);
+                applied.map_err(|fault| self.store.note_fault(fault))?;
+            }
         }
         if !group.notes.is_empty() {
             let store = self.store.clone();
@@ -429,6 +440,9 @@ impl Journal for Sqlite {
 
     fn upkeep(&mut self, before: Time, told: u64) -> Result<usize, StoreFault> {
         self.store.check_sound()?;
+        if let Some(people) = &mut self.people {
+            people.catch_up().map_err(|fault| self.store.note_fault(fault))?;
+        }
         // First what frees room.
         let removed = self.remove_old(before, told);
         let moved = self.checkpoint_all().map_err(|error| slice::write_fault(&error));

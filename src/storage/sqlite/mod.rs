@@ -8,6 +8,7 @@ mod archive;
 mod cache;
 mod codec;
 mod journal;
+mod people;
 mod recover;
 mod reserve;
 mod rows;

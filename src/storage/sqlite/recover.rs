@@ -8,6 +8,7 @@ use crate::base::{BatchId, Time};
 use crate::storage::frame::FrameHead;
 use crate::storage::port::{Recovered, StoreFault};
 use crate::storage::sqlite::codec::{self, Kind};
+use crate::storage::sqlite::people::{self, People};
 use crate::storage::sqlite::rows::{HEAD, HEAD_CRC, closed_crc, delete_frames, group_crc, head_crc, head_of, insert_head};
 use crate::storage::sqlite::search::{Index, Run, RunHead, Uncovered};
 use crate::storage::sqlite::slice::{self, Holds, PAGE_BYTES, Role, Slice, Unfit};
@@ -26,6 +27,7 @@ const NAMED_MAX: usize = 1_000;
 pub(super) struct Found {
     pub(super) recovered: Recovered,
     pub(super) meta: Connection,
+    pub(super) people: People,
     /// The newest slice, if it is fit to be written on.
     pub(super) current: Option<(Arc<Slice>, Connection)>,
     /// Older slices whose log still holds pages.
@@ -98,6 +100,7 @@ impl Damage {
 pub(super) fn recover(store: &Store) -> Result<Found, StoreFault> {
     let mut all = Gathered { lossy: i64::MIN, ..Gathered::default() };
     let (meta, slices) = open_files(store, &mut all)?;
+    let people = people::open(store.dir(), &meta, &slices, &mut all.damage.named)?;
     let mut conns = Vec::with_capacity(slices.len());
     let mut index = Index::default();
     let newest = slices.last().map(|slice| slice.start);
@@ -127,13 +130,14 @@ pub(super) fn recover(store: &Store) -> Result<Found, StoreFault> {
     recovered.last_at = all.last.at.map(|(_, at)| at);
     recovered.replay_from = recovered.open.iter().map(|head| head.seq).min().unwrap_or(all.last.seq + 1);
     recovered.damage = all.damage.told();
+    recovered.people_lost = people.is_lost;
     let next_run = index.newest().map_or(0, |head| head.number) + 1;
     *store.index_mut() = index;
     store.last_at.store(recovered.last_at.map_or(i64::MIN, |at| at.0), Ordering::Release);
     // Nothing is appended to a file that is damaged.
     let current = if sound { conns.pop().and_then(|(slice, conn)| conn.map(|conn| (slice, conn))) } else { None };
     let retired = conns.into_iter().filter_map(|(slice, conn)| conn.map(|conn| (slice, conn))).collect();
-    Ok(Found { recovered, meta, current, retired, open, last_id: all.last.id.unwrap_or(0), next_run })
+    Ok(Found { recovered, meta, people: people.people, current, retired, open, last_id: all.last.id.unwrap_or(0), next_run })
 }
 
 /// Finds and checks the files; what cannot be opened is renamed. Versions are checked before anything is changed.
@@ -167,7 +171,7 @@ fn open_files(store: &Store, all: &mut Gathered) -> Result<(Connection, Vec<Arc<
     let meta = open_meta(store, all)?;
     for (start, why) in &unreadable {
         let slice = Slice::new(dir, *start);
-        set_aside(&slice.path);
+        slice::set_aside(&slice.path);
         all.lossy = *start;
         all.damage.name(format!("{}: cannot be opened ({why}); renamed to {}.quarantine", slice.name, slice.name));
     }
@@ -179,14 +183,6 @@ fn open_checked(path: &Path, name: &str) -> Result<Connection, Unfit> {
     let conn = slice::connect(path, Role::Writer).map_err(slice::unfit)?;
     slice::check_version(&conn, name)?;
     Ok(conn)
-}
-
-/// Renames a database with its log, so that renaming it back gives the whole again.
-fn set_aside(path: &Path) {
-    let aside = slice::beside(path, ".quarantine");
-    let _ = std::fs::rename(slice::beside(path, "-wal"), slice::beside(&aside, "-wal"));
-    let _ = std::fs::rename(path, &aside);
-    slice::remove_database(path);
 }
 
 fn open_meta(store: &Store, all: &mut Gathered) -> Result<Connection, StoreFault> {
@@ -203,7 +199,7 @@ fn open_meta(store: &Store, all: &mut Gathered) -> Result<Connection, StoreFault
             }
             Err(Unfit::Fault(fault)) => return Err(fault),
             Err(Unfit::Unreadable(why)) => {
-                set_aside(path);
+                slice::set_aside(path);
                 all.damage.name(format!("meta.db: cannot be opened ({why}); renamed to meta.db.quarantine, notes are lost"));
             }
         }

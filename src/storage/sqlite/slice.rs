@@ -146,6 +146,19 @@ pub(super) fn create_meta(dir: &Path, path: &Path) -> Result<(), StoreFault> {
     create(dir, path, META_SCHEMA).map_err(|error| write_fault(&error))
 }
 
+/// Makes another database the same way.
+pub(super) fn create_database(dir: &Path, path: &Path, schema: &str) -> Result<(), StoreFault> {
+    create(dir, path, schema).map_err(|error| write_fault(&error))
+}
+
+/// Renames a database with its log, so that renaming it back gives the whole again.
+pub(super) fn set_aside(path: &Path) {
+    let aside = beside(path, ".quarantine");
+    let _ = std::fs::rename(beside(path, "-wal"), beside(&aside, "-wal"));
+    let _ = std::fs::rename(path, &aside);
+    remove_database(path);
+}
+
 fn create(dir: &Path, path: &Path, schema: &str) -> rusqlite::Result<()> {
     let new = dir.join("new.db");
     remove_database(&new);

@@ -18,6 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockRea
 const IDLE_READERS_MAX: usize = 24;
 /// Where `meta.db`'s connections are kept in the pool: no slice starts then.
 const META: i64 = i64::MIN;
+/// And `consent.db`'s.
+const PEOPLE: i64 = i64::MIN + 1;
 
 /// Where the store lies and how it is cut.
 #[derive(Clone, Debug)]
@@ -187,6 +189,11 @@ impl Store {
     /// Runs a query on `meta.db`.
     pub(super) fn read_meta<T>(&self, query: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, StoreFault> {
         self.query(META, &self.meta_path, "meta.db", None, query)
+    }
+
+    /// Runs a query on `consent.db`.
+    pub(super) fn read_people<T>(&self, query: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, StoreFault> {
+        self.query(PEOPLE, &self.dir().join("consent.db"), "consent.db", None, query)
     }
 
     fn query<T>(

@@ -10,6 +10,7 @@ pub mod reassembly;
 pub mod segment;
 pub mod septet;
 pub mod substitute;
+pub mod transliterate;
 pub mod ucs2;
 pub mod udh;
 

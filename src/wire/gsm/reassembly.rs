@@ -56,6 +56,8 @@ pub struct Part<'a> {
     pub coding: u32,
     /// The user data behind the header, unpacked.
     pub octets: &'a [u8],
+    /// The caller's name of this part.
+    pub id: u64,
 }
 
 /// A text with all or some of its parts.
@@ -73,6 +75,8 @@ pub struct Whole {
     pub since: Mono,
     /// Octets in order, joined as long as neither a hole nor another coding comes between.
     pub runs: Vec<Run>,
+    /// The caller's names of the parts that are here, in the order of their places.
+    pub ids: Vec<u64>,
 }
 
 /// Octets that may be decoded together.
@@ -102,6 +106,7 @@ impl Whole {
             present: 1,
             since,
             runs: vec![Run { coding: part.coding, after_hole: total > 1 && part.sequence > 1, octets: part.octets.to_vec() }],
+            ids: vec![part.id],
         }
     }
 }
@@ -114,6 +119,8 @@ pub struct Reassembly {
     /// Digests of the parts of texts that are whole: a part that comes again is told from a new text by them.
     done: Aged<Box<[u64]>>,
     octets: usize,
+    /// Parts that were taken in and not dropped, over all time.
+    taken: u64,
     /// The octets of a key, built here so that looking one up does not allocate.
     name: Vec<u8>,
 }
@@ -122,7 +129,7 @@ impl Reassembly {
     /// An empty one.
     #[must_use]
     pub fn new(bounds: Bounds) -> Reassembly {
-        Reassembly { bounds, open: Aged::default(), done: Aged::default(), octets: 0, name: Vec::new() }
+        Reassembly { bounds, open: Aged::default(), done: Aged::default(), octets: 0, taken: 0, name: Vec::new() }
     }
 
     /// Takes a part. Gives the text it completes; or at once what is no part of a longer text (total below 2, place 0 or
@@ -151,6 +158,7 @@ impl Reassembly {
             Err(at) if !is_over || text.present() + 1 == key.total => {
                 text.put(at, part, digest);
                 self.octets += cost(part.octets);
+                self.taken += 1;
                 if text.present() == key.total { self.close(now) } else { None }
             }
             _ => Some(Whole::alone(key, part, key.total, now)),
@@ -188,6 +196,18 @@ impl Reassembly {
         (self.open.len(), self.octets)
     }
 
+    /// Parts that were taken in and not dropped, over all time: whether it has grown tells whether a part is new.
+    #[must_use]
+    pub const fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Whether neither a text waits nor a whole one is remembered.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.open.len() == 0 && self.done.len() == 0
+    }
+
     /// Every text that waits, oldest first, with its holes: at the end of a carrier or of the process.
     pub fn drain(&mut self) -> impl Iterator<Item = Whole> + '_ {
         self.octets = 0;
@@ -205,6 +225,7 @@ impl Reassembly {
         let mut text = Text { total: key.total, slots: Vec::new(), before: self.done.get_mut(&self.name).map(|before| before.clone()) };
         text.put(0, part, digest);
         self.octets += cost(part.octets);
+        self.taken += 1;
         self.open.insert(&self.name, now, text);
         None
     }
@@ -242,6 +263,7 @@ struct Text {
 struct Slot {
     digest: u64,
     octets: Box<[u8]>,
+    id: u64,
     coding: u32,
     sequence: u8,
 }
@@ -262,7 +284,7 @@ impl Text {
         if self.before.as_ref().is_some_and(|before| before.get(place) != Some(&digest)) {
             self.before = None;
         }
-        self.slots.insert(at, Slot { digest, octets: part.octets.into(), coding: part.coding, sequence: part.sequence });
+        self.slots.insert(at, Slot { digest, octets: part.octets.into(), id: part.id, coding: part.coding, sequence: part.sequence });
     }
 
     fn is_echo(&self) -> bool {
@@ -281,6 +303,7 @@ impl Text {
         let (source, destination) = read_name(name);
         let (total, present) = (self.total, self.present());
         let (mut runs, mut expected): (Vec<Run>, _) = (Vec::new(), 1);
+        let ids = self.slots.iter().map(|slot| slot.id).collect();
         for slot in self.slots {
             let after_hole = slot.sequence != expected;
             match runs.last_mut() {
@@ -289,7 +312,7 @@ impl Text {
             }
             expected = slot.sequence.saturating_add(1);
         }
-        Whole { source, destination, total, present, since, runs }
+        Whole { source, destination, total, present, since, runs, ids }
     }
 }
 

@@ -15,7 +15,7 @@ fn key(source: &str, reference: u16, total: u8) -> Key<'_> {
 }
 
 fn part(sequence: u8, octets: &[u8]) -> Part<'_> {
-    Part { sequence, coding: GSM, octets }
+    Part { sequence, coding: GSM, octets, id: u64::from(sequence) }
 }
 
 fn small() -> Reassembly {
@@ -44,7 +44,15 @@ fn the_last_part_to_come_gives_the_text_in_its_order() {
     assert_eq!(reassembly.part(key("a", 1, 3), part(1, b"a"), secs(1)), None);
     let whole = reassembly.part(key("a", 1, 3), part(2, b"b"), secs(2)).expect("whole");
     let run = Run { coding: GSM, after_hole: false, octets: b"abc".to_vec() };
-    let expected = Whole { source: "a".into(), destination: "36111".into(), total: 3, present: 3, since: secs(0), runs: vec![run] };
+    let expected = Whole {
+        source: "a".into(),
+        destination: "36111".into(),
+        total: 3,
+        present: 3,
+        since: secs(0),
+        runs: vec![run],
+        ids: vec![1, 2, 3],
+    };
     assert_eq!((whole.is_complete(), whole), (true, expected));
     assert_eq!((reassembly.waiting(), reassembly.next_at()), ((0, 0), None));
 }
@@ -154,7 +162,7 @@ fn whoever_never_asks_gets_parts_back_once_the_bounds_are_overrun() {
 #[test]
 fn parts_of_another_coding_are_not_joined() {
     let mut reassembly = Reassembly::new(Bounds::DEFAULT);
-    reassembly.part(key("a", 1, 2), Part { sequence: 2, coding: UCS2, octets: &[0x04, 0x16] }, secs(0));
+    reassembly.part(key("a", 1, 2), Part { sequence: 2, coding: UCS2, octets: &[0x04, 0x16], id: 2 }, secs(0));
     let whole = reassembly.part(key("a", 1, 2), part(1, b"a"), secs(0)).expect("whole");
     assert_eq!((whole.runs.len(), text_of(&whole)), (2, "aЖ".to_owned()));
 }
@@ -164,7 +172,7 @@ fn pairs_that_a_careless_sender_cut_are_whole_again() {
     let mut reassembly = Reassembly::new(Bounds::DEFAULT);
     reassembly.part(key("a", 1, 2), part(1, &[b'a', 0x1B]), secs(0));
     assert_eq!(text_of(&reassembly.part(key("a", 1, 2), part(2, &[0x65]), secs(0)).expect("whole")), "a€");
-    let half = |sequence, octets| Part { sequence, coding: UCS2, octets };
+    let half = |sequence, octets| Part { sequence, coding: UCS2, octets, id: u64::from(sequence) };
     reassembly.part(key("a", 2, 2), half(1, &[0xD8, 0x3D]), secs(0));
     assert_eq!(text_of(&reassembly.part(key("a", 2, 2), half(2, &[0xDE, 0]), secs(0)).expect("whole")), "😀");
 }
@@ -203,7 +211,7 @@ proptest! {
         let mut reassembly = Reassembly::new(Bounds::DEFAULT);
         let mut given = Vec::new();
         for (now, (reference, total, sequence, coding, octets)) in parts.iter().enumerate() {
-            let one = Part { sequence: *sequence, coding: *coding, octets };
+            let one = Part { sequence: *sequence, coding: *coding, octets, id: 0 };
             given.extend(reassembly.part(key("33612345678", *reference, *total), one, secs(now as u64)));
         }
         prop_assert!(given.iter().all(Whole::is_complete));

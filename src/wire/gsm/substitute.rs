@@ -109,7 +109,7 @@ pub fn saving(text: &str, rule: SplitRule, concat: ConcatRef, out: &mut Substitu
 const ADDRESSES: [&str; 3] = ["https://", "http://", "www."];
 
 /// Octets of the address `text` begins with: up to a space, a quote or an angle bracket. 0 if it begins with none.
-fn address_octets(text: &str) -> usize {
+pub(super) fn address_octets(text: &str) -> usize {
     let is_one = ADDRESSES.iter().any(|start| text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start)));
     if !is_one {
         return 0;
@@ -124,7 +124,7 @@ fn address_octets(text: &str) -> usize {
 }
 
 /// Octets before the next place where an address may begin; at least one character of a text that is not empty.
-fn word_octets(text: &str) -> usize {
+pub(super) fn word_octets(text: &str) -> usize {
     // Only an `h` or a `w` begins one: the others are passed by in one stride.
     let second = text.chars().next().map_or(0, char::len_utf8);
     text[second..].find(['h', 'H', 'w', 'W']).map_or(text.len(), |at| second + at)

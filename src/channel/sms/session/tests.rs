@@ -1,11 +1,12 @@
 //! The session against a peer made of PDUs.
 
 use super::*;
-use crate::base::{Msisdn, Span};
+use crate::base::{Msisdn, Span, Time};
 use crate::config::{self, MapSecrets};
 use crate::message::composed::Composed;
 use crate::message::event::PartState;
-use crate::message::{Class, DoubtPolicy, record};
+use crate::message::record::MessageRecord;
+use crate::message::{Class, DoubtPolicy, Encoding, Reference, record};
 use crate::wire::smpp::pdu::Sm;
 use crate::wire::smpp::{Tlv, frame as wire_frame};
 
@@ -27,6 +28,7 @@ enum Word {
     Refused(u32, &'static str),
     Receipt(u32, String, PartState),
     Inbound(u32, Inbound),
+    Piece(u32, Piece),
     Note(Note),
 }
 
@@ -47,6 +49,7 @@ fn hear(session: &mut Session, octets: &[u8]) -> (Vec<Word>, Result<(), Over>) {
             ),
             Heard::Receipt { sequence, receipt } => Word::Receipt(sequence, receipt.carrier_id.to_owned(), receipt.state),
             Heard::Inbound { sequence, message } => Word::Inbound(sequence, message),
+            Heard::InboundPart { sequence, piece } => Word::Piece(sequence, piece),
             Heard::Note(note) => Word::Note(note),
         });
     });
@@ -210,7 +213,7 @@ fn a_receipt_is_acknowledged_when_told_to_and_not_before() {
 #[test]
 fn a_message_from_a_handset_is_heard_as_text() {
     let mut session = bound("", Some(0x34));
-    let message = Inbound { from: "33612345678".into(), to: "36111".into(), text: "STOP".into() };
+    let message = Inbound { from: "33612345678".into(), to: "36111".into(), text: "STOP".into(), port: 0 };
     assert_eq!(hear(&mut session, &deliver(5, 0, b"STOP", &[])).0, [Word::Inbound(5, message)]);
 }
 
@@ -283,6 +286,41 @@ fn an_unbind_of_ours_ends_with_its_answer_or_in_time() {
     let mut session = bound("", Some(0x34));
     session.unbind(NOW);
     assert_eq!(session.tick(NOW + Span::secs(5)), Err(Over::Unbound));
+}
+
+#[test]
+fn a_pdu_that_comes_octet_by_octet_is_taken_in_ten_seconds_or_ends_the_session() {
+    let octets = deliver(7, 0, b"hello", &[]);
+    let drip = |session: &mut Session, step: Span| {
+        let (mut now, mut heard) = (NOW, 0);
+        for octet in &octets {
+            now = now + step;
+            session.read(&[*octet], now, &mut |_| heard += 1)?;
+            if now >= session.deadline() {
+                session.tick(now)?;
+            }
+        }
+        Ok(heard)
+    };
+    assert_eq!(drip(&mut bound("enquire_link = \"10m\"", Some(0x34)), Span::millis(100)), Ok(1));
+    assert_eq!(drip(&mut bound("", Some(0x34)), Span::secs(1)), Err(Over::Garbled));
+    // What is whole leaves nothing behind that could be late.
+    let mut session = bound("", Some(0x34));
+    assert_eq!(hear(&mut session, &octets[..20]), (vec![], Ok(())));
+    assert_eq!(session.deadline(), NOW + PARTIAL);
+    assert_eq!(hear(&mut session, &octets[20..]).0.len(), 1);
+    assert_eq!(session.tick(NOW + PARTIAL), Ok(()));
+}
+
+#[test]
+fn a_peer_that_asks_and_does_not_read_is_left() {
+    let mut session = bound("", Some(0x34));
+    let mut enquiries = Vec::new();
+    (0..1_000).for_each(|n| write::enquire_link(&mut enquiries, n));
+    let rounds = (0..1_000).take_while(|_| hear(&mut session, &enquiries).1.is_ok()).count();
+    assert_eq!(rounds, OUT_BYTES_MAX / enquiries.len());
+    assert_eq!(hear(&mut session, &enquiries).1, Err(Over::Silent));
+    assert!(session.out.len() <= OUT_BYTES_MAX + 16);
 }
 
 proptest::proptest! {

@@ -1,0 +1,8 @@
+//! Fuzzes `config_file` with libFuzzer; what it checks is in `targets.rs`.
+
+#![no_main]
+
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::run("config_file", data));

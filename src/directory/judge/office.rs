@@ -1,0 +1,195 @@
+//! The send windows in force, shared by all judges: one pack of rules with one zone database, and for seven days those they
+//! replaced, which must allow too (INV-18). In: files as text and octets, and the time. Out: another version, or a fault
+//! with file and key, and what was in use stays.
+
+use super::case::{Case, OwnZone, Subject};
+use super::fault::LawFault;
+use super::overview::{Advice, Ending, Former, Loosened, Overview};
+use super::policy::{self, Policies};
+use super::question::Question;
+use super::statute::{Replaced, Statute};
+use super::together::verdict;
+use crate::base::{Span, Time};
+use crate::config::limits::FORMER_RULES_MAX;
+use crate::config::{Config, RuleFiles};
+use crate::directory::hours::{Hours, HoursCache, Pack, Zones};
+use crate::directory::number::Places;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// How long replaced rules and zones must go on allowing.
+const BOTH_FOR: Span = Span::secs(7 * 24 * 3_600);
+/// The name of the rule file made from the accounts' quiet hours.
+const QUIET_FILE: &str = "(accounts)";
+
+/// Names such as `Europe/Paris`, and octets.
+pub type ZoneFiles = Vec<(String, Vec<u8>)>;
+
+/// What was read from the directories of the configuration; without one, what is in the program holds.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// Names and texts of rule files.
+    pub rules: Option<Vec<(String, String)>>,
+    /// What their owner calls the time zones (`2027a`), names and octets of TZif files.
+    pub zones: Option<(String, ZoneFiles)>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Office {
+    current: Mutex<Arc<Statute>>,
+    version: AtomicU64,
+    pub(super) places: Places,
+    pub(super) policies: Policies,
+}
+
+/// No rules at all: for tests, and for those who ask nothing about hours.
+impl Default for Office {
+    fn default() -> Office {
+        let none = Pack::parse::<&str, &str>(&[]).expect("nothing has no mistake");
+        Office::over(Hours::new(none, Zones::shipped()), Policies::default(), false)
+    }
+}
+
+impl Office {
+    pub(super) fn new(config: &Config) -> Office {
+        let policies = Policies::new(&config.accounts);
+        let RuleFiles { dir, zoneinfo_dir } = &config.rules;
+        let hours = compile(&Sources::default(), &policies).expect("a test parses the shipped pack and the quiet hours");
+        // What an account names may be in the directories, so its faults are told by the first load.
+        let is_shut = dir.is_some() || zoneinfo_dir.is_some() || policies.check(&hours).is_err();
+        Office::over(hours, policies, is_shut)
+    }
+
+    fn over(hours: Hours, policies: Policies, is_shut: bool) -> Office {
+        let statute = Statute { is_shut, ..Statute::new(Arc::new(hours), Vec::new(), 1, None) };
+        Office { current: Mutex::new(Arc::new(statute)), version: AtomicU64::new(1), places: Places::new(), policies }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<Statute>> {
+        self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Another number whenever the rules or zones are others; 1 at first.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    pub(super) fn current(&self) -> Arc<Statute> {
+        self.lock().clone()
+    }
+
+    /// Takes rules and zones whole, or not at all. What they replace must go on allowing for seven days, but for the first
+    /// load and for what nothing could be sent by. Whether anything is new.
+    ///
+    /// # Errors
+    /// `LawFault` with file or account, and key; what was in use stays.
+    pub fn reload(&self, sources: &Sources, now: Time) -> Result<bool, LawFault> {
+        let hours = compile(sources, &self.policies)?;
+        self.policies.check(&hours)?;
+        let mut current = self.lock();
+        let is_same = current.hours.version() == hours.version();
+        if is_same && !current.is_shut && current.since.is_some() {
+            return Ok(false);
+        }
+        let is_first = current.since.is_none();
+        let mut former: Vec<Replaced> = current.former.iter().filter(|one| now < one.until).cloned().collect();
+        // Going back to rules that were replaced: they are asked anyway.
+        former.retain(|one| one.hours.version() != hours.version());
+        if !is_first && !is_same {
+            if former.len() >= FORMER_RULES_MAX {
+                return Err(LawFault::TooOften);
+            }
+            let until = Time(now.0.saturating_add(i64::try_from(BOTH_FOR.as_millis()).unwrap_or(i64::MAX)));
+            former.push(Replaced { hours: current.hours.clone(), until });
+        }
+        let number = current.number + 1;
+        *current = Arc::new(Statute::new(Arc::new(hours), former, number, Some(now)));
+        self.version.store(number, Ordering::Release);
+        Ok(true)
+    }
+
+    /// What is in force, for people.
+    #[must_use]
+    pub fn overview(&self, now: Time) -> Overview {
+        let statute = self.current();
+        let (pack, zones) = (statute.hours.version().pack.to_owned(), statute.hours.version().zones.to_owned());
+        let former = |one: &Replaced| Former { version: one.hours.version().to_string(), until: one.until };
+        let loosened = self.policies.by_account().into_iter().flat_map(|(account, policy)| {
+            policy.overrides.iter().map(move |one| Loosened {
+                account: account.to_owned(),
+                rule: one.rule.clone(),
+                to: one.to.clone(),
+                by: one.by.clone(),
+                why: one.why.clone(),
+                until: one.until,
+                is_over: one.until.is_some_and(|until| until <= now),
+            })
+        });
+        Overview {
+            pack,
+            zones,
+            since: statute.since,
+            is_shut: statute.is_shut,
+            former: statute.former.iter().filter(|one| now < one.until).map(former).collect(),
+            endings: statute.hours.endings(now).into_iter().map(|(calendar, last_year)| Ending { calendar, last_year }).collect(),
+            loosened: loosened.collect(),
+        }
+    }
+
+    /// What the judge would say of a message at `at`, with its reasons. Works it out each time: for people, not for messages.
+    #[must_use]
+    pub fn advise(&self, question: &Question<'_>, at: Time) -> Advice {
+        let statute = self.current();
+        let hours = &statute.hours;
+        let own = match question.zone {
+            "" => OwnZone::None,
+            name if hours.zone_by_name(name).is_some() => OwnZone::Known(name),
+            _ => OwnZone::Unknown,
+        };
+        let policy = self.policies.get(self.policies.of(question.account));
+        let place = self.places.get(self.places.find(question.to));
+        let cases = statute.cases(&Subject { place, own, class: question.class, channel: question.channel, policy }, at);
+        let mut sheets = HoursCache::new(64);
+        let verdict = verdict(&cases, &mut sheets, policy::changes(policy, at), at);
+        let decisions: Vec<_> = cases.iter().map(|case| case.decide(&mut sheets, at)).collect();
+        let closed = decisions.iter().find(|decision| !decision.allowed).or(decisions.first());
+        let of_all = |names: &dyn Fn(&Case) -> Vec<String>| {
+            let mut all = Vec::new();
+            for name in cases.iter().flat_map(names) {
+                if !all.contains(&name) {
+                    all.push(name);
+                }
+            }
+            all
+        };
+        Advice {
+            verdict,
+            reason: closed.map_or("no_rule", |decision| decision.reason.word()),
+            rules: of_all(&|case| case.rules.iter().map(|rule| case.hours.rule_name(*rule).to_owned()).collect()),
+            zones: of_all(&|case| case.zones.iter().map(|zone| case.hours.zone_name(*zone).to_owned()).collect()),
+            version: hours.version().to_string(),
+        }
+    }
+
+    /// The rules and zones in use, for questions that name them.
+    #[must_use]
+    pub fn hours(&self) -> Arc<Hours> {
+        self.current().hours.clone()
+    }
+}
+
+fn compile(sources: &Sources, policies: &Policies) -> Result<Hours, LawFault> {
+    let mut files: Vec<(&str, &str)> = match &sources.rules {
+        Some(files) => files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect(),
+        None => Pack::shipped_files().to_vec(),
+    };
+    let quiet = policies.quiet_file();
+    files.extend(quiet.as_deref().map(|text| (QUIET_FILE, text)));
+    let zones = match &sources.zones {
+        Some((version, files)) => Zones::parse(version, files)?,
+        None => Zones::shipped(),
+    };
+    Ok(Hours::new(Pack::parse(&files)?, zones))
+}

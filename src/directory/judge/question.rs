@@ -1,0 +1,48 @@
+//! What a judge is asked about a message, and what it may answer.
+
+use crate::base::{Msisdn, Time};
+use crate::message::content::{Channel, Class};
+use crate::message::outcome::Reason;
+
+/// What is asked of a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The account's name.
+    pub account: &'a str,
+    /// The recipient.
+    pub to: Msisdn,
+    /// The sender as the customer wrote it.
+    pub from: &'a str,
+    /// What it is for.
+    pub class: Class,
+    /// How it travels.
+    pub channel: Channel,
+    /// The campaign; empty when none.
+    pub campaign: &'a str,
+    /// The recipient's own time zone; empty when the number must tell.
+    pub zone: &'a str,
+    /// The hash of recipient and content, for the guard against repeats; 0 when there is none.
+    pub content: u64,
+}
+
+/// The answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It may go, until `closes` (excluded; `Time(i64::MAX)` when nothing closes).
+    Go {
+        /// The first instant at which it may not go any more.
+        closes: Time,
+    },
+    /// It may go at `until` at the earliest, and must be asked about again then.
+    Hold {
+        /// When to ask again.
+        until: Time,
+        /// Why.
+        why: Reason,
+    },
+    /// It will never go.
+    Refuse {
+        /// Why.
+        why: Reason,
+    },
+}

@@ -1,0 +1,48 @@
+//! What is in force at one time: rules and zones, and those they replaced. A value that never changes.
+
+use super::case::{Case, Subject, cases};
+use crate::base::Time;
+use crate::directory::hours::Hours;
+use crate::message::content::Class;
+use std::sync::Arc;
+
+/// Rules and zones that were replaced.
+#[derive(Clone, Debug)]
+pub(super) struct Replaced {
+    pub hours: Arc<Hours>,
+    pub until: Time,
+}
+
+/// What is in force.
+#[derive(Debug)]
+pub(super) struct Statute {
+    pub hours: Arc<Hours>,
+    pub former: Vec<Replaced>,
+    /// Which classes have rules at all.
+    pub limits: [bool; Class::ALL.len()],
+    /// Whether what the configuration names is still to be read: nothing with rules may go.
+    pub is_shut: bool,
+    /// Each has another.
+    pub number: u64,
+    pub since: Option<Time>,
+}
+
+impl Statute {
+    pub(super) fn new(hours: Arc<Hours>, former: Vec<Replaced>, number: u64, since: Option<Time>) -> Statute {
+        let has = |class: Class| {
+            let all = former.iter().map(|one| &one.hours).chain([&hours]);
+            all.flat_map(|hours| hours.pack().rules()).any(|rule| rule.class == class)
+        };
+        Statute { limits: Class::ALL.map(has), hours, former, is_shut: false, number, since }
+    }
+
+    /// What is to be asked about a message; those in use first.
+    pub(super) fn cases(&self, subject: &Subject<'_>, now: Time) -> Vec<Case> {
+        let mut list = Vec::new();
+        cases(subject, &self.hours, None, now, &mut list);
+        for one in self.former.iter().filter(|one| now < one.until) {
+            cases(subject, &one.hours, Some(one.until), now, &mut list);
+        }
+        list
+    }
+}

@@ -1,0 +1,310 @@
+//! What is known of every message from outside, and of what may have put it in doubt. No invariant is judged here:
+//! the checks do, and read this.
+
+use super::seen::{Seen, Submit};
+use crate::base::Time;
+use crate::message::Status;
+use hashbrown::HashMap;
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
+
+/// What the run is like, as far as the checks must know it. Times are milliseconds.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// The greatest latency one way there ever is.
+    pub latency_max_ms: i64,
+    /// The longest sync there ever is.
+    pub sync_max_ms: i64,
+    /// By carrier.
+    pub carriers: Vec<CarrierTerms>,
+    /// Whether everything is remembered to the end; otherwise submits are forgotten when their message is over.
+    pub keeps_all: bool,
+}
+
+/// What was agreed with a carrier.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CarrierTerms {
+    /// Segments a second; 0 = unlimited.
+    pub rate: f64,
+    /// Segments at once.
+    pub burst: u32,
+    /// Unanswered submits of a session.
+    pub window: u32,
+    /// After which silence is doubt.
+    pub response_timeout_ms: i64,
+}
+
+/// What is asked for in message `n`.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Its parts.
+    pub parts: u8,
+    /// Never twice.
+    pub at_most_once: bool,
+    /// Seconds it may live, when it says so.
+    pub expires_in: Option<u32>,
+}
+
+/// One message.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Entry {
+    /// Its id, once a 2xx has named it; 0 before.
+    pub id: u64,
+    /// When it was first asked for, and when it may last be sent; 0 = never, or no such instant.
+    pub asked_at: i64,
+    /// See `asked_at`.
+    pub until: i64,
+    /// When its end happened and when it was told, as the webhook said; 0 = not yet.
+    pub ended_at: i64,
+    /// See `ended_at`.
+    pub told_at: i64,
+    /// When the last receipt of a part came that had none.
+    pub heard_at: i64,
+    /// Its account.
+    pub account: u8,
+    /// Refused for good.
+    pub is_declined: bool,
+    /// Called back.
+    pub is_canceled: bool,
+    /// The final status told.
+    pub status: Option<Status>,
+    /// The label told.
+    pub is_labelled: bool,
+    /// A part was taken twice.
+    pub is_copied: bool,
+    /// The gateway may have been in doubt of a part when it ended: then the carrier's name may never have come, and
+    /// receipts under that name are orphans.
+    pub was_doubted: bool,
+    /// Parts (bits) that a carrier took, that were delivered, that failed.
+    pub taken: u8,
+    /// See `taken`.
+    pub delivered: u8,
+    /// See `taken`.
+    pub failed: u8,
+}
+
+/// A part taken by a carrier.
+#[derive(Clone, Debug)]
+pub struct Copy {
+    /// Which part, from 1.
+    pub part: u8,
+    /// Where.
+    pub carrier: u8,
+    /// On which session.
+    pub session: u64,
+    /// When.
+    pub at: i64,
+    /// When its answer left; `None` when none did.
+    pub answer_at: Option<i64>,
+    /// The name it was given.
+    pub message_id: Box<str>,
+}
+
+/// Why the gateway may not know what became of a submit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The carrier never answered, or too late.
+    Silence,
+    /// The session ended around the answer.
+    Session,
+    /// The process ended around the answer.
+    Death,
+    /// The network or the disk stood still.
+    Standstill,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Trouble {
+    carrier: Option<u8>,
+    from: i64,
+    to: i64,
+}
+
+/// See the module.
+pub struct Ledger {
+    /// What the run is like.
+    pub terms: Terms,
+    wanted: Box<dyn Fn(u64) -> Wanted + Send>,
+    entries: Vec<Entry>,
+    copies: Map<u64, Vec<Copy>>,
+    numbers: Map<(u8, u64), (u64, u8)>,
+    closed: Map<(u8, u64), (i64, bool)>,
+    deaths: Vec<i64>,
+    troubles: Vec<Trouble>,
+    took: u64,
+    told: u64,
+}
+
+impl Ledger {
+    /// Nothing seen yet of so many messages.
+    #[must_use]
+    pub fn new(messages: u64, terms: Terms, wanted: Box<dyn Fn(u64) -> Wanted + Send>) -> Ledger {
+        let entries = vec![Entry::default(); usize::try_from(messages).unwrap_or(0)];
+        let (copies, numbers, closed) = (Map::default(), Map::default(), Map::default());
+        Ledger { terms, wanted, entries, copies, numbers, closed, deaths: Vec::new(), troubles: Vec::new(), took: 0, told: 0 }
+    }
+
+    /// A message.
+    #[must_use]
+    pub fn entry(&self, n: u64) -> Option<&Entry> {
+        self.entries.get(usize::try_from(n).ok()?)
+    }
+
+    /// All of them, by number.
+    pub fn entries(&self) -> impl Iterator<Item = (u64, &Entry)> {
+        (0..).zip(&self.entries)
+    }
+
+    /// What it asked for.
+    #[must_use]
+    pub fn wanted(&self, n: u64) -> Wanted {
+        (self.wanted)(n)
+    }
+
+    /// The submits of a message that carriers took.
+    #[must_use]
+    pub fn copies(&self, n: u64) -> &[Copy] {
+        self.copies.get(&n).map_or(&[], Vec::as_slice)
+    }
+
+    /// The message and part behind a carrier's number.
+    #[must_use]
+    pub fn behind(&self, carrier: u8, number: u64) -> Option<(u64, u8)> {
+        self.numbers.get(&(carrier, number)).copied()
+    }
+
+    /// Messages accepted, and of these told final.
+    #[must_use]
+    pub const fn counts(&self) -> (u64, u64) {
+        (self.took, self.told)
+    }
+
+    /// What the gateway needs at most from an answer's departure until it is durable.
+    #[must_use]
+    pub fn settling_ms(&self) -> i64 {
+        2 * self.terms.latency_max_ms + 4 * self.terms.sync_max_ms + 100
+    }
+
+    /// Whether the gateway may be in doubt of a submit, and why.
+    #[must_use]
+    pub fn doubt(&self, carrier: u8, session: u64, at: i64, answer_at: Option<i64>) -> Option<Doubt> {
+        let Some(answer_at) = answer_at else { return Some(Doubt::Silence) };
+        let timeout = self.terms.carriers[usize::from(carrier)].response_timeout_ms;
+        if answer_at - at + 2 * self.terms.latency_max_ms + 50 >= timeout {
+            return Some(Doubt::Silence);
+        }
+        // Written before it was seen, settled after it was answered.
+        let (from, to) = (at - self.terms.latency_max_ms - 50, answer_at + self.settling_ms());
+        if self.deaths.iter().rev().take_while(|death| **death >= from).any(|death| *death <= to) {
+            return Some(Doubt::Death);
+        }
+        if self.closed.get(&(carrier, session)).is_some_and(|(closed, is_orderly)| !is_orderly && *closed <= to) {
+            return Some(Doubt::Session);
+        }
+        let stands = |trouble: &&Trouble| trouble.carrier.is_none_or(|one| one == carrier) && trouble.from <= to && trouble.to >= from;
+        self.troubles.iter().find(stands).map(|_| Doubt::Standstill)
+    }
+
+    /// Whether the way to a carrier stood still at some time from `from` on.
+    #[must_use]
+    pub fn stood_still(&self, carrier: u8, from: i64) -> bool {
+        self.troubles.iter().rev().any(|trouble| trouble.carrier.is_none_or(|one| one == carrier) && trouble.to >= from)
+    }
+
+    /// Notes what was seen.
+    pub fn note(&mut self, at: i64, seen: &Seen<'_>) {
+        match *seen {
+            Seen::Asked { account, first, count } => {
+                for n in first..first + u64::from(count) {
+                    if let Some(entry) = self.entries.get_mut(n as usize).filter(|entry| entry.asked_at == 0) {
+                        (entry.account, entry.asked_at) = (account, at);
+                    }
+                }
+            }
+            Seen::Took { n, id } => {
+                let expires_in = (self.wanted)(n).expires_in;
+                let Some(entry) = self.entries.get_mut(n as usize).filter(|entry| entry.id == 0) else { return };
+                entry.id = id;
+                entry.until = expires_in.map_or(0, |seconds| at + i64::from(seconds) * 1_000);
+                self.took += 1;
+                self.told += u64::from(entry.status.is_some());
+            }
+            Seen::Declined { n } => self.with(n, |entry| entry.is_declined = true),
+            Seen::Canceled { n } => self.with(n, |entry| entry.is_canceled = true),
+            Seen::Submit(submit) => self.submit(at, &submit),
+            Seen::Closed { carrier, session, is_orderly } => _ = self.closed.insert((carrier, session), (at, is_orderly)),
+            Seen::Receipt { carrier, number, state } => {
+                let Some((n, part)) = self.behind(carrier, number) else { return };
+                let bit = 1 << (part - 1);
+                self.with(n, |entry| {
+                    if (entry.delivered | entry.failed) & bit == 0 && state != crate::lab::personality::State::Enroute {
+                        entry.heard_at = at;
+                    }
+                    match state {
+                        crate::lab::personality::State::Enroute => {}
+                        crate::lab::personality::State::Delivered => entry.delivered |= bit,
+                        _ => entry.failed |= bit,
+                    }
+                });
+            }
+            Seen::Told { event, .. } => self.told(at, event),
+            Seen::Died | Seen::Stopped { is_clean: false } => self.deaths.push(at),
+            Seen::Fault { kind: "hold" | "hold_way" | "full", carrier, is_on } => self.trouble(at, carrier, is_on),
+            _ => {}
+        }
+    }
+
+    fn with(&mut self, n: u64, change: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = self.entries.get_mut(n as usize) {
+            change(entry);
+        }
+    }
+
+    fn submit(&mut self, at: i64, submit: &Submit<'_>) {
+        let Some(n) = submit.n.filter(|_| submit.status == 0) else { return };
+        let bit = 1u8.checked_shl(u32::from(submit.part) - 1).unwrap_or(0);
+        self.with(n, |entry| {
+            entry.is_copied |= entry.taken & bit != 0;
+            entry.taken |= bit;
+        });
+        self.numbers.insert((submit.carrier, submit.number), (n, submit.part));
+        self.copies.entry(n).or_default().push(Copy {
+            part: submit.part,
+            carrier: submit.carrier,
+            session: submit.session,
+            at,
+            answer_at: submit.is_answered.then_some(at + submit.delay_ms as i64),
+            message_id: if self.terms.keeps_all { submit.message_id.into() } else { Box::default() },
+        });
+    }
+
+    fn told(&mut self, at: i64, event: &crate::lab::sink::Event) {
+        let Some(n) = event.client_ref.as_deref().and_then(|text| text.parse::<u64>().ok()).filter(|_| event.is_final) else { return };
+        let status = event.status.as_deref().and_then(status_of);
+        let happened = event.happened.as_deref().and_then(Time::parse_rfc3339).map_or(0, |time| time.0);
+        let was_doubted = self.copies(n).iter().any(|copy| self.doubt(copy.carrier, copy.session, copy.at, copy.answer_at).is_some());
+        let Some(entry) = self.entries.get_mut(n as usize) else { return };
+        entry.was_doubted |= was_doubted;
+        if entry.status.is_none() {
+            (entry.status, entry.told_at, entry.ended_at, entry.is_labelled) = (status, at, happened, event.possible_duplicate);
+            self.told += u64::from(entry.id != 0);
+        }
+        if !self.terms.keeps_all {
+            self.copies.remove(&n);
+        }
+    }
+
+    fn trouble(&mut self, at: i64, carrier: Option<u8>, is_on: bool) {
+        match self.troubles.iter_mut().rev().find(|trouble| trouble.carrier == carrier && trouble.to == i64::MAX) {
+            Some(open) if !is_on => open.to = at + self.terms.latency_max_ms + 50,
+            None if is_on => self.troubles.push(Trouble { carrier, from: at, to: i64::MAX }),
+            _ => {}
+        }
+    }
+}
+
+/// The status of a word of the API.
+#[must_use]
+pub fn status_of(word: &str) -> Option<Status> {
+    Status::ALL.into_iter().find(|status| status.word() == word)
+}

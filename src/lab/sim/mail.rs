@@ -1,0 +1,88 @@
+//! The messages of a life: message `n` of a seed is always the same. Every part of its text names it between `#`, so
+//! that a carrier's submits can be told apart from outside.
+
+use super::ledger::Wanted;
+use super::scenario::Scenario;
+use crate::lab::Chance;
+use crate::lab::chance::mix;
+use std::fmt::Write as _;
+
+/// Makes messages.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    seed: u64,
+    carriers: u64,
+    parts_max: u8,
+    ucs2: f64,
+    at_most_once: f64,
+    expiring: f64,
+    canceled: f64,
+}
+
+/// One message.
+#[derive(Clone, Copy, Debug)]
+pub struct Letter {
+    /// What it asks for.
+    pub wanted: Wanted,
+    /// Which carrier its number leads to.
+    pub carrier: u64,
+    is_ucs2: bool,
+    /// Whether its sender tries to call it back.
+    pub is_canceled: bool,
+}
+
+impl Mail {
+    /// The messages of a scenario.
+    #[must_use]
+    pub fn new(seed: u64, scenario: &Scenario) -> Mail {
+        let Scenario { parts_max, ucs2, at_most_once, expiring, canceled, .. } = *scenario;
+        Mail { seed: mix(seed ^ 0x6D61_696C), carriers: scenario.carriers.len() as u64, parts_max, ucs2, at_most_once, expiring, canceled }
+    }
+
+    /// Message `n`.
+    #[must_use]
+    pub fn letter(&self, n: u64) -> Letter {
+        let mut draw = Chance::new(self.seed ^ mix(n));
+        // Most texts are short.
+        let parts = if draw.hit(0.7) { 1 } else { draw.between(1, u64::from(self.parts_max)) as u8 };
+        let at_most_once = draw.hit(self.at_most_once);
+        let expires_in = draw.hit(self.expiring).then(|| draw.between(5, 1_200) as u32);
+        let carrier = draw.below(self.carriers);
+        Letter {
+            wanted: Wanted { parts, at_most_once, expires_in },
+            carrier,
+            is_ucs2: draw.hit(self.ucs2),
+            is_canceled: draw.hit(self.canceled),
+        }
+    }
+
+    /// Appends message `n` as a JSON object.
+    pub fn write(&self, n: u64, out: &mut String) {
+        let letter = self.letter(n);
+        let (carrier, digits) = (letter.carrier, n % 1_000_000);
+        write!(out, "{{\"to\":\"+336{carrier:02}{digits:06}\",\"from\":\"SHOP\",\"client_ref\":\"{n}\",\"text\":\"").expect("into memory");
+        letter.text(n, out);
+        out.push('"');
+        if letter.wanted.at_most_once {
+            out.push_str(",\"doubt\":\"at_most_once\"");
+        }
+        if let Some(seconds) = letter.wanted.expires_in {
+            write!(out, ",\"expires_in\":{seconds}").expect("into memory");
+        }
+        out.push('}');
+    }
+}
+
+impl Letter {
+    /// Parts of exactly one segment each (3GPP TS 23.040 §9.2.3.24.1: 153 septets or 67 units beside the reference).
+    fn text(&self, n: u64, out: &mut String) {
+        let (fill, size) = if self.is_ucs2 { ('Ж', 67) } else { ('x', 153) };
+        let parts = usize::from(self.wanted.parts);
+        for part in 0..parts {
+            let length = if part + 1 == parts { size / 2 } else { size };
+            let token = format!("#{n}#");
+            out.push_str(&token);
+            out.extend(std::iter::repeat_n(fill, length - token.len()));
+        }
+    }
+}

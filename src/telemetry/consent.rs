@@ -1,0 +1,29 @@
+//! What is counted of opt-outs and caps, over all accounts.
+
+use super::declare::Declare;
+use super::{Counter, Gauge};
+
+/// The handles.
+pub struct ConsentMetrics {
+    /// Opt-outs and preferences in memory.
+    pub suppressions: Gauge,
+    /// 1 while it is not known who has opted out, and marketing waits.
+    pub unsure: Gauge,
+}
+
+impl ConsentMetrics {
+    pub(super) fn declare(to: &mut Declare) -> ConsentMetrics {
+        ConsentMetrics {
+            suppressions: to.gauge("relais_suppressions", "Opt-outs and preferences in memory, all accounts together"),
+            unsure: to.gauge("relais_consent_unsure", "1 while it is not known who has opted out: marketing and service messages wait"),
+        }
+    }
+}
+
+/// Messages from handsets of one carrier, by what they ask for.
+pub struct KeywordMetrics {
+    /// In the order of `message::event::Keyword`.
+    pub keywords: [Counter; 5],
+    /// They asked for something, and the sender's number could not be read.
+    pub unread: Counter,
+}
