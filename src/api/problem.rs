@@ -153,7 +153,13 @@ impl From<Refused> for Problem {
 impl From<StoreFault> for Problem {
     fn from(fault: StoreFault) -> Problem {
         tracing::error!(%fault, "the archive cannot be read for a request");
-        Problem::new(Code::Internal, "the archive cannot be read now")
+        match fault {
+            // A reader that could not be opened (no file descriptor left) can be in a moment: nothing is wrong with the data.
+            StoreFault::Broken(_) | StoreFault::Full => {
+                Problem::new(Code::Overloaded, "the archive cannot be read now").after(Span::secs(1))
+            }
+            StoreFault::Damaged { .. } | StoreFault::TooNew { .. } => Problem::new(Code::Internal, "a part of the archive cannot be read"),
+        }
     }
 }
 

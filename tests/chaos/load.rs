@@ -67,6 +67,8 @@ struct Shared {
     is_over: AtomicBool,
     next: AtomicUsize,
     repeated: AtomicUsize,
+    /// Whether the disk itself is being destroyed: then 500 says that nobody knows.
+    is_forgiving: AtomicBool,
 }
 
 /// Customers at work.
@@ -89,6 +91,11 @@ impl Load {
     /// Where the gateway is now; `None` while it is dead.
     pub fn gateway_at(&self, at: Option<SocketAddr>) {
         *self.shared.at.lock().expect("no customer panics here") = at;
+    }
+
+    /// From now on a 500 is taken for what it says: ask again under the same key.
+    pub fn forgive(&self) {
+        self.shared.is_forgiving.store(true, Ordering::Relaxed);
     }
 
     /// Requests made again under their key.
@@ -133,6 +140,7 @@ fn definite(shared: &Shared, api: &mut Option<Api>, name: &str, bulk: &Value) ->
             Ok(answer) if answer.status == 202 => return ids(&answer).1,
             // In progress, over a limit, stopping: asked again.
             Ok(answer) if matches!(answer.status, 409 | 429 | 503) => {}
+            Ok(answer) if answer.status == 500 && shared.is_forgiving.load(Ordering::Relaxed) => {}
             Ok(answer) => panic!("bulk {name}: {} {}", answer.status, answer.text()),
             // Nobody knows what became of it: that is what the key is for.
             Err(_) => {}

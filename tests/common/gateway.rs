@@ -69,14 +69,36 @@ impl Gateway {
         Process::start("relais", dir, command)
     }
 
+    /// As `spawn`, with changes to the command.
+    pub fn spawn_with(dir: &Path, change: impl FnOnce(&mut Command)) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_relais"));
+        command.arg("serve").arg("--config").arg(dir.join("relais.toml")).current_dir(dir);
+        change(&mut command);
+        Process::start("relais", dir, command)
+    }
+
+    /// As `spawn`, as the child of a tracer with these expressions.
+    pub fn spawn_traced(dir: &Path, expressions: &[&str]) -> Process {
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qqq", "-o", "/dev/null"]);
+        for expression in expressions {
+            command.args(["-e", expression]);
+        }
+        command.arg(env!("CARGO_BIN_EXE_relais")).arg("serve").arg("--config").arg(dir.join("relais.toml")).current_dir(dir);
+        Process::start("relais", dir, command)
+    }
+
     /// Waits for a started process: it listens and says it is ready. `None` when it ended instead.
     pub fn ready(process: Process) -> Option<Gateway> {
         let line = process.line(START, |line| line.starts_with("listening on "))?;
         let at = line.rsplit_once("//").and_then(|(_, at)| at.trim_end_matches('/').parse().ok()).expect("an address");
-        let gateway = Gateway { process, at };
+        let mut gateway = Gateway { process, at };
         let mut api = gateway.api();
-        super::until("the gateway is ready", START, || api.get("/readyz").ok().filter(|answer| answer.status == 200));
-        Some(gateway)
+        let is_ready = super::until("the gateway is ready", START, || {
+            let is_ready = api.get("/readyz").is_ok_and(|answer| answer.status == 200);
+            (is_ready || gateway.has_ended()).then_some(is_ready)
+        });
+        is_ready.then_some(gateway)
     }
 
     /// Starts it with the configuration in `dir` and waits until it is ready.
@@ -99,6 +121,28 @@ impl Gateway {
     /// kill -9.
     pub fn kill9(mut self) {
         self.process.kill9();
+    }
+
+    /// Its process number.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// A signal by its name.
+    pub fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
+    /// Whether it is dead.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.ended().is_some()
+    }
+
+    /// kill -9 of the gateway under its tracer, which ends with it.
+    pub fn kill_traced(mut self) {
+        let killed = Command::new("pkill").args(["-KILL", "-P", &self.process.id().to_string()]).status().expect("pkill is there");
+        assert!(killed.success() || self.has_ended(), "the tracer had a child");
+        self.process.end(Duration::from_secs(10));
     }
 
     /// SIGTERM, without waiting.

@@ -57,6 +57,13 @@ impl Peer {
         Peer::start("smsc", dir, 0, &arguments, "submits.ndjson")
     }
 
+    /// An SMSC on this port with its own record.
+    pub fn smsc_at(dir: &Path, port: u16, record: &str, habits: &[&str]) -> Peer {
+        let mut arguments = vec!["smsc", "--record", record];
+        habits.iter().for_each(|habit| arguments.extend(["-p", habit]));
+        Peer::start("smsc", dir, port, &arguments, record)
+    }
+
     /// A webhook sink that checks signatures; `more` are further arguments.
     pub fn sink(dir: &Path, more: &[&str]) -> Peer {
         Peer::sink_at(dir, 0, "events.ndjson", more)

@@ -76,7 +76,12 @@ impl Process {
 
     /// SIGTERM.
     pub fn term(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().expect("kill is there");
+        self.signal("TERM");
+    }
+
+    /// A signal by its name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().expect("kill is there");
         assert!(sent.success(), "{}: no process to signal", self.name);
     }
 
