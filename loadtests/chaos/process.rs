@@ -39,7 +39,7 @@ pub(crate) fn kill(given: Given) -> Outcome {
                 let gateway = rig.take().expect("it runs");
                 gateway.term();
                 gateway.term();
-                drop(gateway.end());
+                let _ = gateway.end();
             } else {
                 rig.kill9();
             }
