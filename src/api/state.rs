@@ -8,7 +8,7 @@ use crate::config::{self, Config};
 use crate::directory::{Keys, Rates};
 use crate::engine::Engine;
 use crate::message::{Class, DoubtPolicy};
-use crate::pipeline::accept::{AccountRules, BulkLimits, Coding, Inflate, InflateLimits, Senders, Split};
+use crate::pipeline::accept::{AccountRules, BulkLimits, Coding, Inflate, InflateLimits, Repeats, Senders, Split};
 use crate::pipeline::route::Routes;
 use crate::telemetry::AccountMetrics;
 use crate::world::Pool;
@@ -115,6 +115,7 @@ fn rules(account: &config::Account) -> AccountRules {
         transliterate: account.transliterate,
         stop_mention: account.stop_mention.as_deref().unwrap_or_default().into(),
         protocol_ids: account.protocol_ids.clone(),
+        repeats: if account.repeat_guard == Span::ZERO { Repeats::Sent } else { Repeats::Guarded },
         ..AccountRules::default()
     }
 }

@@ -1,5 +1,6 @@
 //! `[[accounts]]`: who may send, with which keys, as whom and how much.
 
+use super::caps::{self, Cap};
 use super::key::KeyHash;
 use super::law::{self, AccountHours};
 use super::limits;
@@ -7,7 +8,7 @@ use super::reader::Reader;
 use super::rules::{HASH, NAME, SENDER, STOP_MENTION};
 use super::text::{PROTOCOL_IDS, ProtocolId, SUBSTITUTES, Substitute, TRANSLITERATIONS, Transliterate};
 use super::values::Choices;
-use crate::base::Time;
+use crate::base::{Span, Time};
 
 /// A customer, or a part of one.
 #[derive(Clone, Debug)]
@@ -46,6 +47,10 @@ pub struct Account {
     pub stop_classes: Vec<Class>,
     /// How far a recipient's stop reaches.
     pub stop_scope: StopScope,
+    /// How often it may reach one recipient.
+    pub caps: Vec<Cap>,
+    /// How long the same content does not go to the same recipient again; zero = no guard.
+    pub repeat_guard: Span,
     /// What it adds to the send windows and takes from them.
     pub hours: AccountHours,
 }
@@ -162,6 +167,8 @@ pub(super) fn read(r: &mut Reader<'_>) -> Account {
         weight: r.integer("weight", &limits::WEIGHT),
         stop_classes: r.choices("stop_classes", STOP_CLASSES, 2),
         stop_scope: r.choice("stop_scope", STOP_SCOPES),
+        repeat_guard: r.span("repeat_guard", &limits::REPEAT_GUARD),
+        caps: caps::read(r),
         hours: law::read_account(r),
         keys: r.list_of_tables("keys", limits::KEYS_MAX, key),
     }

@@ -11,6 +11,7 @@
 pub mod limits;
 
 mod account;
+mod caps;
 mod carrier;
 mod check;
 mod consent;
@@ -39,6 +40,7 @@ mod file_test;
 mod wrong_test;
 
 pub use account::{Account, ApiKey, Class, Concat, Doubt, Scope, Split, StopScope};
+pub use caps::{Cap, Channel};
 pub use carrier::{Addresses, Alphabet, Bind, Carrier, CarrierTls, IdBase, ReceiptsWanted, StatusClass, Version};
 pub use consent::{AfterLoss, Consent, Reply};
 pub use engine::{Engine, Log, LogFormat, LogLevel};

@@ -3,6 +3,7 @@
 //! clock.
 
 pub mod calendar;
+pub mod caps;
 pub mod consent;
 pub mod hours;
 pub mod judge;

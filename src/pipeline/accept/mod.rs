@@ -35,7 +35,7 @@ mod cuts;
 mod form_tests;
 
 pub use bulk::{BulkLimits, BulkReader};
-pub use check::{Accepted, AccountRules, Sender, SenderForm, Senders, check};
+pub use check::{Accepted, AccountRules, Repeats, Sender, SenderForm, Senders, check};
 pub use draft::{Defaults, Draft, Item, Params, Words};
 pub use fault::{BodyFault, Code, Refusal, Source};
 pub use fields::{EncodingChoice, Expiry, Options, Split};
