@@ -1,6 +1,5 @@
 //! `[[accounts]]`: who may send, with which keys, as whom and how much.
 
-use super::caps::{self, Cap};
 use super::key::KeyHash;
 use super::law::{self, AccountHours};
 use super::limits;
@@ -149,6 +148,31 @@ pub enum Doubt {
 }
 const DOUBTS: &Choices<Doubt> = &[("resend_once", Doubt::ResendOnce), ("at_most_once", Doubt::AtMostOnce)];
 
+/// At most so many messages to one recipient in so long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cap {
+    /// How many.
+    pub count: u32,
+    /// In which time; counted by the minute.
+    pub period: Span,
+    /// Messages of these classes count, together.
+    pub classes: Vec<Class>,
+    /// Over these channels, together.
+    pub channels: Vec<Channel>,
+}
+
+/// How a message travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// Short messages.
+    Sms,
+    /// Multimedia messages.
+    Mms,
+    /// Calls.
+    Voice,
+}
+const CHANNELS: &Choices<Channel> = &[("sms", Channel::Sms), ("mms", Channel::Mms), ("voice", Channel::Voice)];
+
 pub(super) fn read(r: &mut Reader<'_>) -> Account {
     Account {
         name: r.required_text("name", &NAME),
@@ -168,7 +192,7 @@ pub(super) fn read(r: &mut Reader<'_>) -> Account {
         stop_classes: r.choices("stop_classes", STOP_CLASSES, 2),
         stop_scope: r.choice("stop_scope", STOP_SCOPES),
         repeat_guard: r.span("repeat_guard", &limits::REPEAT_GUARD),
-        caps: caps::read(r),
+        caps: r.list_of_tables("caps", limits::CAPS_OF_ACCOUNT_MAX, cap),
         hours: law::read_account(r),
         keys: r.list_of_tables("keys", limits::KEYS_MAX, key),
     }
@@ -180,6 +204,16 @@ fn key(r: &mut Reader<'_>) -> ApiKey {
         hash: r.required_text("hash", &HASH),
         scopes: r.choices("scopes", SCOPES, SCOPES_DEFAULT),
         expires: r.optional_time("expires"),
+    }
+}
+
+fn cap(r: &mut Reader<'_>) -> Cap {
+    Cap {
+        count: r.integer("count", &limits::CAP_COUNT),
+        period: r.span("period", &limits::CAP_PERIOD),
+        // The first of them when nothing else is said: a cap is for advertising.
+        classes: r.choices("classes", STOP_CLASSES, 1),
+        channels: r.choices("channels", CHANNELS, CHANNELS.len()),
     }
 }
 

@@ -11,7 +11,6 @@
 pub mod limits;
 
 mod account;
-mod caps;
 mod carrier;
 mod check;
 mod consent;
@@ -39,8 +38,7 @@ mod file_test;
 #[cfg(test)]
 mod wrong_test;
 
-pub use account::{Account, ApiKey, Class, Concat, Doubt, Scope, Split, StopScope};
-pub use caps::{Cap, Channel};
+pub use account::{Account, ApiKey, Cap, Channel, Class, Concat, Doubt, Scope, Split, StopScope};
 pub use carrier::{Addresses, Alphabet, Bind, Carrier, CarrierTls, IdBase, ReceiptsWanted, StatusClass, Version};
 pub use consent::{AfterLoss, Consent, Reply};
 pub use engine::{Engine, Log, LogFormat, LogLevel};
