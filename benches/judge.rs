@@ -4,7 +4,7 @@
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use relais::base::{Msisdn, Time};
 use relais::config::{Config, MapSecrets, load};
-use relais::directory::judge::{Judge, Law, Question};
+use relais::directory::judge::{Judge, Jury, Law, Question};
 use relais::directory::number::Places;
 use relais::message::content::{Channel, Class};
 use std::hint::black_box;
@@ -14,9 +14,13 @@ use std::sync::Arc;
 const NOON: i64 = 1_783_936_800_000;
 
 fn config() -> Config {
+    configured("")
+}
+
+fn configured(caps: &str) -> Config {
     let text = format!(
         "[secrets]\npepper = {{ env = \"P\" }}\n[[accounts]]\nname = \"shop\"\nquiet_hours = \"19:30-09:00\"\nrules = [\"US-CT\"]\n\
-         [[accounts.keys]]\nid = \"k\"\nhash = \"{}\"\n",
+         [[accounts.keys]]\nid = \"k\"\nhash = \"{}\"\n{caps}",
         "00".repeat(32)
     );
     load(&text, &MapSecrets::default().with_env("P", "0123456789abcdef")).expect("a configuration")
@@ -110,6 +114,19 @@ fn judges(c: &mut Criterion) {
             },
             BatchSize::PerIteration,
         );
+    });
+    // With a cap that never holds: each message is asked about, counted and remembered for an hour.
+    group.bench_function("spend_capped", |b| {
+        let caps = "[[accounts.caps]]\ncount = 1000\nperiod = \"1h\"\nclasses = [\"otp\"]\n";
+        let mut judge = Judge::new(Arc::new(Law::new(&configured(caps))));
+        let mut at = NOON;
+        b.iter(|| {
+            at += 60_000;
+            numbers.iter().for_each(|to| {
+                black_box(judge.spend(&question(black_box(*to), Class::Otp, ""), Time(at)));
+            });
+            black_box(Jury::take_spent(&mut judge));
+        });
     });
     let places = Places::new();
     group.bench_function("place", |b| {

@@ -7,7 +7,7 @@ use crate::api::query;
 use crate::api::reply::{Reply, json};
 use crate::api::state::Api;
 use crate::api::upload::{Upload, media};
-use crate::base::Msisdn;
+use crate::base::{Msisdn, Span};
 use crate::config::Scope;
 use crate::pipeline::accept::{Code, Format};
 use crate::storage::{Archive, PersonChange, Preference};
@@ -69,9 +69,13 @@ pub(super) async fn put(api: Arc<Api>, request: Request) -> Result<Reply, Proble
     let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| problem_of(&error))?;
     let wrong =
         |field: &'static str, detail: &'static str| Problem { spot: Spot::Body(field.into()), ..Problem::new(Code::InvalidValue, detail) };
+    let kept = api.engine.config.journal.retention;
     let cap = wanted.cap.as_ref().map_or((0, 0), |cap| (cap.count, cap.period_seconds));
     if wanted.cap.is_some() && !((1..=COUNT_MAX).contains(&cap.0) && (1..=PERIOD_SECONDS_MAX).contains(&cap.1)) {
         return Err(wrong("/cap", "expected a count of 1 to 10,000 and a period of a second to a year"));
+    }
+    if Span::secs(u64::from(cap.1)) > kept {
+        return Err(wrong("/cap/period_seconds", "expected no more than journal.retention: what was sent is known for so long"));
     }
     let zone = wanted.time_zone.clone().unwrap_or_default();
     if !zone.is_empty() && api.engine.rules.law.hours.hours().zone_by_name(&zone).is_none() {

@@ -7,7 +7,7 @@ use crate::config::{self, Config};
 use crate::directory::{Atlas, Keys, Rates};
 use crate::engine::Engine;
 use crate::message::{Class, DoubtPolicy};
-use crate::pipeline::accept::{AccountRules, BulkLimits, Coding, Country, Inflate, InflateLimits, Senders, Split};
+use crate::pipeline::accept::{AccountRules, BulkLimits, Coding, Country, Inflate, InflateLimits, Repeats, Senders, Split};
 use crate::pipeline::intake::{Intake, Terms};
 use crate::pipeline::route::Routes;
 use crate::telemetry::AccountMetrics;
@@ -127,6 +127,7 @@ fn rules(account: &config::Account, atlas: &Arc<Atlas>) -> AccountRules {
         transliterate: account.transliterate,
         stop_mention: account.stop_mention.as_deref().unwrap_or_default().into(),
         protocol_ids: account.protocol_ids.clone(),
+        repeats: if account.repeat_guard == Span::ZERO { Repeats::Sent } else { Repeats::Guarded },
         ..AccountRules::default()
     }
 }

@@ -7,7 +7,7 @@ use super::reader::Reader;
 use super::rules::{HASH, NAME, REGION, SENDER, STOP_MENTION};
 use super::text::{PROTOCOL_IDS, ProtocolId, SUBSTITUTES, Substitute, TRANSLITERATIONS, Transliterate};
 use super::values::Choices;
-use crate::base::Time;
+use crate::base::{Span, Time};
 
 /// A customer, or a part of one.
 #[derive(Clone, Debug)]
@@ -50,6 +50,10 @@ pub struct Account {
     pub stop_classes: Vec<Class>,
     /// How far a recipient's stop reaches.
     pub stop_scope: StopScope,
+    /// How often it may reach one recipient.
+    pub caps: Vec<Cap>,
+    /// How long the same content does not go to the same recipient again; zero = no guard.
+    pub repeat_guard: Span,
     /// What it adds to the send windows and takes from them.
     pub hours: AccountHours,
 }
@@ -160,6 +164,31 @@ pub enum SenderCheck {
 }
 const SENDER_CHECKS: &Choices<SenderCheck> = &[("warn", SenderCheck::Warn), ("refuse", SenderCheck::Refuse), ("off", SenderCheck::Off)];
 
+/// At most so many messages to one recipient in so long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cap {
+    /// How many.
+    pub count: u32,
+    /// In which time; counted by the minute.
+    pub period: Span,
+    /// Messages of these classes count, together.
+    pub classes: Vec<Class>,
+    /// Over these channels, together.
+    pub channels: Vec<Channel>,
+}
+
+/// How a message travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// Short messages.
+    Sms,
+    /// Multimedia messages.
+    Mms,
+    /// Calls.
+    Voice,
+}
+const CHANNELS: &Choices<Channel> = &[("sms", Channel::Sms), ("mms", Channel::Mms), ("voice", Channel::Voice)];
+
 pub(super) fn read(r: &mut Reader<'_>) -> Account {
     Account {
         name: r.required_text("name", &NAME),
@@ -180,6 +209,8 @@ pub(super) fn read(r: &mut Reader<'_>) -> Account {
         weight: r.integer("weight", &limits::WEIGHT),
         stop_classes: r.choices("stop_classes", STOP_CLASSES, 2),
         stop_scope: r.choice("stop_scope", STOP_SCOPES),
+        repeat_guard: r.span("repeat_guard", &limits::REPEAT_GUARD),
+        caps: r.list_of_tables("caps", limits::CAPS_OF_ACCOUNT_MAX, cap),
         hours: law::read_account(r),
         keys: r.list_of_tables("keys", limits::KEYS_MAX, key),
     }
@@ -191,6 +222,16 @@ fn key(r: &mut Reader<'_>) -> ApiKey {
         hash: r.required_text("hash", &HASH),
         scopes: r.choices("scopes", SCOPES, SCOPES_DEFAULT),
         expires: r.optional_time("expires"),
+    }
+}
+
+fn cap(r: &mut Reader<'_>) -> Cap {
+    Cap {
+        count: r.integer("count", &limits::CAP_COUNT),
+        period: r.span("period", &limits::CAP_PERIOD),
+        // The first of them when nothing else is said: a cap is for advertising.
+        classes: r.choices("classes", STOP_CLASSES, 1),
+        channels: r.choices("channels", CHANNELS, CHANNELS.len()),
     }
 }
 

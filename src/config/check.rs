@@ -66,6 +66,19 @@ fn accounts(config: &Config, pass: &Pass<'_>) {
             pass.mistake(&path, "the account has no key", Some("add [[accounts.keys]] with id and hash".into()));
         }
     }
+    for (index, account) in config.accounts.iter().enumerate() {
+        let kept = config.journal.retention;
+        let read_back = |key: String, period: Span| {
+            if period > kept && !pass.is_wrong(&key) && !pass.is_wrong("journal.retention") {
+                let (period, kept) = (show_span(period), show_span(kept));
+                let what =
+                    format!("{period} is more than journal.retention ({kept}): what was sent is read back from the journal at start");
+                pass.mistake(&key, what, Some(format!("raise journal.retention to {period}")));
+            }
+        };
+        account.caps.iter().enumerate().for_each(|(at, cap)| read_back(format!("accounts[{index}].caps[{at}].period"), cap.period));
+        read_back(format!("accounts[{index}].repeat_guard"), account.repeat_guard);
+    }
     if config.accounts.is_empty() {
         pass.warn("accounts", "there is no account: nobody can send", None);
     } else if config.pepper.expose().is_empty() && !pass.is_wrong("secrets.pepper") {

@@ -10,6 +10,8 @@ use super::values::Choices;
 pub struct Consent {
     /// Opt-outs and preferences that customers may bring, all accounts together.
     pub suppressions_max: u64,
+    /// Sends remembered for caps and the guard against repeats, all accounts together.
+    pub caps_max: u64,
     /// What happens when opt-outs were lost.
     pub after_loss: AfterLoss,
     /// Countries, besides the United States, where any wording that may mean stop counts as stop.
@@ -46,6 +48,7 @@ pub struct Reply {
 pub(super) fn read(r: &mut Reader<'_>) -> Consent {
     Consent {
         suppressions_max: u64::from(r.integer("suppressions_max", &limits::SUPPRESSIONS)),
+        caps_max: u64::from(r.integer("caps_max", &limits::CAPS)),
         after_loss: r.choice("after_loss", AFTER_LOSS),
         review_stops: r.texts("review_stops", &COUNTRY, limits::COUNTRIES_MAX),
         replies: r.list_of_tables("replies", limits::REPLIES_MAX, reply),

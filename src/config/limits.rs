@@ -202,6 +202,15 @@ pub const INBOUND_BYTES: Limit<u64> = limit(32 * MIB, 64 * KIB, GIB);
 /// Opt-outs and preferences that customers bring, all accounts together; 15 octets each in memory, so 150 MB when full. A
 /// country's do-not-call list has 5 to 250 million numbers. What recipients say themselves is kept beyond it.
 pub const SUPPRESSIONS: Limit<u32> = limit(10_000_000, 0, 1_000_000_000);
+/// Sends remembered for caps and the guard against repeats, all accounts together; 40 to 60 octets each in memory, so up to
+/// 600 MB when full, and 12 octets each on disk. Full, marketing of accounts with caps waits.
+pub const CAPS: Limit<u32> = limit(10_000_000, 1_000, 1_000_000_000);
+/// Messages a cap allows in its period. Each is looked at when the next is asked about.
+pub const CAP_COUNT: Limit<u32> = limit(1, 1, 1_000);
+/// A cap's period. At most the retention: what was sent is read back from the journal at start.
+pub const CAP_PERIOD: Limit<Span> = limit(d(1), s(60), d(366));
+/// How long the same content does not go to the same recipient again; 0 = no guard. At most the retention, likewise.
+pub const REPEAT_GUARD: Limit<Span> = limit(ms(0), ms(0), d(366));
 
 // What cannot be set.
 
@@ -230,6 +239,8 @@ pub const ROUTES_MAX: usize = 100_000;
 pub const WEBHOOKS_MAX: usize = 10_000;
 /// Rules, calendars and overrides of one account, each: all rules of the program are 47. All must allow, so each costs.
 pub const ACCOUNT_RULES_MAX: usize = 64;
+/// Caps of one account: each is counted for each of its messages.
+pub const CAPS_OF_ACCOUNT_MAX: usize = 8;
 /// Rules replaced in the last seven days, which still must allow too; a reload beyond it is refused. Each is asked.
 pub const FORMER_RULES_MAX: usize = 8;
 /// Kinds of recipients (account's hours, place, own zone, channel, class) whose hours a thread keeps worked out; about 400

@@ -38,7 +38,7 @@ mod file_test;
 #[cfg(test)]
 mod wrong_test;
 
-pub use account::{Account, ApiKey, Class, Concat, Doubt, Scope, SenderCheck, Split, StopScope};
+pub use account::{Account, ApiKey, Cap, Channel, Class, Concat, Doubt, Scope, SenderCheck, Split, StopScope};
 pub use carrier::{Addresses, Alphabet, Bind, Carrier, CarrierTls, IdBase, ReceiptsWanted, StatusClass, Version};
 pub use consent::{AfterLoss, Consent, Reply};
 pub use engine::{Engine, Log, LogFormat, LogLevel};

@@ -4,6 +4,7 @@
 
 pub mod atlas;
 pub mod calendar;
+pub mod caps;
 pub mod consent;
 pub mod hours;
 pub mod judge;

@@ -194,6 +194,9 @@ impl Archive for Store {
     fn suppressions(&self, _: Option<&crate::storage::SuppressionKey>, _: usize) -> Result<Vec<crate::storage::Suppression>, StoreFault> {
         unreachable!()
     }
+    fn spent(&self, _: Time, _: &mut dyn FnMut(crate::storage::Spent)) -> Result<(), StoreFault> {
+        unreachable!()
+    }
     fn preferences(&self, _: Option<(&str, u64)>, _: usize) -> Result<Vec<crate::storage::Preference>, StoreFault> {
         unreachable!()
     }

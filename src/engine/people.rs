@@ -5,7 +5,10 @@ use crate::base::{Span, Time};
 use crate::channel::{Composer, RouteText, Wanted};
 use crate::config::{self, Config};
 use crate::directory::consent::{Answer, Consent, Hearing, Replies, Said, StopRule, StopScope, content_hash};
+use crate::directory::judge::Law;
+use crate::engine::mailbox::Mailbox;
 use crate::engine::report::Reporter;
+use crate::engine::writer::ToWriter;
 use crate::message::event::{Event, Keyword};
 use crate::message::{Class, Composed, DoubtPolicy, Extras, Reference};
 use crate::pipeline::accept::Sender;
@@ -70,6 +73,52 @@ pub(crate) fn load(config: &Config, recovered: &Recovered, archive: &dyn Archive
     metrics.consent.unsure.set(i64::from(consent.is_unsure()));
     metrics.consent.suppressions.set(i64::try_from(consent.entries()).unwrap_or(i64::MAX));
     Ok(consent)
+}
+
+/// The note that says until when it is not known what was sent.
+const DOUBT_NOTE: &str = "caps.unsure";
+
+/// Reads what was sent for as long as a cap reaches back. Nothing may be leased before it has returned. When what was
+/// sent is not known whole, a note says until when.
+///
+/// # Errors
+/// As `load`: with damage, marketing messages of accounts with caps wait until no cap reaches back to it.
+pub(crate) fn load_caps(
+    config: &Config,
+    recovered: &Recovered,
+    archive: &dyn Archive,
+    law: &Law,
+    now: Time,
+    writer: &Mailbox<ToWriter>,
+) -> Result<(), StoreFault> {
+    law.caps.reach(law.consent.longest_cap());
+    let longest = law.caps.longest();
+    let mut is_lost = recovered.spent_lost;
+    if longest > Span::ZERO {
+        let from = Time(now.0.saturating_sub(i64::try_from(longest.as_millis()).unwrap_or(i64::MAX)));
+        match archive.spent(from, &mut |row| is_lost |= !law.caps.load(row, now)) {
+            Ok(()) => {}
+            Err(StoreFault::Damaged { .. }) => is_lost = true,
+            Err(fault) => return Err(fault),
+        }
+    }
+    let noted = archive.notes(DOUBT_NOTE)?;
+    let noted = noted.first().and_then(|(_, value)| value.first_chunk::<8>()).map_or(i64::MIN, |until| i64::from_le_bytes(*until));
+    // What a file that was set aside knew is missed until no cap reaches back to it, whatever restarts come between.
+    let until = if is_lost { noted.max(now.after(longest).0) } else { noted };
+    if until <= now.0 || longest == Span::ZERO {
+        return Ok(());
+    }
+    match config.consent.after_loss {
+        config::AfterLoss::Hold => {
+            tracing::error!(until = Time(until).rfc3339(), "what was sent is not known whole: marketing of accounts with caps waits");
+            law.caps.doubt(Time(until));
+        }
+        config::AfterLoss::Send => tracing::warn!("what was sent is not known whole; consent.after_loss says to send all the same"),
+    }
+    let (reply, _) = tokio::sync::oneshot::channel();
+    writer.force(ToWriter::Notes { notes: vec![(DOUBT_NOTE.to_owned(), Some(until.to_le_bytes().to_vec()))], reply });
+    Ok(())
 }
 
 fn load_rows(consent: &mut Consent, archive: &dyn Archive) -> Result<(), StoreFault> {

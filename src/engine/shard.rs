@@ -375,6 +375,7 @@ impl Core {
             turn.notes.extend(slot.handsets.note(now));
             turn.touched.extend(effects.take_touched());
             turn.closed.append(&mut effects.closed);
+            turn.spent.append(&mut effects.spent);
             for (batch, moved) in effects.take_shifts() {
                 let sum = shifts.entry(batch).or_default();
                 sum.iter_mut().zip(moved).for_each(|(sum, moved)| *sum += moved);

@@ -111,8 +111,7 @@ pub async fn start_under(
     let recovered = journal.recover()?;
     let archive = journal.archive();
     let shard_count = shards(&config);
-    let batches = Arc::new(Batches::default());
-    let ids = Arc::new(Ids::new(config.node, recovered.last_id));
+    let (batches, ids) = (Arc::new(Batches::default()), Arc::new(Ids::new(config.node, recovered.last_id)));
     let writer_box = Arc::new(Mailbox::new(WRITER_LETTERS));
     let boxes: Vec<Arc<Mailbox<ToShard>>> = (0..shard_count).map(|_| Arc::new(Mailbox::new(SHARD_LETTERS))).collect();
     let shard_of: HashMap<String, usize> =
@@ -124,10 +123,10 @@ pub async fn start_under(
     state.seq.store(recovered.last_seq, std::sync::atomic::Ordering::Release);
 
     let seed = world.entropy.next_u64();
-    // Before anything can be leased: who has opted out.
     let consent = Arc::new(people::load(&config, &recovered, archive.as_ref(), &metrics)?);
     let ears = Ears::new(consent.clone(), &config);
     let rules = Rules::new(&config, consent.clone(), metrics.ending_tables.clone());
+    people::load_caps(&config, &recovered, archive.as_ref(), &rules.law, world.now(), &writer_box)?;
     let mut slots = Vec::new();
     let gate = Arc::new(Gate::new(config.carriers.len(), u64::from(config.engine.ahead_max), u64::from(config.engine.accept_min)));
     for (index, carrier) in config.carriers.iter().enumerate() {
@@ -179,6 +178,7 @@ pub async fn start_under(
         tick: config.journal.tick,
         commit_bytes_max: usize::try_from(config.journal.commit_bytes_max).unwrap_or(usize::MAX),
         consent,
+        caps: engine.rules.law.caps.clone(),
         weights: config.accounts.iter().map(|account| (account.name.clone(), u32::from(account.weight))).collect(),
     };
     parts.push(("journal".to_owned(), world.start.start("journal", Box::new(move || Box::pin(writer.run())))));

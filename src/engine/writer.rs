@@ -3,6 +3,7 @@
 
 use crate::base::Span;
 use crate::directory::Consent;
+use crate::directory::caps::Caps;
 use crate::engine::batches::Batches;
 use crate::engine::letter::{Load, ToShard};
 use crate::engine::mailbox::Mailbox;
@@ -83,6 +84,8 @@ pub struct Writer {
     pub(crate) commit_bytes_max: usize,
     /// Who has opted out: it holds when it is committed.
     pub(crate) consent: Arc<Consent>,
+    /// What was sent, for a metric.
+    pub(crate) caps: Arc<Caps>,
     /// The account's share, for lanes.
     pub(crate) weights: HashMap<String, u32>,
 }
@@ -251,6 +254,7 @@ impl Writer {
             people: prepared.group.people.split_off(prepared.people_accepted),
             frames: Vec::new(),
             events: std::mem::take(&mut prepared.events),
+            spent: std::mem::take(&mut prepared.group.spent),
             notes: Vec::new(),
         };
         let notes = std::mem::take(&mut prepared.group.notes);
@@ -289,6 +293,10 @@ impl Writer {
         if !prepared.group.people.is_empty() {
             self.consent.apply(&prepared.group.people);
             self.metrics.consent.suppressions.set(i64::try_from(self.consent.entries()).unwrap_or(i64::MAX));
+        }
+        if !prepared.group.spent.is_empty() || self.caps.is_full() {
+            self.metrics.consent.cap_sends.set(i64::try_from(self.caps.sends()).unwrap_or(i64::MAX));
+            self.metrics.consent.caps_full.set(i64::from(self.caps.is_full()));
         }
         self.answer(letters, prepared);
         self.tail.publish(prepared.group.seq, std::mem::take(&mut prepared.events).into());

@@ -58,6 +58,7 @@ pub struct Extras<'a> {
     pub at_once: u8,
     /// A text to be made when the message is sent: template and values. `octets` then hold what it would be now.
     pub late: &'a [u8],
-    /// A hash of recipient and content for the guard against the same text twice; 0 when the account has no guard.
+    /// A hash of the content for the guard against the same twice; of an answer of ours, with its recipient; 0 when the
+    /// account has no guard.
     pub content: u64,
 }

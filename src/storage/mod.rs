@@ -9,6 +9,7 @@ pub mod frame;
 pub mod memory;
 pub mod people;
 pub mod port;
+pub mod spent;
 pub mod sqlite;
 
 #[cfg(test)]
@@ -23,3 +24,4 @@ mod people_tests;
 pub use frame::{Frame, FrameHead, Lane};
 pub use people::{Origin, PersonChange, Preference, Suppression, SuppressionKey};
 pub use port::{Answer, Archive, BatchRow, Closed, Group, Journal, LogRow, Recovered, StoreFault};
+pub use spent::Spent;

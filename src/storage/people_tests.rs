@@ -5,6 +5,7 @@ use crate::storage::desk::Desk;
 use crate::storage::memory::Memory;
 use crate::storage::people::{Origin, PersonChange, Preference, Suppression, SuppressionKey};
 use crate::storage::port::{Archive, Journal, StoreFault};
+use crate::storage::spent::Spent;
 use crate::storage::sqlite::{Options, Sqlite};
 use std::path::Path;
 use std::sync::Arc;
@@ -126,4 +127,56 @@ fn a_row_that_was_changed_on_disk_is_damage_and_not_another_row() {
     conn.execute("UPDATE suppressions SET classes = 0", []).expect("written");
     let archive: Arc<dyn Archive> = desk.journal.archive();
     assert!(matches!(archive.suppressions(None, 9), Err(StoreFault::Damaged { .. })));
+}
+
+fn spent(archive: &dyn Archive, from: i64) -> Vec<Spent> {
+    let mut rows = Vec::new();
+    archive.spent(Time(from), &mut |row| rows.push(row)).expect("readable");
+    rows
+}
+
+#[test]
+fn what_was_spent_is_kept_over_restarts_with_its_slice_and_gone_with_it() {
+    on_all(|begin| {
+        let (mut desk, _) = Desk::new(begin());
+        let row = |n: u32| Spent { key: u64::MAX - u64::from(n), stamp: n };
+        assert_eq!(spent(&*desk.journal.archive(), i64::MIN), []);
+        desk.log("a lease", &[]);
+        desk.group.spent = vec![row(1), row(2)];
+        desk.commit();
+        desk.group.spent = vec![row(3)];
+        desk.commit();
+        let first = desk.now.0;
+        desk.wait(2 * 3_600_000);
+        desk.group.spent = vec![row(4)];
+        desk.commit();
+        for _ in 0..2 {
+            assert_eq!(spent(&*desk.journal.archive(), first), [row(1), row(2), row(3), row(4)]);
+            assert_eq!(spent(&*desk.journal.archive(), first + 1), [row(4)]);
+            drop(desk);
+            let found;
+            (desk, found) = Desk::new(begin());
+            assert!(!found.spent_lost && found.damage.is_empty(), "{found:?}");
+        }
+        assert_eq!(desk.journal.upkeep(Time(i64::MAX), u64::MAX).expect("upkeep"), 1);
+        assert_eq!(spent(&*desk.journal.archive(), i64::MIN), [row(4)]);
+    });
+}
+
+#[test]
+fn spent_rows_that_were_changed_on_disk_are_damage_and_the_rest_is_given() {
+    let home = tempfile::tempdir().expect("a directory");
+    let (mut desk, _) = Desk::new(Box::new(open(home.path())));
+    for key in 1..4 {
+        desk.group.spent = vec![Spent { key, stamp: 7 }];
+        desk.commit();
+    }
+    let slice = std::fs::read_dir(home.path()).expect("a directory").filter_map(Result::ok).map(|entry| entry.path());
+    let slice = slice.into_iter().find(|path| path.to_string_lossy().ends_with(".db") && path.to_string_lossy().contains("slice-"));
+    let conn = rusqlite::Connection::open(slice.expect("a slice")).expect("a database");
+    conn.execute("UPDATE spent SET body = zeroblob(28) WHERE seq = 2", []).expect("written");
+    let mut rows = Vec::new();
+    let read = desk.journal.archive().spent(Time(0), &mut |row| rows.push(row.key));
+    assert!(matches!(read, Err(StoreFault::Damaged { at: 2, .. })), "{read:?}");
+    assert_eq!(rows, [1, 3]);
 }

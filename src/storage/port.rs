@@ -3,6 +3,7 @@
 use crate::base::{BatchId, MessageId, Span, Time};
 use crate::storage::frame::{Frame, FrameHead};
 use crate::storage::people::{PersonChange, Preference, Suppression, SuppressionKey};
+use crate::storage::spent::Spent;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -49,6 +50,8 @@ pub struct Group {
     pub notes: Vec<(String, Option<Vec<u8>>)>,
     /// What recipients and customers said of recipients (opt-outs, preferences), in order.
     pub people: Vec<PersonChange>,
+    /// What counts for caps as sent by this commit's leases.
+    pub spent: Vec<Spent>,
 }
 
 impl Group {
@@ -63,11 +66,12 @@ impl Group {
             && self.closed.is_empty()
             && self.notes.is_empty()
             && self.people.is_empty()
+            && self.spent.is_empty()
     }
     /// Roughly how many octets the commit writes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.frames.iter().map(|f| f.frame.body.len()).sum::<usize>() + self.log.len()
+        self.frames.iter().map(|f| f.frame.body.len()).sum::<usize>() + self.log.len() + 12 * self.spent.len()
     }
 }
 
@@ -155,6 +159,8 @@ pub struct Recovered {
     pub damage: Vec<String>,
     /// Rows of people are damaged or gone: who has opted out is not known any more.
     pub people_lost: bool,
+    /// Commits are damaged or gone: what was sent of late is not known whole.
+    pub spent_lost: bool,
 }
 
 /// The writer's side. One owner.
@@ -216,6 +222,9 @@ pub trait Archive: Send + Sync {
     fn suppressions(&self, after: Option<&SuppressionKey>, limit: usize) -> Result<Vec<Suppression>, StoreFault>;
     /// The preferences in the order of account and number, from after `after` on, at most `limit`; may lag likewise.
     fn preferences(&self, after: Option<(&str, u64)>, limit: usize) -> Result<Vec<Preference>, StoreFault>;
+    /// Gives all that counts for caps and may be younger than `from`, in no order; older may come too. With damage, all that
+    /// is sound is given first.
+    fn spent(&self, from: Time, each: &mut dyn FnMut(Spent)) -> Result<(), StoreFault>;
 }
 
 /// What kind of search key.

@@ -9,6 +9,10 @@ pub struct ConsentMetrics {
     pub suppressions: Gauge,
     /// 1 while it is not known who has opted out, and marketing waits.
     pub unsure: Gauge,
+    /// Sends remembered for caps.
+    pub cap_sends: Gauge,
+    /// 1 while no more can be remembered, and marketing of accounts with caps waits.
+    pub caps_full: Gauge,
 }
 
 impl ConsentMetrics {
@@ -16,6 +20,8 @@ impl ConsentMetrics {
         ConsentMetrics {
             suppressions: to.gauge("relais_suppressions", "Opt-outs and preferences in memory, all accounts together"),
             unsure: to.gauge("relais_consent_unsure", "1 while it is not known who has opted out: marketing and service messages wait"),
+            cap_sends: to.gauge("relais_cap_sends", "Sends remembered for caps and the guard against repeats"),
+            caps_full: to.gauge("relais_caps_full", "1 while no more can be remembered: marketing of accounts with caps waits"),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! in the simulated world where the same seed gives the same life.
 
 mod bench;
+mod caps;
 mod hold;
 mod journeys;
 mod parts;

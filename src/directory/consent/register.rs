@@ -108,6 +108,16 @@ impl Consent {
         self.version.load(Ordering::Acquire)
     }
 
+    /// The longest period of all recipients' own caps.
+    #[must_use]
+    pub fn longest_cap(&self) -> Span {
+        let of = |account: &Arc<Recipients>| {
+            let preferences = account.preferences.read().unwrap_or_else(PoisonError::into_inner);
+            preferences.values().filter_map(|one| one.cap).map(|(_, period)| period.0).max()
+        };
+        Span(self.accounts.values().filter_map(of).max().unwrap_or(0))
+    }
+
     /// Entries in memory, over all accounts: for a metric, and the bound.
     #[must_use]
     pub fn entries(&self) -> u64 {

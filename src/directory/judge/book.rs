@@ -10,6 +10,7 @@ use super::statute::Statute;
 use super::together::{NEVER_CLOSES, group, hold, verdict};
 use crate::base::{Span, Time};
 use crate::config::limits::RULE_PAGES_MAX;
+use crate::directory::caps::{Limit, kinds};
 use crate::directory::hours::{HoursCache, Version};
 use crate::message::content::Channel;
 use crate::message::outcome::Reason;
@@ -28,6 +29,8 @@ const ZONE_UNKNOWN: u16 = u16::MAX;
 #[derive(Debug)]
 struct Page {
     cases: Vec<Case>,
+    /// How often its rules allow.
+    limits: Box<[Limit]>,
     group: u16,
     /// From then on its rules are others: an override has ended.
     stale_at: Time,
@@ -47,12 +50,14 @@ pub(super) struct Book {
     /// The own zone asked about last, and its number.
     zone: (String, u16),
     asked_at: Time,
+    /// Whether any page has limits.
+    is_limiting: bool,
 }
 
 impl Book {
     pub(super) fn new(statute: Arc<Statute>) -> Book {
         let (account, zone) = ((String::new(), 0), (String::new(), 0));
-        Book { statute, pages: HashMap::default(), sheets: HoursCache::default(), account, zone, asked_at: Time(0) }
+        Book { statute, pages: HashMap::default(), sheets: HoursCache::default(), account, zone, asked_at: Time(0), is_limiting: false }
     }
 
     pub(super) fn version(&self) -> Version<'_> {
@@ -89,6 +94,15 @@ impl Book {
         }
         let at = self.asked_at;
         self.page(office, question, key, at).group
+    }
+
+    /// How often the rules allow what was judged just before.
+    pub(super) fn limits(&mut self, office: &Office, question: &Question<'_>) -> &[Limit] {
+        if !self.is_limiting {
+            return &[];
+        }
+        let key = self.key(office, question);
+        self.pages.get(&key).map_or(&[], |page| &page.limits)
     }
 
     fn renew(&mut self, office: &Office) {
@@ -137,7 +151,9 @@ impl Book {
         }
         let nothing = (Time(i64::MAX), Time(i64::MIN));
         let verdict = Verdict::Go { closes: NEVER_CLOSES };
-        let page = Page { group: group(&cases), cases, stale_at: policy::changes(policy, now), stands: nothing, verdict };
+        let limits = limits(&cases);
+        self.is_limiting |= !limits.is_empty();
+        let page = Page { group: group(&cases), limits, cases, stale_at: policy::changes(policy, now), stands: nothing, verdict };
         self.pages.entry(key).insert(page).into_mut()
     }
 
@@ -157,4 +173,23 @@ impl Book {
         page.stands = (now, end.min(page.stale_at));
         page.verdict
     }
+}
+
+/// What the rules of all cases say of how often. What a rule counts is of its class and channels.
+fn limits(cases: &[Case]) -> Box<[Limit]> {
+    let mut all = Vec::new();
+    for (case, rule) in cases.iter().flat_map(|case| case.rules.iter().map(move |rule| (case, *rule))) {
+        let rule = case.hours.rule(rule);
+        let Some(often) = rule.frequency else { continue };
+        let kinds = kinds(&[rule.class], &rule.channels);
+        let days = |days: u64| Span::secs(days * 24 * 3_600);
+        let period = Limit::new(often.max_attempts, days(u64::from(often.period_days)), kinds);
+        let a_day = often.max_per_day.map(|count| Limit::new(count, days(1), kinds));
+        for limit in [Some(period), a_day].into_iter().flatten() {
+            if !all.contains(&limit) {
+                all.push(limit);
+            }
+        }
+    }
+    all.into()
 }

@@ -2,6 +2,8 @@
 //! the recipient's place (`hours`), has the recipient had enough (`caps`). In: what the question needs of a message, and
 //! the wall clock. Out: a verdict. Asked when a message is accepted, when it is leased and again when it is written.
 //!
+//! Caps are asked and counted in one step, when a message is leased first; a message that was counted is not asked again.
+//!
 //! A `Judge` belongs to one thread and holds its caches; what it asks (`Law`) is shared and may be replaced while
 //! messages wait. Nothing here reads a clock.
 
@@ -25,7 +27,10 @@ pub use question::{Question, Verdict};
 
 use crate::base::Time;
 use crate::config::Config;
+use crate::directory::caps::{AccountCaps, Answer, Caps, Sending};
 use crate::directory::consent::{Consent, Prefers};
+use crate::message::outcome::Reason;
+use crate::storage::Spent;
 use book::Book;
 use people::{Before, People};
 use std::sync::Arc;
@@ -37,6 +42,8 @@ pub struct Law {
     pub hours: Office,
     /// Who has opted out, and what recipients prefer. The default knows nobody.
     pub consent: Arc<Consent>,
+    /// How often. The default has no caps but recipients' own.
+    pub caps: Arc<Caps>,
 }
 
 impl Law {
@@ -44,7 +51,7 @@ impl Law {
     /// wait until what is in them was handed in (`Office::reload`). Nobody has opted out of it: see `knowing`.
     #[must_use]
     pub fn new(config: &Config) -> Law {
-        Law { hours: Office::new(config), consent: Arc::default() }
+        Law { hours: Office::new(config), consent: Arc::default(), caps: Arc::new(Caps::new(config)) }
     }
 
     /// The same, for those who know who has opted out.
@@ -56,12 +63,16 @@ impl Law {
 
 /// What asks a judge: a desk. Tests give it a law of their own.
 pub trait Jury: std::fmt::Debug + Send {
-    /// Whether it may go at `now`; counts nothing.
+    /// Whether it may go at `now`; counts nothing and asks for no caps: what was leased has been counted.
     fn judge(&mut self, question: &Question<'_>, now: Time) -> Verdict;
-    /// As `judge`, and if it may go it counts as sent to the recipient.
+    /// As `judge`, then the caps; and if it may go it counts as sent to the recipient.
     fn spend(&mut self, question: &Question<'_>, now: Time) -> Verdict;
     /// A number that is another one whenever an earlier verdict may not hold any more for other reasons than time.
     fn version(&self) -> u64;
+    /// What was counted since the last call: for the commit that holds the leases.
+    fn take_spent(&mut self) -> Vec<Spent> {
+        Vec::new()
+    }
 }
 
 impl Jury for Judge {
@@ -74,6 +85,9 @@ impl Jury for Judge {
     fn version(&self) -> u64 {
         Judge::version(self)
     }
+    fn take_spent(&mut self) -> Vec<Spent> {
+        std::mem::take(&mut self.spent)
+    }
 }
 
 /// See the module.
@@ -82,6 +96,9 @@ pub struct Judge {
     law: Arc<Law>,
     book: Book,
     people: People,
+    /// The account asked about last, and what it says of caps.
+    account: (String, Option<Arc<AccountCaps>>),
+    spent: Vec<Spent>,
 }
 
 impl Judge {
@@ -89,10 +106,10 @@ impl Judge {
     #[must_use]
     pub fn new(law: Arc<Law>) -> Judge {
         let book = Book::new(law.hours.current());
-        Judge { law, book, people: People::default() }
+        Judge { law, book, people: People::default(), account: (String::new(), None), spent: Vec::new() }
     }
 
-    /// Whether it may go at `now`; counts nothing.
+    /// Whether it may go at `now`; counts nothing and asks for no caps.
     pub fn judge(&mut self, question: &Question<'_>, now: Time) -> Verdict {
         match self.people.ask(&self.law.consent, question, now) {
             Before::Settled(verdict) => verdict,
@@ -100,10 +117,30 @@ impl Judge {
         }
     }
 
-    /// As `judge`, and if it may go it counts as sent to the recipient (caps, repeats). Called once a message, when it is
+    /// As `judge`, then the caps; and if it may go it counts as sent to the recipient. Called once a message, when it is
     /// leased for the first time.
     pub fn spend(&mut self, question: &Question<'_>, now: Time) -> Verdict {
-        self.judge(question, now)
+        match self.people.ask(&self.law.consent, question, now) {
+            Before::Settled(verdict) => verdict,
+            Before::Open(prefers) => match self.book.judge(&self.law.hours, &placed(question, prefers.as_ref()), now) {
+                Verdict::Go { closes } => self.count(question, prefers.as_ref(), closes, now),
+                verdict => verdict,
+            },
+        }
+    }
+
+    fn count(&mut self, question: &Question<'_>, prefers: Option<&Prefers>, closes: Time, now: Time) -> Verdict {
+        if self.account.0 != question.account {
+            self.account = (question.account.to_owned(), self.law.caps.of(question.account).cloned());
+        }
+        let Question { to, class, channel, content, .. } = *question;
+        let rules = self.book.limits(&self.law.hours, &placed(question, prefers));
+        let send = Sending { to, class, channel, content, prefers, rules };
+        match self.law.caps.count(question.account, self.account.1.as_deref(), &send, now, &mut self.spent) {
+            Answer::Go => Verdict::Go { closes },
+            Answer::Hold(until) => Verdict::Hold { until, why: Reason::FrequencyCap },
+            Answer::Refuse(why) => Verdict::Refuse { why },
+        }
     }
 
     /// The same number for messages with the same hours (rules, zones, holidays, margin), 0 for those that nothing limits.

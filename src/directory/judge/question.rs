@@ -21,7 +21,7 @@ pub struct Question<'a> {
     pub campaign: &'a str,
     /// The recipient's own time zone; empty when the number must tell.
     pub zone: &'a str,
-    /// The hash of recipient and content, for the guard against repeats; 0 when there is none.
+    /// The hash of the content, for the guard against repeats; of recipient and text for our own answers; 0 when there is none.
     pub content: u64,
 }
 

@@ -62,6 +62,18 @@ pub struct AccountRules {
     pub stop_mention: Box<str>,
     /// Which TP-PIDs may be asked for.
     pub protocol_ids: Vec<ProtocolId>,
+    /// Whether the same content may go to the same recipient again soon.
+    pub repeats: Repeats,
+}
+
+/// Whether contents are told apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Repeats {
+    /// Nobody asks.
+    #[default]
+    Sent,
+    /// A guard asks: messages carry a hash of their content.
+    Guarded,
 }
 
 impl Default for AccountRules {
@@ -84,6 +96,7 @@ impl Default for AccountRules {
             transliterate: Transliterate::Off,
             stop_mention: Box::default(),
             protocol_ids: Vec::new(),
+            repeats: Repeats::Sent,
         }
     }
 }
@@ -171,6 +184,8 @@ pub struct Accepted<'a> {
     pub split: Split,
     /// How it is to look on the handset.
     pub form: Form<'a>,
+    /// Whether it carries a hash of its content.
+    pub repeats: Repeats,
 }
 
 /// Debug shows no text and no full number.
@@ -234,6 +249,7 @@ pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Resul
             mention: if class == Class::Marketing { &rules.stop_mention } else { "" },
             ..form
         },
+        repeats: rules.repeats,
     })
 }
 

@@ -41,7 +41,7 @@ mod cuts;
 mod form_tests;
 
 pub use bulk::{BulkLimits, BulkReader};
-pub use check::{Accepted, AccountRules, Sender, SenderForm, Senders, check};
+pub use check::{Accepted, AccountRules, Repeats, Sender, SenderForm, Senders, check};
 pub use country::Country;
 pub use draft::{Defaults, Draft, Item, Labels, Params, Words};
 pub use fault::{BodyFault, Code, Refusal, Source};

@@ -10,8 +10,9 @@ mod wording;
 
 use crate::channel::{Composer, Preview, RouteText, Size, Wanted, preview};
 use crate::config;
+use crate::directory::caps::content_key;
 use crate::message::{Composed, Encoding, Extras, Reference};
-use crate::pipeline::accept::{Accepted, Code, EncodingChoice, Refusal, Split, Words};
+use crate::pipeline::accept::{Accepted, Code, EncodingChoice, Refusal, Repeats, Split, Words};
 use template::is_template;
 use wording::Shelf;
 
@@ -126,6 +127,10 @@ pub fn wanted<'a>(accepted: &Accepted<'a>, concat: config::Concat) -> Wanted<'a>
 
 /// A message whose size is known.
 fn composed<'c>(accepted: &Accepted<'c>, size: &Size<'c>, header: &'c [u8], concat: config::Concat) -> Composed<'c> {
+    let content = match accepted.repeats {
+        Repeats::Sent => 0,
+        Repeats::Guarded => content_key(size.encoding.number(), header, size.octets),
+    };
     Composed {
         to: accepted.to,
         from: accepted.from.text,
@@ -152,6 +157,7 @@ fn composed<'c>(accepted: &Accepted<'c>, size: &Size<'c>, header: &'c [u8], conc
             header,
             shift: size.shift,
             at_once: size.at_once,
+            content,
             ..Extras::default()
         },
     }
@@ -172,6 +178,22 @@ mod tests {
             Ok(composed) => Ok((composed.encoding, composed.octets.to_vec(), composed.ends.len())),
             Err(refusal) => Err((refusal.code, refusal.detail.into_owned())),
         }
+    }
+
+    #[test]
+    fn under_a_guard_a_message_carries_the_hash_of_what_the_handset_gets() {
+        let content = |text: &str, repeats| {
+            let body = format!(r#"{{"to":"+33612345678","from":"S","text":"{text}","params":{{"n":"1"}}}}"#);
+            let (mut reader, defaults) = (MessageReader::default(), Defaults::default());
+            let rules = AccountRules { repeats, ..AccountRules::default() };
+            let draft = reader.read(body.as_bytes(), &defaults, 65_536).expect("a draft");
+            let accepted = check(&draft, &rules, Time(0)).expect("believed");
+            let mut composing = Composing::default();
+            composing.compose(&accepted, config::Concat::EightBit, &RouteText::default()).expect("composed").extras.content
+        };
+        assert_eq!(content("code 1", Repeats::Sent), 0);
+        assert_eq!(content("code 1", Repeats::Guarded), content("code {{ n }}", Repeats::Guarded));
+        assert_ne!(content("code 1", Repeats::Guarded), content("code 2", Repeats::Guarded));
     }
 
     #[test]

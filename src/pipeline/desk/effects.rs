@@ -5,7 +5,7 @@ use crate::message::Event;
 use crate::message::event::Parts;
 use crate::message::outcome::Status;
 use crate::message::record::MessageRecord;
-use crate::storage::Closed;
+use crate::storage::{Closed, Spent};
 use std::collections::BTreeMap;
 
 /// Both clocks, read once per turn.
@@ -62,6 +62,8 @@ pub struct Effects {
     pub events: Vec<Event>,
     /// Frames the events are about, unordered, possibly repeated.
     touched: Vec<MessageId>,
+    /// What its leases count for caps.
+    pub spent: Vec<Spent>,
     /// Frames that are over.
     pub closed: Vec<Closed>,
     /// For after the commit.

@@ -252,6 +252,15 @@ fn one_that_may_not_go_stops_none_of_its_frame_and_goes_when_it_may() {
 }
 
 #[test]
+fn one_whose_recipient_has_had_enough_for_longer_than_it_lives_ends_for_that_reason() {
+    let mut bench = bench(2, (0, 0), 1);
+    bench.book.page().capped = vec![(33_600_000_000, Time(DAY)), (33_600_000_001, Time(DAY - 1))];
+    bench.turn();
+    assert_eq!(bench.ends(), [(0, Status::Expired, Reason::FrequencyCap)]);
+    assert_eq!(parkings(&bench), [(Time(DAY - 1), Reason::FrequencyCap, 1)]);
+}
+
+#[test]
 fn what_is_held_can_be_canceled_and_expires_and_the_counters_add_up() {
     let mut bench = bench(5, (9 * HOUR, 10 * HOUR), 3);
     bench.turn();

@@ -99,6 +99,8 @@ impl Law {
             }
             Verdict::Hold { until: UNKNOWN, why } => Ruling::Hold { until: UNKNOWN, why },
             Verdict::Hold { why, .. } if asked == Asked::Begun => Ruling::Hold { until: expires, why },
+            // The recipient will have had enough for longer than it lives.
+            Verdict::Hold { why: Reason::FrequencyCap, .. } => Ruling::Over { status: Status::Expired, reason: Reason::FrequencyCap },
             Verdict::Hold { why, .. } => self.closed_for_good(&question, why, head.accepted),
             Verdict::Refuse { why: Reason::NoOpening } if !is_sure => unsure,
             Verdict::Refuse { why } => Ruling::Over { status: Status::Refused, reason: why },

@@ -212,6 +212,7 @@ impl Desk {
 
     /// What the turn has done. Events must be made durable before `after` is carried out.
     pub fn take_effects(&mut self) -> Effects {
+        self.effects.spent = self.law.jury.take_spent();
         std::mem::take(&mut self.effects)
     }
 

@@ -11,7 +11,7 @@ use crate::base::id::IdSource;
 use crate::base::{BatchId, MessageId, Span, Time};
 use crate::message::Event;
 use crate::storage::port::NewFrame;
-use crate::storage::{Answer, BatchRow, Closed, Frame, FrameHead, Group, Lane, PersonChange};
+use crate::storage::{Answer, BatchRow, Closed, Frame, FrameHead, Group, Lane, PersonChange, Spent};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -91,6 +91,8 @@ pub struct Turn {
     pub people: Vec<PersonChange>,
     /// Answers to them.
     pub frames: Vec<FrameDraft>,
+    /// What counts for caps with the leases among the events.
+    pub spent: Vec<Spent>,
 }
 
 /// The first octets of the stored answer to a single message: the writer puts its id in their place.
@@ -189,6 +191,7 @@ impl Grouping {
             prepared.group.closed.extend(turn.closed);
             prepared.events.extend(turn.events);
             prepared.group.notes.extend(turn.notes);
+            prepared.group.spent.extend(turn.spent);
         }
         prepared.group.touched.sort_unstable();
         prepared.group.touched.dedup();

@@ -1,10 +1,11 @@
 //! The readers' side in memory. It reads what was committed, also after the writer's end.
 
-use crate::base::{BatchId, MessageId};
+use crate::base::{BatchId, MessageId, Time};
 use crate::storage::frame::{Frame, FrameHead};
 use crate::storage::memory::store::Memory;
 use crate::storage::people::{Preference, Suppression, SuppressionKey};
 use crate::storage::port::{Answer, Archive, BatchRow, Closed, LogRow, StoreFault};
+use crate::storage::spent::Spent;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -114,6 +115,12 @@ impl Archive for Reader {
         let disk = self.0.disk();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         Ok(disk.suppressions.range::<SuppressionKey, _>((from, Bound::Unbounded)).take(limit).map(|(_, row)| row.clone()).collect())
+    }
+
+    fn spent(&self, from: Time, each: &mut dyn FnMut(Spent)) -> Result<(), StoreFault> {
+        let disk = self.0.disk();
+        disk.slices.iter().filter(|slice| slice.last_at >= from).flat_map(|slice| &slice.spent).for_each(|row| each(*row));
+        Ok(())
     }
 
     fn preferences(&self, after: Option<(&str, u64)>, limit: usize) -> Result<Vec<Preference>, StoreFault> {

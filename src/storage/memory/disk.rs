@@ -4,6 +4,7 @@ use crate::base::{BatchId, MessageId, Span, Time};
 use crate::storage::frame::Frame;
 use crate::storage::people::{PersonChange, Preference, Suppression, SuppressionKey};
 use crate::storage::port::{Answer, BatchRow, Closed, Group, NewFrame};
+use crate::storage::spent::Spent;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -52,6 +53,7 @@ pub(super) struct Slice {
     pub(super) closed: BTreeMap<u64, Closed>,
     /// (key, message).
     pub(super) keys: BTreeSet<(u64, u64)>,
+    pub(super) spent: Vec<Spent>,
 }
 
 impl Disk {
@@ -167,6 +169,7 @@ impl Slice {
             batches: BTreeMap::new(),
             closed: BTreeMap::new(),
             keys: BTreeSet::new(),
+            spent: Vec::new(),
         }
     }
 
@@ -184,14 +187,16 @@ impl Slice {
         for answer in &group.answers {
             self.answers.insert((answer.account.clone(), answer.key.clone()), answer.clone());
         }
+        self.spent.extend_from_slice(&group.spent);
         self.batches.extend(group.batches.iter().map(|batch| (batch.id.0, batch.clone())));
         self.closed.extend(group.closed.iter().map(|closed| (closed.frame.0, closed.clone())));
     }
 }
 
 fn only_notes(group: &Group) -> bool {
-    let Group { frames, log, answers, batches, aborted, closed, people, .. } = group;
+    let Group { frames, log, answers, batches, aborted, closed, people, spent, .. } = group;
     people.is_empty()
+        && spent.is_empty()
         && frames.is_empty()
         && log.is_empty()
         && answers.is_empty()

@@ -5,10 +5,12 @@ use crate::base::{BatchId, MessageId, Time};
 use crate::storage::frame::{Frame, FrameHead};
 use crate::storage::people::{Preference, Suppression, SuppressionKey};
 use crate::storage::port::{Answer, Archive, BatchRow, Closed, LogRow, StoreFault};
+use crate::storage::spent::Spent;
 use crate::storage::sqlite::codec::{self, Kind};
 use crate::storage::sqlite::people;
 use crate::storage::sqlite::rows::{BATCH, HEAD, batch_row, closed_crc, head_crc, head_of, log_row};
 use crate::storage::sqlite::slice::{self, Slice};
+use crate::storage::sqlite::spent;
 use crate::storage::sqlite::store::{Store, Trouble, locked};
 use rusqlite::{Row, ToSql};
 use std::collections::BTreeMap;
@@ -270,6 +272,17 @@ impl Archive for Reader {
 
     fn suppressions(&self, after: Option<&SuppressionKey>, limit: usize) -> Result<Vec<Suppression>, StoreFault> {
         self.store.read_people(|conn| people::suppressions(conn, after, limit))
+    }
+
+    fn spent(&self, from: Time, each: &mut dyn FnMut(Spent)) -> Result<(), StoreFault> {
+        let mut damaged = None;
+        for slice in self.store.slices().iter().filter(|slice| slice.last_at.load(Ordering::Acquire) >= from.0) {
+            match spent::read(slice, each) {
+                Err(StoreFault::Damaged { slice, at }) => damaged = damaged.or(Some(StoreFault::Damaged { slice, at })),
+                read => read?,
+            }
+        }
+        damaged.map_or(Ok(()), Err)
     }
 
     fn preferences(&self, after: Option<(&str, u64)>, limit: usize) -> Result<Vec<Preference>, StoreFault> {

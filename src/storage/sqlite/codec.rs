@@ -34,6 +34,8 @@ pub(super) enum Kind {
     RunChunk = 5,
     /// What a commit says of recipients.
     People = 6,
+    /// What counts for caps.
+    Spent = 7,
 }
 
 /// Makes blobs; keeps the compressor and the buffer for the next one.

@@ -15,6 +15,7 @@ use crate::storage::sqlite::reserve;
 use crate::storage::sqlite::rows::{self, NewRun};
 use crate::storage::sqlite::search::{Pair, RUN_MESSAGES, Run, RunHead};
 use crate::storage::sqlite::slice::{self, PAGE_BYTES, Role, Slice};
+use crate::storage::sqlite::spent;
 use crate::storage::sqlite::store::{Options, Store, locked};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -141,6 +142,7 @@ impl Sqlite {
         bytes += rows::write_group(conn, &mut self.sealer, &mut self.buffer, group, top)?;
         rows::write_rows(conn, group)?;
         bytes += people::write(conn, &mut self.sealer, group.seq, &group.people)?;
+        bytes += spent::write(conn, &mut self.sealer, group.seq, &group.spent)?;
         for batch in &group.aborted {
             let frames = self.staged.get(batch).into_iter().flatten();
             let here: Vec<u64> = frames.filter(|frame| frame.slice == slice.start).map(|frame| frame.first).collect();
@@ -406,7 +408,8 @@ impl Journal for Sqlite {
             || !group.batches.is_empty()
             || !group.aborted.is_empty()
             || !group.closed.is_empty()
-            || !group.people.is_empty();
+            || !group.people.is_empty()
+            || !group.spent.is_empty();
         if beside_notes {
             assert!(group.seq > 0, "positions begin at 1");
             // I2: hidden before they can be read.

@@ -14,6 +14,7 @@ mod reserve;
 mod rows;
 mod search;
 mod slice;
+mod spent;
 mod store;
 mod wal;
 

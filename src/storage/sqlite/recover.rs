@@ -131,6 +131,7 @@ pub(super) fn recover(store: &Store) -> Result<Found, StoreFault> {
     recovered.replay_from = recovered.open.iter().map(|head| head.seq).min().unwrap_or(all.last.seq + 1);
     recovered.damage = all.damage.told();
     recovered.people_lost = people.is_lost;
+    recovered.spent_lost = all.lossy != i64::MIN;
     let next_run = index.newest().map_or(0, |head| head.number) + 1;
     *store.index_mut() = index;
     store.last_at.store(recovered.last_at.map_or(i64::MIN, |at| at.0), Ordering::Release);

@@ -1,0 +1,212 @@
+//! How often: has the recipient had enough of an account (frequency caps), and was the very same sent a moment ago (the
+//! guard against repeats)? In: a message that may go as far as its hours are concerned. Out: whether it may as far as
+//! this goes; and if so it is counted, with rows for the commit that holds its lease. What cannot be remembered or was lost
+//! holds the marketing messages of accounts with caps. Accounts without pay a look at a flag.
+//!
+//! I1: asked and counted in one step, once a message, when it is leased first. I2: counted before it is durable: a message
+//! whose lease is never written stays counted, which errs on the safe side.
+
+mod ledger;
+mod limit;
+#[cfg(test)]
+mod tests;
+
+pub use limit::{Limit, content_key, kind, kinds, minutes};
+
+use crate::base::{Span, Time};
+use crate::config::{self, Config};
+use crate::directory::consent::Prefers;
+use crate::message::content::{Channel, Class};
+use crate::message::outcome::Reason;
+use crate::storage::Spent;
+use hashbrown::HashMap;
+use ledger::{Count, Counted, Ledger};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// When a message is asked about again that waits for room, or for what was lost.
+const AGAIN: Span = Span::secs(60);
+
+/// What an account says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccountCaps {
+    key: u64,
+    limits: Box<[Limit]>,
+    /// Minutes in which a content is not repeated; 0 = no guard.
+    repeat: u32,
+}
+
+impl AccountCaps {
+    fn of(name: &str, limits: Box<[Limit]>, repeat: u32) -> AccountCaps {
+        AccountCaps { key: limit::account_key(name), limits, repeat }
+    }
+}
+
+/// See the module. Shared by all judges.
+#[derive(Debug)]
+pub struct Caps {
+    accounts: HashMap<Box<str>, Arc<AccountCaps>>,
+    ledger: Ledger,
+    /// Until then it is not known what was sent.
+    unsure_until: AtomicI64,
+}
+
+/// No caps; but recipients' own are counted.
+impl Default for Caps {
+    fn default() -> Caps {
+        Caps::over(HashMap::new(), u64::MAX)
+    }
+}
+
+/// A message that may go, as it is asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Sending<'a> {
+    /// The recipient.
+    pub to: crate::base::Msisdn,
+    /// What it is for.
+    pub class: Class,
+    /// How it travels.
+    pub channel: Channel,
+    /// The hash of its content; 0 when there is none.
+    pub content: u64,
+    /// What the recipient prefers.
+    pub prefers: Option<&'a Prefers>,
+    /// What the rules of the place say.
+    pub rules: &'a [Limit],
+}
+
+impl Caps {
+    /// The caps of a configuration, nothing sent yet.
+    #[must_use]
+    pub fn new(config: &Config) -> Caps {
+        let mut accounts = HashMap::new();
+        for account in &config.accounts {
+            let limits: Box<[Limit]> = account.caps.iter().map(limit_of).collect();
+            let repeat = minutes(account.repeat_guard);
+            if !limits.is_empty() || repeat > 0 {
+                accounts.insert(account.name.as_str().into(), Arc::new(AccountCaps::of(&account.name, limits, repeat)));
+            }
+        }
+        Caps::over(accounts, config.consent.caps_max)
+    }
+
+    fn over(accounts: HashMap<Box<str>, Arc<AccountCaps>>, max: u64) -> Caps {
+        let keep = accounts.values().flat_map(|one: &Arc<AccountCaps>| one.limits.iter().map(|limit| limit.minutes)).max();
+        let keep_repeats = accounts.values().map(|one| one.repeat).max();
+        let ledger = Ledger::new(max, keep.unwrap_or(0), keep_repeats.unwrap_or(0));
+        Caps { accounts, ledger, unsure_until: AtomicI64::new(i64::MIN) }
+    }
+
+    /// What an account says; `None` when it says nothing.
+    #[must_use]
+    pub fn of(&self, account: &str) -> Option<&Arc<AccountCaps>> {
+        if self.accounts.is_empty() { None } else { self.accounts.get(account) }
+    }
+
+    /// How long what was sent is asked for at most: so much is read back at start.
+    #[must_use]
+    pub fn longest(&self) -> Span {
+        Span::secs(u64::from(self.ledger.longest()) * 60)
+    }
+
+    /// Recipients' own caps and rules reach back so long.
+    pub fn reach(&self, span: Span) {
+        self.ledger.keep_for(minutes(span));
+    }
+
+    /// Takes in a row of the journal, at start, before anything is leased. `false` when there is no room for it.
+    pub fn load(&self, row: Spent, now: Time) -> bool {
+        self.ledger.load(row, limit::minute(now))
+    }
+
+    /// What was sent before is not known until then.
+    pub fn doubt(&self, until: Time) {
+        self.unsure_until.fetch_max(until.0, Ordering::AcqRel);
+    }
+
+    /// Whether it is not known what was sent.
+    #[must_use]
+    pub fn is_unsure(&self, now: Time) -> bool {
+        now.0 < self.unsure_until.load(Ordering::Relaxed)
+    }
+
+    /// Sends remembered, for a metric.
+    #[must_use]
+    pub fn sends(&self) -> u64 {
+        self.ledger.len()
+    }
+
+    /// Whether nothing more can be remembered, for a metric.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.ledger.is_full()
+    }
+
+    /// Counts a message that may go, or says why it may not: when it may, and why, or for ever. Rows for the journal are
+    /// pushed to `rows`.
+    pub fn count(&self, account: &str, of: Option<&AccountCaps>, send: &Sending<'_>, now: Time, rows: &mut Vec<Spent>) -> Answer {
+        let own = send.prefers.and_then(|prefers| prefers.cap).map(|(count, period)| Limit::new(count, period, own_kinds()));
+        if of.is_none() && own.is_none() && send.rules.is_empty() {
+            return Answer::Go;
+        }
+        let (kind, minute) = (kind(send.class, send.channel), limit::minute(now));
+        let limits = [of.map_or(&[][..], |of| &of.limits), own.as_slice(), send.rules];
+        let is_bound = limits.iter().flat_map(|limits| limits.iter()).any(|limit| limit.kinds >> kind & 1 == 1);
+        let repeat = of.filter(|of| of.repeat > 0 && send.content != 0).map(|of| (send.content, of.repeat));
+        if !is_bound && repeat.is_none() {
+            return Answer::Go;
+        }
+        if self.is_unsure(now) && send.class == Class::Marketing {
+            return Answer::Hold(now.after(AGAIN));
+        }
+        own.iter().chain(send.rules).for_each(|limit| self.ledger.keep_for(limit.minutes));
+        let key = limit::recipient_key(of.map_or_else(|| limit::account_key(account), |of| of.key), send.to);
+        match self.ledger.count(&Count { key, kind, limits: &limits, repeat, minute }, rows) {
+            Counted::Free => Answer::Go,
+            Counted::Until(minute) => Answer::Hold(limit::instant(minute)),
+            Counted::Repeat => Answer::Refuse(Reason::DuplicateContent),
+            // Codes and orders are not held for want of room.
+            Counted::Full if send.class == Class::Marketing => Answer::Hold(now.after(AGAIN)),
+            Counted::Full => Answer::Go,
+        }
+    }
+}
+
+/// What the caps say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// It may go, and is counted.
+    Go,
+    /// Not before; it is `Reason::FrequencyCap`.
+    Hold(Time),
+    /// Never.
+    Refuse(Reason),
+}
+
+/// What a recipient's own cap counts: what a plain stop stops. Codes and orders go on.
+fn own_kinds() -> u16 {
+    kinds(&[Class::Marketing, Class::Service], &Channel::ALL)
+}
+
+fn limit_of(cap: &config::Cap) -> Limit {
+    let classes: Vec<Class> = cap.classes.iter().map(class_of).collect();
+    let channels: Vec<Channel> = cap.channels.iter().map(channel_of).collect();
+    Limit::new(cap.count, cap.period, kinds(&classes, &channels))
+}
+
+fn class_of(class: &config::Class) -> Class {
+    match class {
+        config::Class::Otp => Class::Otp,
+        config::Class::Transactional => Class::Transactional,
+        config::Class::Service => Class::Service,
+        config::Class::Marketing => Class::Marketing,
+    }
+}
+
+fn channel_of(channel: &config::Channel) -> Channel {
+    match channel {
+        config::Channel::Sms => Channel::Sms,
+        config::Channel::Mms => Channel::Mms,
+        config::Channel::Voice => Channel::Voice,
+    }
+}
