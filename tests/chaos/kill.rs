@@ -95,5 +95,6 @@ fn twenty_kills_under_load_lose_nothing_and_double_only_what_is_labelled() {
     println!("{sum:?}; doubled by life {doubled:?}; {in_recovery} kills in recovery; {repeated} requests repeated; settled in {settled:?}");
     // The slot of a submit is free only when its outcome is durable, so a kill can double no more than the windows hold.
     assert!(doubled.iter().all(|count| *count <= WINDOW * LINKS), "INV-10: {doubled:?}");
-    assert!(sum.accepted > 1_000 && repeated > 0, "there was load at all");
+    // How much load there was is the machine's affair; that there was some, and that some was repeated, is not.
+    assert!(sum.accepted > 100 && repeated > 0, "there was load at all");
 }

@@ -119,6 +119,7 @@ fn work(shared: &Shared, mut chance: Chance, seed: u64, rest: Duration) -> Vec<A
         let ids = definite(shared, &mut api, &name, &bulk);
         if chance.hit(0.15) {
             // The answer was there; a customer whose own disk lost it asks again.
+            shared.repeated.fetch_add(1, Ordering::Relaxed);
             assert_eq!(definite(shared, &mut api, &name, &bulk), ids, "one key, one answer");
         }
         assert_eq!(ids.len(), BULK, "all of it is right, so all of it is taken");
