@@ -9,12 +9,15 @@ pub struct ConsentMetrics {
     pub suppressions: Gauge,
     /// 1 while it is not known who has opted out, and marketing waits.
     pub unsure: Gauge,
+    /// Erasures by number that are not over.
+    pub erasures: Gauge,
 }
 
 impl ConsentMetrics {
     pub(super) fn declare(to: &mut Declare) -> ConsentMetrics {
         ConsentMetrics {
             suppressions: to.gauge("relais_suppressions", "Opt-outs and preferences in memory, all accounts together"),
+            erasures: to.gauge("relais_erasures_pending", "Erasures by number that are not over yet"),
             unsure: to.gauge("relais_consent_unsure", "1 while it is not known who has opted out: marketing and service messages wait"),
         }
     }

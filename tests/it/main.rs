@@ -4,6 +4,7 @@ mod access;
 mod advice;
 mod bad_input;
 mod bulks;
+mod erase;
 mod lists;
 mod once;
 mod people;
