@@ -20,12 +20,17 @@ pub(super) struct Caller {
 impl Caller {
     /// Believes the key of a request, or says why not; counts the request against the account's rate.
     pub(super) fn of(api: &Arc<Api>, headers: &HeaderMap, scope: Scope) -> Result<Caller, Problem> {
+        Caller::with_either(api, headers, [scope, scope])
+    }
+
+    /// The same for what either of two scopes opens.
+    pub(super) fn with_either(api: &Arc<Api>, headers: &HeaderMap, scopes: [Scope; 2]) -> Result<Caller, Problem> {
         let unauthorized = Problem::header(Code::Unauthorized, "Authorization", "no valid API key");
         let shown = shown(headers).ok_or_else(|| unauthorized.clone())?;
         let world = &api.engine.world;
         let grant = api.keys.grant(shown, world.now()).ok_or(unauthorized)?;
         let caller = Caller { api: api.clone(), grant };
-        if !grant.opens(scope) {
+        if !scopes.iter().any(|scope| grant.opens(*scope)) {
             return Err(caller.refused(Problem::header(Code::Forbidden, "Authorization", "the key lacks the scope this needs")));
         }
         if let Err(wait) = caller.customer().rates.requests.pass(world.mono()) {

@@ -22,8 +22,9 @@ pub(super) async fn message(api: Arc<Api>, request: Request) -> Result<Reply, Pr
     query::none(request.uri().query())?;
     let id = id_in(request.uri().path()).ok_or(Problem::not_found())?;
     let account = caller.name().to_owned();
+    let erasures = api.engine.erasures.clone();
     let look = move |archive: &dyn Archive| {
-        let Some(found) = find(archive, id, &account)? else { return Ok::<_, StoreFault>(None) };
+        let Some(found) = find(archive, id, &account, &erasures)? else { return Ok::<_, StoreFault>(None) };
         let status = found.life(&events_of(archive, found.at.frame)?).status;
         Ok(Some((found, status)))
     };

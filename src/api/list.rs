@@ -8,6 +8,7 @@ use crate::api::reply::{Reply, json};
 use crate::api::state::Api;
 use crate::base::{BatchId, MessageId, MessageRef, Msisdn, Time};
 use crate::config::Scope;
+use crate::engine::erasures::Erasures;
 use crate::message::Event;
 use crate::storage::port::{SearchKind, search_key};
 use crate::storage::{Archive, StoreFault};
@@ -31,7 +32,8 @@ pub(super) async fn get(api: Arc<Api>, request: Request) -> Result<Reply, Proble
     let caller = Caller::of(&api, request.headers(), Scope::Read)?;
     let wanted = Wanted::read(query::read(request.uri().query())?)?;
     let (account, now) = (caller.name().to_owned(), api.engine.world.now());
-    let page = api.engine.reader.call(move |archive| wanted.page(archive, &account, now)).await?;
+    let erasures = api.engine.erasures.clone();
+    let page = api.engine.reader.call(move |archive| wanted.page((archive, &erasures), &account, now)).await?;
     page.map(|page| json(StatusCode::OK, &page)).ok_or(Problem::not_found())
 }
 
@@ -93,6 +95,9 @@ struct Page {
     next: Option<String>,
 }
 
+/// What is stored, and what of it is not shown any more.
+type Shown<'a> = (&'a dyn Archive, &'a Erasures);
+
 impl Wanted {
     fn read(pairs: Vec<(String, String)>) -> Result<Wanted, Problem> {
         let (mut by, mut size, mut cursor) = (None, None, None);
@@ -126,25 +131,25 @@ impl Wanted {
     }
 
     /// `None` when the bulk is not the account's.
-    fn page(&self, archive: &dyn Archive, account: &str, now: Time) -> Result<Option<Page>, StoreFault> {
+    fn page(&self, (archive, erasures): Shown<'_>, account: &str, now: Time) -> Result<Option<Page>, StoreFault> {
         let (found, next) = match &self.by {
             By::Reference(reference) => {
                 let key = search_key(SearchKind::Reference, account, reference);
-                self.search(archive, account, key, |found| found.record.reference() == reference)?
+                self.search((archive, erasures), account, key, |found| found.record.reference() == reference)?
             }
             By::Recipient(to) => {
                 let mut buffer = [0; 15];
                 let digits = std::str::from_utf8(to.digits(&mut buffer)).expect("digits are ASCII");
                 let key = search_key(SearchKind::Recipient, account, digits);
-                self.search(archive, account, key, |found| found.record.recipient() == *to)?
+                self.search((archive, erasures), account, key, |found| found.record.recipient() == *to)?
             }
             By::Batch(batch) => {
                 if archive.batch(*batch)?.is_none_or(|row| row.account != account) {
                     return Ok(None);
                 }
-                self.bulk(archive, *batch)?
+                self.bulk((archive, erasures), *batch)?
             }
-            By::Newest => self.newest(archive, account)?,
+            By::Newest => self.newest((archive, erasures), account)?,
         };
         let mut events: BTreeMap<MessageId, Vec<Event>> = BTreeMap::new();
         let mut messages = Vec::with_capacity(found.len());
@@ -160,7 +165,7 @@ impl Wanted {
 
     fn search(
         &self,
-        archive: &dyn Archive,
+        (archive, erasures): Shown<'_>,
         account: &str,
         key: u64,
         is_meant: impl Fn(&Found) -> bool,
@@ -177,7 +182,7 @@ impl Wanted {
                 }
                 before = Some(id);
                 // Another message may share the hash.
-                found.extend(find(archive, id, account)?.filter(&is_meant));
+                found.extend(find(archive, id, account, erasures)?.filter(&is_meant));
             }
             if is_last {
                 return Ok((found, None));
@@ -186,7 +191,7 @@ impl Wanted {
         Ok((found, before.map(|id| Cursor { list: SEARCH, id: id.0, ordinal: 0 })))
     }
 
-    fn newest(&self, archive: &dyn Archive, account: &str) -> Result<(Vec<Found>, Option<Cursor>), StoreFault> {
+    fn newest(&self, (archive, erasures): Shown<'_>, account: &str) -> Result<(Vec<Found>, Option<Cursor>), StoreFault> {
         let before = self.after.map(|cursor| MessageId(cursor.id));
         let mut found = Vec::new();
         for head in archive.frames_of_account(account, before, self.limit + 1)? {
@@ -200,13 +205,13 @@ impl Wanted {
                     let last = found.last().map(|last: &Found| Cursor { list: NEWEST, id: last.at.id().0, ordinal: 0 });
                     return Ok((found, last));
                 }
-                found.extend(Found::new(at, frame.clone()));
+                found.extend(Found::new(at, frame.clone(), erasures));
             }
         }
         Ok((found, None))
     }
 
-    fn bulk(&self, archive: &dyn Archive, batch: BatchId) -> Result<(Vec<Found>, Option<Cursor>), StoreFault> {
+    fn bulk(&self, (archive, erasures): Shown<'_>, batch: BatchId) -> Result<(Vec<Found>, Option<Cursor>), StoreFault> {
         // The frame in which the page before ended is looked at again.
         let after = self.after.map(|cursor| (MessageId(cursor.id), cursor.ordinal));
         let mut found = Vec::new();
@@ -221,7 +226,7 @@ impl Wanted {
                     let last = found.last().map(|last: &Found| Cursor { list: BULK, id: last.at.frame.0, ordinal: last.at.ordinal });
                     return Ok((found, last));
                 }
-                found.extend(Found::new(MessageRef { frame: head.first, ordinal }, frame.clone()));
+                found.extend(Found::new(MessageRef { frame: head.first, ordinal }, frame.clone(), erasures));
             }
         }
         Ok((found, None))

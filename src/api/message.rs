@@ -8,6 +8,7 @@ use crate::api::state::Api;
 use crate::base::{MessageId, MessageRef, Time};
 use crate::config::Scope;
 use crate::engine::Engine;
+use crate::engine::erasures::Erasures;
 use crate::message::event::PartState;
 use crate::message::log::read_events;
 use crate::message::record::MessageRecord;
@@ -26,8 +27,9 @@ pub(super) async fn get(api: Arc<Api>, request: Request) -> Result<Reply, Proble
     let id = id_in(request.uri().path()).ok_or(Problem::not_found())?;
     let account = caller.name().to_owned();
     let now = api.engine.world.now();
+    let erasures = api.engine.erasures.clone();
     let look = move |archive: &dyn Archive| {
-        let Some(found) = find(archive, id, &account)? else { return Ok::<_, StoreFault>(None) };
+        let Some(found) = find(archive, id, &account, &erasures)? else { return Ok::<_, StoreFault>(None) };
         let events = events_of(archive, found.at.frame)?;
         Ok(Some(found.view(&events, Fullness::Whole, now)))
     };
@@ -48,9 +50,9 @@ pub(super) struct Found {
 }
 
 /// The account's message of this id. One of another account does not exist (INV-37).
-pub(super) fn find(archive: &dyn Archive, id: MessageId, account: &str) -> Result<Option<Found>, StoreFault> {
+pub(super) fn find(archive: &dyn Archive, id: MessageId, account: &str, erasures: &Erasures) -> Result<Option<Found>, StoreFault> {
     let frame = archive.frame_of(id)?.filter(|frame| frame.head.lane.account == account);
-    Ok(frame.and_then(|frame| Found::new(Engine::place_in(frame.head.first, id), frame)))
+    Ok(frame.and_then(|frame| Found::new(Engine::place_in(frame.head.first, id), frame, erasures)))
 }
 
 /// What has happened to the messages of a frame, oldest first.
@@ -80,8 +82,11 @@ pub(super) enum Fullness {
 }
 
 impl Found {
-    pub(super) fn new(at: MessageRef, frame: Arc<Frame>) -> Option<Found> {
+    pub(super) fn new(at: MessageRef, frame: Arc<Frame>, erasures: &Erasures) -> Option<Found> {
         let record = MessageRecord::read(frame.record(at.ordinal)?).ok()?;
+        if erasures.hides(&frame.head.lane.account, record.to, frame.head.seq) {
+            return None;
+        }
         Some(Found { frame, at, record })
     }
 

@@ -11,6 +11,7 @@ mod batch;
 mod bulk;
 mod caller;
 mod cancel;
+mod erase;
 mod explain;
 mod explained;
 mod held;

@@ -37,8 +37,9 @@ pub(super) async fn patch(api: Arc<Api>, request: Request) -> Result<Reply, Prob
     let now = api.engine.world.now();
     let due = moved(&body, now)?;
     let account = caller.name().to_owned();
+    let erasures = api.engine.erasures.clone();
     let look = move |archive: &dyn Archive| {
-        let Some(found) = find(archive, id, &account)? else { return Ok::<_, StoreFault>(None) };
+        let Some(found) = find(archive, id, &account, &erasures)? else { return Ok::<_, StoreFault>(None) };
         let status = found.life(&events_of(archive, found.at.frame)?).status;
         Ok(Some((found, status)))
     };

@@ -11,6 +11,7 @@ use crate::api::state::{Api, Customer};
 use crate::api::upload::{Upload, media};
 use crate::base::{MessageId, Msisdn};
 use crate::config::Scope;
+use crate::engine::erasures::Erasures;
 use crate::message::{Event, Status};
 use crate::pipeline::accept::{Code, Format, Refusal, is_param_name, recipient};
 use crate::storage::port::{SearchKind, search_key};
@@ -63,8 +64,8 @@ async fn revoke(api: &Arc<Api>, account: &str, selector: Arc<Selector>) -> Resul
             counts.more = true;
             return Ok(counts);
         }
-        let (wanted, by, owner) = (left.min(TOGETHER), selector.clone(), account.to_owned());
-        let page = api.engine.reader.call(move |archive| by.page(archive, &owner, before, wanted)).await?;
+        let (wanted, by, owner, erasures) = (left.min(TOGETHER), selector.clone(), account.to_owned(), api.engine.erasures.clone());
+        let page = api.engine.reader.call(move |archive| by.page((archive, &erasures), &owner, before, wanted)).await?;
         let asked = join_all(page.found.into_iter().map(|found| cancel(api, found))).await;
         let mut late = Vec::new();
         for outcome in asked {
@@ -180,12 +181,18 @@ impl Selector {
             && self.to.is_none_or(|to| to == record.recipient())
     }
 
-    fn page(&self, archive: &dyn Archive, account: &str, before: Option<MessageId>, wanted: usize) -> Result<Page, StoreFault> {
+    fn page(
+        &self,
+        (archive, erasures): (&dyn Archive, &Erasures),
+        account: &str,
+        before: Option<MessageId>,
+        wanted: usize,
+    ) -> Result<Page, StoreFault> {
         let ids = archive.search(self.key(account), before, wanted)?;
         let mut page = Page { found: Vec::new(), looked_at: ids.len(), last: ids.last().copied(), is_end: ids.len() < wanted };
         for id in ids {
             // Another message may share the hash, and one of another account too.
-            page.found.extend(find(archive, id, account)?.filter(|found| self.is_met(found)));
+            page.found.extend(find(archive, id, account, erasures)?.filter(|found| self.is_met(found)));
         }
         Ok(page)
     }

@@ -4,7 +4,8 @@ use crate::api::problem::Problem;
 use crate::api::reply::Reply;
 use crate::api::state::Api;
 use crate::api::{
-    advise, batch, bulk, cancel, explain, import, list, message, people, preference, preview, reschedule, revoke, rules, service, single,
+    advise, batch, bulk, cancel, erase, explain, import, list, message, people, preference, preview, reschedule, revoke, rules, service,
+    single,
 };
 use crate::base::Mono;
 use crate::pipeline::accept::Code;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 type Handler = fn(Arc<Api>, Request) -> BoxFuture<'static, Result<Reply, Problem>>;
 
 /// Method, pattern, handler.
-const ROUTES: [(&str, &str, Handler); 32] = [
+const ROUTES: [(&str, &str, Handler); 34] = [
     ("POST", "/v1/messages", |api, request| Box::pin(single::post(api, request))),
     ("GET", "/v1/messages", |api, request| Box::pin(list::get(api, request))),
     ("GET", "/v1/messages/{id}", |api, request| Box::pin(message::get(api, request))),
@@ -39,6 +40,8 @@ const ROUTES: [(&str, &str, Handler); 32] = [
     ("GET", "/v1/preferences/{number}", |api, request| Box::pin(preference::get(api, request))),
     ("PUT", "/v1/preferences/{number}", |api, request| Box::pin(preference::put(api, request))),
     ("DELETE", "/v1/preferences/{number}", |api, request| Box::pin(preference::delete(api, request))),
+    ("DELETE", "/v1/numbers/{number}", |api, request| Box::pin(erase::delete(api, request))),
+    ("GET", "/v1/numbers/{number}/erasure", |api, request| Box::pin(erase::get(api, request))),
     ("POST", "/v1/preview", |api, request| Box::pin(preview::post(api, request))),
     ("GET", "/v1/lookup/{number}", |api, request| Box::pin(advise::lookup(api, request))),
     ("GET", "/v1/next-opening", |api, request| Box::pin(advise::next_opening(api, request))),

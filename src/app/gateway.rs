@@ -69,6 +69,7 @@ pub struct Gateway {
     stop_couriers: CancellationToken,
     api: tokio::task::JoinHandle<()>,
     upkeep: tokio::task::JoinHandle<()>,
+    eraser: tokio::task::JoinHandle<()>,
     stop_api: CancellationToken,
     stop_upkeep: CancellationToken,
     drain_timeout: Span,
@@ -120,12 +121,27 @@ impl Gateway {
         let (stop_api, stop_upkeep) = (CancellationToken::new(), CancellationToken::new());
         let api = tokio::spawn(api::serve(engine.clone(), listener, tls, stop_api.clone()));
         let upkeep = tokio::spawn(look_after(engine.clone(), stop_upkeep.clone()));
+        let eraser = tokio::spawn(crate::engine::eraser::run(engine.clone(), stop_upkeep.clone()));
         let broken = CancellationToken::new();
         let Running { parts, couriers, stop_couriers, recovered: found, .. } = running;
         let parts = parts.into_iter().map(|(name, part)| (name.clone(), tokio::spawn(watch(name, part, broken.clone())))).collect();
         let couriers = tokio::spawn(watch_couriers(couriers, broken.clone()));
         let drain_timeout = config.engine.drain_timeout;
-        Ok(Gateway { engine, http, found, broken, parts, couriers, stop_couriers, api, upkeep, stop_api, stop_upkeep, drain_timeout })
+        Ok(Gateway {
+            engine,
+            http,
+            found,
+            broken,
+            parts,
+            couriers,
+            stop_couriers,
+            api,
+            upkeep,
+            eraser,
+            stop_api,
+            stop_upkeep,
+            drain_timeout,
+        })
     }
 
     /// Ends it politely: no new messages, what is leased goes out, windows empty, sessions unbind, the journal closes.
@@ -163,6 +179,8 @@ impl Gateway {
             let _ = tokio::time::timeout(REQUESTS_END.std(), part).await;
         }
         self.upkeep.abort();
+        // What it has not done is noted and done after the next start.
+        let _ = tokio::time::timeout(REQUESTS_END.std(), &mut self.eraser).await;
         ended
     }
 }
@@ -170,7 +188,7 @@ impl Gateway {
 impl Drop for Gateway {
     /// What was not stopped ends at once, as a kill would end it; nothing is waited for.
     fn drop(&mut self) {
-        [&self.api, &self.upkeep, &self.couriers].into_iter().for_each(tokio::task::JoinHandle::abort);
+        [&self.api, &self.upkeep, &self.eraser, &self.couriers].into_iter().for_each(tokio::task::JoinHandle::abort);
         self.parts.iter().for_each(|(_, part)| part.abort());
     }
 }

@@ -191,6 +191,15 @@ impl Archive for Store {
     fn frames_of_account(&self, _: &str, _: Option<MessageId>, _: usize) -> Result<Vec<FrameHead>, StoreFault> {
         unreachable!()
     }
+    fn frames_from(&self, _: MessageId, _: usize) -> Result<crate::storage::FramePage, StoreFault> {
+        unreachable!()
+    }
+    fn answers_about(&self, _: &std::collections::HashSet<u64>) -> Result<Vec<Answer>, StoreFault> {
+        unreachable!()
+    }
+    fn scrub(&self, _: &crate::storage::Person) -> Result<crate::storage::Scrubbed, StoreFault> {
+        unreachable!()
+    }
     fn suppressions(&self, _: Option<&crate::storage::SuppressionKey>, _: usize) -> Result<Vec<crate::storage::Suppression>, StoreFault> {
         unreachable!()
     }

@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::directory::Consent;
 use crate::engine::batches::Batches;
 use crate::engine::courier::Notes;
+use crate::engine::erasures::Erasures;
 use crate::engine::gate::Gate;
 use crate::engine::hook::CourierStats;
 use crate::engine::ids::Ids;
@@ -84,6 +85,8 @@ pub struct Engine {
     pub reader: Reader,
     /// The store's readers.
     pub archive: Arc<dyn Archive>,
+    /// Erasures by number.
+    pub erasures: Arc<Erasures>,
     /// The head of the log.
     pub tail: Arc<Tail>,
     /// How the webhooks stand, by name.

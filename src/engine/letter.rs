@@ -26,6 +26,8 @@ pub enum ToShard {
     Fetched(Arc<Frame>),
     /// A frame that could not be read now.
     NotFetched(MessageId),
+    /// Messages of a frame were erased in the journal.
+    Erased(Arc<Frame>),
     /// Cancel one message, if it has not left.
     Cancel { carrier: String, at: MessageRef, reply: oneshot::Sender<bool> },
     /// Cancel what has not left of a bulk.

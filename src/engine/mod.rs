@@ -4,6 +4,8 @@
 pub mod batches;
 pub mod courier;
 pub mod driver;
+pub mod eraser;
+pub mod erasures;
 pub mod gate;
 pub mod handle;
 mod handsets;

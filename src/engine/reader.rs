@@ -6,6 +6,7 @@ use crate::base::MessageId;
 use crate::storage::{Archive, Frame, LogRow, StoreFault};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -30,18 +31,37 @@ struct Generations {
 pub struct Shelf {
     frames: Mutex<Generations>,
     bytes_max: usize,
+    /// Counts the frames that were replaced: what was read before is not put here after.
+    replaced: AtomicU64,
 }
 
 impl Shelf {
     /// Keeps roughly so many octets of frames.
     #[must_use]
     pub fn new(bytes_max: usize) -> Shelf {
-        Shelf { frames: Mutex::default(), bytes_max }
+        Shelf { frames: Mutex::default(), bytes_max, replaced: AtomicU64::new(0) }
     }
 
     /// Puts a frame on the shelf: the journal's writer does, after a commit.
     pub fn put(&self, frame: Arc<Frame>) {
         self.frames.lock().unwrap_or_else(PoisonError::into_inner).insert(frame, self.bytes_max);
+    }
+
+    /// Puts frames on the shelf that were read while `replaced` was so.
+    fn put_read(&self, read: &[(MessageId, Arc<Frame>)], replaced: u64) {
+        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.replaced.load(Ordering::Acquire) == replaced {
+            read.iter().for_each(|(_, frame)| frames.insert(frame.clone(), self.bytes_max));
+        }
+    }
+
+    /// Puts a frame in the place of the one that is here, if one is.
+    pub fn replace(&self, frame: Arc<Frame>) {
+        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        self.replaced.fetch_add(1, Ordering::AcqRel);
+        let first = frame.head.first.0;
+        let Generations { young, old, .. } = &mut *frames;
+        [young, old].into_iter().filter_map(|frames| frames.get_mut(&first)).for_each(|one| *one = frame.clone());
     }
 
     /// The frames that are here, ascending, and the ids of the others. `ids` ascend.
@@ -134,10 +154,10 @@ impl Reader {
             }
             Ok(frames)
         };
-        for (id, frame) in self.call(read).await? {
-            self.shelf.put(frame.clone());
-            found.push((id, frame));
-        }
+        let replaced = self.shelf.replaced.load(Ordering::Acquire);
+        let mut read = self.call(read).await?;
+        self.shelf.put_read(&read, replaced);
+        found.append(&mut read);
         found.sort_unstable_by_key(|(id, _)| *id);
         Ok(found)
     }

@@ -300,6 +300,11 @@ impl Core {
                     self.slots[slot].desk.fetched(frame);
                 }
             }
+            ToShard::Erased(frame) => {
+                if let Some(slot) = self.slot_of(&frame.head.lane.carrier) {
+                    self.slots[slot].desk.erased(&frame, now);
+                }
+            }
             ToShard::NotFetched(first) => self.slots.iter_mut().for_each(|slot| slot.desk.not_fetched(first)),
             ToShard::Cancel { carrier, at, reply } => {
                 let canceled = self.slot_of(&carrier).is_some_and(|slot| self.slots[slot].desk.cancel(at, now));

@@ -6,6 +6,7 @@ use crate::directory::judge::{Judge, Jury, Law};
 use crate::engine::batches::Batches;
 use crate::engine::courier::Courier;
 use crate::engine::driver::{self, Endpoint};
+use crate::engine::erasures::Erasures;
 use crate::engine::gate::Gate;
 use crate::engine::handle::{Engine, REVIVAL_NOTE, WriterNotes};
 use crate::engine::hook;
@@ -133,13 +134,11 @@ pub async fn start_under(
         slots.push(slot(carrier, &config, &metrics, (&gate, index), seed, jury(&rules.law), &state));
     }
     let revival = revival(&world, &config, &recovered, archive.as_ref())?;
-    if revival == Revival::Held {
-        slots.iter_mut().for_each(|slot| slot.desk.hold_advertising());
-        let (reply, _) = tokio::sync::oneshot::channel();
-        writer_box.force(ToWriter::Notes { notes: vec![(REVIVAL_NOTE.into(), Some(vec![1]))], reply });
-    }
+    hold_advertising(revival, &mut slots, &writer_box);
     let found = restore(&world, &config, &recovered, archive.as_ref(), &mut slots, &batches, &ids)?;
 
+    // Before anybody can ask: what is not there any more.
+    let erasures = Arc::new(Erasures::load(&config, archive.as_ref())?);
     let queue_pieces = u32::try_from(config.http.journal_queue_bytes_max / 1_024).unwrap_or(u32::MAX >> 3).clamp(16, u32::MAX >> 3);
     let mut engine = Engine {
         world: world.clone(),
@@ -151,6 +150,7 @@ pub async fn start_under(
         consent: consent.clone(),
         reader: reader.clone(),
         archive,
+        erasures: erasures.clone(),
         tail: tail.clone(),
         couriers: Vec::new(),
         writer: writer_box.clone(),
@@ -177,6 +177,7 @@ pub async fn start_under(
         metrics: metrics.clone(),
         tick: config.journal.tick,
         commit_bytes_max: usize::try_from(config.journal.commit_bytes_max).unwrap_or(usize::MAX),
+        erasures,
         consent,
         caps: engine.rules.law.caps.clone(),
         weights: config.accounts.iter().map(|account| (account.name.clone(), u32::from(account.weight))).collect(),
@@ -283,6 +284,15 @@ fn revival(world: &World, config: &Config, recovered: &Recovered, archive: &dyn 
         return Ok(Revival::Held);
     }
     Ok(Revival::Over)
+}
+
+/// Has advertising wait, also after another restart.
+fn hold_advertising(revival: Revival, slots: &mut [Slot0], writer: &Mailbox<ToWriter>) {
+    if revival == Revival::Held {
+        slots.iter_mut().for_each(|slot| slot.desk.hold_advertising());
+        let (reply, _) = tokio::sync::oneshot::channel();
+        writer.force(ToWriter::Notes { notes: vec![(REVIVAL_NOTE.into(), Some(vec![1]))], reply });
+    }
 }
 
 fn shard_part(

@@ -71,6 +71,13 @@ impl Tail {
         self.changed.notify_waiters();
     }
 
+    /// Keeps no row any more: who follows reads the archive.
+    pub fn forget(&self) {
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.rows.clear();
+        (ring.bytes, ring.floor) = (0, ring.head);
+    }
+
     /// The last position that was published.
     #[must_use]
     pub fn head(&self) -> u64 {

@@ -5,6 +5,7 @@ use crate::base::Span;
 use crate::directory::Consent;
 use crate::directory::caps::Caps;
 use crate::engine::batches::Batches;
+use crate::engine::erasures::Erasures;
 use crate::engine::letter::{Load, ToShard};
 use crate::engine::mailbox::Mailbox;
 use crate::engine::reader::Shelf;
@@ -13,7 +14,7 @@ use crate::message::Status;
 use crate::message::outcome::Tally;
 use crate::pipeline::journal::{Acceptance, Grouping, Place, Prepared, Turn};
 use crate::pipeline::schedule::first_wait;
-use crate::storage::{Frame, Group, Journal, StoreFault};
+use crate::storage::{Frame, Group, Journal, Rewrite, Scrubbed, StoreFault};
 use crate::telemetry::Metrics;
 use crate::world::World;
 use std::collections::{HashMap, VecDeque};
@@ -48,6 +49,10 @@ pub enum ToWriter {
     Notes { notes: Notes, reply: oneshot::Sender<Result<(), NotDurable>> },
     /// Remove what is past its retention and move the log into the files.
     Upkeep { before: crate::base::Time, told: u64 },
+    /// Put rows in the place of others, for an erasure.
+    Rewrite { rewrite: Rewrite, reply: oneshot::Sender<Result<(), NotDurable>> },
+    /// After the last of them.
+    Seclude(oneshot::Sender<Result<Scrubbed, NotDurable>>),
     /// Commit what is here, then end.
     Stop,
 }
@@ -82,6 +87,8 @@ pub struct Writer {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tick: Span,
     pub(crate) commit_bytes_max: usize,
+    /// What is not to be written any more.
+    pub(crate) erasures: Arc<Erasures>,
     /// Who has opted out: it holds when it is committed.
     pub(crate) consent: Arc<Consent>,
     /// What was sent, for a metric.
@@ -99,6 +106,8 @@ struct Letters {
     notes: Notes,
     note_replies: Vec<oneshot::Sender<Result<(), NotDurable>>>,
     upkeep: Option<(crate::base::Time, u64)>,
+    rewrites: Vec<(Rewrite, oneshot::Sender<Result<(), NotDurable>>)>,
+    seclude: Option<oneshot::Sender<Result<Scrubbed, NotDurable>>>,
     stop: bool,
 }
 
@@ -138,6 +147,12 @@ impl Writer {
             if let Some((before, told)) = upkeep {
                 self.upkeep(before, told);
             }
+            for (rewrite, reply) in letters.rewrites.drain(..) {
+                let _ = reply.send(self.rewrite(&rewrite));
+            }
+            if let Some(reply) = letters.seclude.take() {
+                let _ = reply.send(self.journal.seclude().map_err(|fault| not_durable(&fault)));
+            }
             if stop && self.inbox.is_empty() {
                 return;
             }
@@ -169,10 +184,12 @@ impl Writer {
                     letters.tickets.push((shard, ticket));
                 }
                 ToWriter::Notes { notes, reply } => {
-                    letters.notes.extend(notes);
+                    letters.notes.extend(notes.into_iter().map(|note| self.erasures.let_through(note)));
                     letters.note_replies.push(reply);
                 }
                 ToWriter::Upkeep { before, told } => letters.upkeep = Some((before, told)),
+                ToWriter::Rewrite { rewrite, reply } => letters.rewrites.push((rewrite, reply)),
+                ToWriter::Seclude(reply) => letters.seclude = Some(reply),
                 ToWriter::Stop => letters.stop = true,
             }
             if bytes >= self.commit_bytes_max && !taken.is_empty() {
@@ -331,6 +348,22 @@ impl Writer {
         }
     }
 
+    /// What is replaced on the disk is replaced in memory, too.
+    fn rewrite(&mut self, rewrite: &Rewrite) -> Result<(), NotDurable> {
+        self.journal.rewrite(rewrite).map_err(|fault| not_durable(&fault))?;
+        for one in &rewrite.frames {
+            self.shelf.replace(one.frame.clone());
+            if let Some(shard) = self.shard_of.get(&one.frame.head.lane.carrier) {
+                self.shards[*shard].force(ToShard::Erased(one.frame.clone()));
+            }
+        }
+        if !rewrite.logs.is_empty() {
+            self.tail.forget();
+        }
+        self.consent.apply(&rewrite.people);
+        Ok(())
+    }
+
     fn upkeep(&mut self, before: crate::base::Time, told: u64) {
         match self.journal.upkeep(before, told) {
             Ok(0) => {}
@@ -343,4 +376,10 @@ impl Writer {
             self.metrics.journal.full.set(0);
         }
     }
+}
+
+/// A journal that has failed fails at the next commit as well, which ends the process.
+fn not_durable(fault: &StoreFault) -> NotDurable {
+    tracing::warn!(%fault, "rows of an erasure were not replaced");
+    if matches!(fault, StoreFault::Full) { NotDurable::Full } else { NotDurable::Failed }
 }

@@ -6,6 +6,7 @@
 
 pub mod composed;
 pub mod content;
+pub mod erase;
 pub mod event;
 pub mod life;
 pub mod log;

@@ -2,8 +2,9 @@
 
 use crate::base::{BatchId, MessageId, Span, Time};
 use crate::storage::desk::{Desk, START};
+use crate::storage::frame::Frame;
 use crate::storage::memory::Memory;
-use crate::storage::port::{Answer, Archive, Journal, LogRow, Recovered, StoreFault};
+use crate::storage::port::{Answer, Archive, Blanked, Journal, LogRow, Person, Recovered, Rewrite, Scrubbed, StoreFault};
 use crate::storage::sqlite::{Options, Sqlite};
 use std::sync::Arc;
 
@@ -486,6 +487,65 @@ fn the_reserve_is_released_once_and_can_be_restored(subject: &mut dyn Subject) {
     assert!(desk.journal.release_reserve());
 }
 
+/// A frame without some of its records.
+fn without(frame: &Frame, ordinals: &[u32]) -> Blanked {
+    let mut body = Vec::new();
+    for ordinal in 0..frame.head.count {
+        let record = frame.record(ordinal).filter(|_| !ordinals.contains(&ordinal)).unwrap_or_default();
+        body.push(record.len() as u8);
+        body.extend_from_slice(&record);
+    }
+    let frame = Frame::new(frame.head.clone(), body.into()).expect("as many records");
+    Blanked { frame: Arc::new(frame), ordinals: ordinals.to_vec() }
+}
+
+fn what_is_rewritten_takes_its_place_and_is_found_under_no_key(subject: &mut dyn Subject) {
+    let (mut desk, mut archive) = begin(subject);
+    let (kept, first) = (desk.frame("bank", None, 2, 10), desk.frame("bank", None, 6, 10));
+    desk.log("said", &[first]);
+    let until = Time(START + 9 * HOUR);
+    let answer = |body: &[u8]| Answer { account: "bank".into(), key: "k".into(), request: [1; 32], body: body.to_vec(), until };
+    let body = [&(first.0 + 2).to_le_bytes()[..], b"name"].concat();
+    desk.group.answers = vec![answer(&body)];
+    let seq = desk.commit();
+    desk.wait(HOUR);
+    let staged = desk.frame("bank", Some(BatchId(990)), 3, 10);
+    desk.commit();
+    let all = archive.frames_from(MessageId(0), 9).expect("readable");
+    assert_eq!(all.frames.iter().map(|frame| frame.head.first).collect::<Vec<_>>(), [kept, first], "{staged} is not complete");
+    let page = archive.frames_from(MessageId(0), 1).expect("readable");
+    assert_eq!((page.frames.len(), page.next), (1, Some(MessageId(kept.0 + 1))));
+    let ids = std::collections::HashSet::from([first.0 + 2]);
+    assert_eq!(archive.answers_about(&ids).expect("readable"), [answer(&body)]);
+    let rewrite = Rewrite {
+        frames: vec![without(&all.frames[1], &[2, 4])],
+        logs: vec![LogRow { seq, log: "less".into() }],
+        answers: vec![("bank".into(), "k".into(), Some(answer(&body[..8])))],
+        people: Vec::new(),
+    };
+    for round in 0..3 {
+        if round < 2 {
+            desk.journal.rewrite(&rewrite).expect("written, and again");
+        }
+        assert_eq!(text(&*archive, MessageId(first.0 + 2)).as_deref(), Some(""), "round {round}");
+        assert_eq!(text(&*archive, MessageId(first.0 + 3)), Some(format!("record 3 of {first}")));
+        let filed: Vec<u64> = archive.search(10, None, 99).expect("readable").into_iter().map(|id| id.0).collect();
+        assert_eq!(filed, [first.0 + 5, first.0 + 3, first.0 + 1, first.0, kept.0 + 1, kept.0]);
+        assert_eq!(archive.search(13, None, 9).expect("readable"), [], "nor by reference");
+        assert_eq!(logs(archive.touches(first)), [(seq, "less".into())]);
+        assert_eq!(archive.answer("bank", "k").expect("readable"), Some(answer(&body[..8])));
+        let person = Person { number: 1, account: None, opt_outs: true };
+        assert_eq!(desk.journal.seclude().expect("written"), Scrubbed::Clean);
+        assert_eq!(archive.scrub(&person).expect("written"), Scrubbed::Clean);
+        desk.wait(1);
+        desk.frame("bank", None, 1, 999);
+        desk.commit();
+        if round == 1 {
+            (desk, _, archive) = again(desk, subject);
+        }
+    }
+}
+
 macro_rules! suite {
     ($backend:ident, $subject:expr, $($case:ident)*) => {
         mod $backend {
@@ -518,5 +578,6 @@ on_all! {
     notes_are_kept_replaced_and_removed_by_key
     nothing_to_commit_commits_nothing_and_a_clock_that_goes_back_loses_nothing
     old_slices_go_only_when_past_told_and_over_and_never_the_newest
+    what_is_rewritten_takes_its_place_and_is_found_under_no_key
     the_reserve_is_released_once_and_can_be_restored
 }

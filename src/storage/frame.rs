@@ -79,7 +79,13 @@ impl Frame {
         (places.len() == head.count as usize).then(|| Frame { head, body, places: places.into() })
     }
 
-    /// One message's record.
+    /// Whether a message was erased: nothing is left of it but its place.
+    #[must_use]
+    pub fn is_blank(&self, ordinal: u32) -> bool {
+        self.places.get(ordinal as usize).is_some_and(|(from, to)| from == to)
+    }
+
+    /// One message's record; empty when it was erased.
     #[must_use]
     pub fn record(&self, ordinal: u32) -> Option<Bytes> {
         self.places.get(ordinal as usize).map(|(from, to)| self.body.slice(*from as usize..*to as usize))

@@ -23,5 +23,7 @@ mod people_tests;
 
 pub use frame::{Frame, FrameHead, Lane};
 pub use people::{Origin, PersonChange, Preference, Suppression, SuppressionKey};
-pub use port::{Answer, Archive, BatchRow, Closed, Group, Journal, LogRow, Recovered, StoreFault};
+pub use port::{
+    Answer, Archive, BatchRow, Blanked, Closed, FramePage, Group, Journal, LogRow, Person, Recovered, Rewrite, Scrubbed, StoreFault,
+};
 pub use spent::Spent;

@@ -5,6 +5,7 @@ use crate::storage::frame::{Frame, FrameHead};
 use crate::storage::people::{PersonChange, Preference, Suppression, SuppressionKey};
 use crate::storage::spent::Spent;
 use bytes::Bytes;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Why a store could not.
@@ -163,6 +164,74 @@ pub struct Recovered {
     pub spent_lost: bool,
 }
 
+/// A frame of which messages were erased.
+#[derive(Clone, Debug)]
+pub struct Blanked {
+    /// The frame as it is from now on: as many records as before, those of `ordinals` empty.
+    pub frame: Arc<Frame>,
+    /// The messages that were erased.
+    pub ordinals: Vec<u32>,
+}
+
+/// What takes the place of rows that hold what is to be erased (`docs/adr/0020-erase.md`). Carrying it out twice does no
+/// harm, so a part that was cut short is done again.
+#[derive(Clone, Debug, Default)]
+pub struct Rewrite {
+    /// Frames; their erased messages are in no search key afterwards.
+    pub frames: Vec<Blanked>,
+    /// Log rows, by their position.
+    pub logs: Vec<LogRow>,
+    /// Stored answers by account and key; `None` removes.
+    pub answers: Vec<(String, String, Option<Answer>)>,
+    /// Rows of people that go, `Forget` and `Lift` alone: no row of a log is written about it.
+    pub people: Vec<PersonChange>,
+}
+
+/// Whose changes of people go from the logs as well.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// The number, as digits.
+    pub number: u64,
+    /// One account's, or all.
+    pub account: Option<String>,
+    /// Opt-outs too, not preferences alone.
+    pub opt_outs: bool,
+}
+
+impl Person {
+    /// Whether a change is one of those that go.
+    #[must_use]
+    pub fn is_in(&self, change: &PersonChange) -> bool {
+        let (account, number, is_opt_out) = match change {
+            PersonChange::Suppress(row) => (&row.key.account, row.key.number, true),
+            PersonChange::Lift(key) => (&key.account, key.number, true),
+            PersonChange::Prefer(one) => (&one.account, one.number, false),
+            PersonChange::Forget { account, number } => (account, *number, false),
+        };
+        number == self.number && self.account.as_ref().is_none_or(|one| one == account) && (self.opt_outs || !is_opt_out)
+    }
+}
+
+/// Frames of one look through all.
+#[derive(Clone, Debug, Default)]
+pub struct FramePage {
+    /// Ascending.
+    pub frames: Vec<Arc<Frame>>,
+    /// Rows that could not be read.
+    pub damaged: u64,
+    /// Where the next look begins; `None` after the last row.
+    pub next: Option<MessageId>,
+}
+
+/// Whether old octets are gone from the files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scrubbed {
+    /// All of them.
+    Clean,
+    /// A reader or another writer was at it: to be asked again in a moment.
+    Busy,
+}
+
 /// The writer's side. One owner.
 pub trait Journal: Send {
     /// Opens the journal's content: cuts what was never completed and reports the rest. Called once, first.
@@ -184,6 +253,11 @@ pub trait Journal: Send {
     /// instant before which a slice may go, if all its frames are closed and `told` (the least position every
     /// webhook has passed) is beyond it. Returns the number of slices removed.
     fn upkeep(&mut self, before: Time, told: u64) -> Result<usize, StoreFault>;
+    /// Puts rows in the place of others, durably; between two commits. What it does to rows that are gone is nothing.
+    fn rewrite(&mut self, rewrite: &Rewrite) -> Result<(), StoreFault>;
+    /// After the last rewrite of an erasure: no commit goes into a file with rewritten rows any more, so that
+    /// `Archive::scrub` may take its time, and small files are scrubbed here.
+    fn seclude(&mut self) -> Result<Scrubbed, StoreFault>;
     /// A reader of the same store.
     fn archive(&self) -> Arc<dyn Archive>;
 }
@@ -215,6 +289,14 @@ pub trait Archive: Send + Sync {
     fn search(&self, key: u64, before: Option<MessageId>, limit: usize) -> Result<Vec<MessageId>, StoreFault>;
     /// Frames of an account, newest first, with a first id below `before`: for listing without a key.
     fn frames_of_account(&self, account: &str, before: Option<MessageId>, limit: usize) -> Result<Vec<FrameHead>, StoreFault>;
+    /// Frames in the order of their ids, from the one that begins at `from` or after it on, from at most `limit` rows, not
+    /// cached. Staged ones are passed over; damaged ones, too, and counted.
+    fn frames_from(&self, from: MessageId, limit: usize) -> Result<FramePage, StoreFault>;
+    /// The stored answers whose first eight octets are one of these ids.
+    fn answers_about(&self, ids: &HashSet<u64>) -> Result<Vec<Answer>, StoreFault>;
+    /// Removes from files that take no commits what `Journal::rewrite` left in unused places of them, and what their logs
+    /// say of a person.
+    fn scrub(&self, person: &Person) -> Result<Scrubbed, StoreFault>;
     /// The notes whose key begins so, ascending by key.
     fn notes(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreFault>;
     /// The opt-outs in the order of their keys, from after `after` on, at most `limit`. On a full disk the list may lag

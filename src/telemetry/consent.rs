@@ -13,12 +13,15 @@ pub struct ConsentMetrics {
     pub cap_sends: Gauge,
     /// 1 while no more can be remembered, and marketing of accounts with caps waits.
     pub caps_full: Gauge,
+    /// Erasures by number that are not over.
+    pub erasures: Gauge,
 }
 
 impl ConsentMetrics {
     pub(super) fn declare(to: &mut Declare) -> ConsentMetrics {
         ConsentMetrics {
             suppressions: to.gauge("relais_suppressions", "Opt-outs and preferences in memory, all accounts together"),
+            erasures: to.gauge("relais_erasures_pending", "Erasures by number that are not over yet"),
             unsure: to.gauge("relais_consent_unsure", "1 while it is not known who has opted out: marketing and service messages wait"),
             cap_sends: to.gauge("relais_cap_sends", "Sends remembered for caps and the guard against repeats"),
             caps_full: to.gauge("relais_caps_full", "1 while no more can be remembered: marketing of accounts with caps waits"),

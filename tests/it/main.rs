@@ -4,6 +4,7 @@ mod access;
 mod advice;
 mod bad_input;
 mod bulks;
+mod erase;
 mod foretold;
 mod lists;
 mod once;

@@ -9,7 +9,7 @@ use relais::lab::personality::Personality;
 use relais::lab::record::Recorder;
 use relais::lab::{Options, RecordOptions, Smsc, SmscHandle, TokenRule};
 use relais::storage::memory::{Memory, SimulatedFault};
-use relais::storage::{Archive, Group, Journal, Recovered, StoreFault};
+use relais::storage::{Archive, Group, Journal, Recovered, Rewrite, Scrubbed, StoreFault};
 use relais::telemetry::Metrics;
 use relais::world::{BoxStream, World};
 use std::net::SocketAddr;
@@ -81,6 +81,12 @@ impl Journal for Gated {
     }
     fn upkeep(&mut self, before: Time, told: u64) -> Result<usize, StoreFault> {
         self.memory.upkeep(before, told)
+    }
+    fn rewrite(&mut self, rewrite: &Rewrite) -> Result<(), StoreFault> {
+        self.memory.rewrite(rewrite)
+    }
+    fn seclude(&mut self) -> Result<Scrubbed, StoreFault> {
+        self.memory.seclude()
     }
     fn archive(&self) -> Arc<dyn Archive> {
         self.memory.archive()

@@ -4,7 +4,7 @@
 use crate::base::{Span, Time};
 use crate::lab::Chance;
 use crate::storage::memory::Memory;
-use crate::storage::{Archive, Group, Journal, Recovered, StoreFault};
+use crate::storage::{Archive, Group, Journal, Recovered, Rewrite, Scrubbed, StoreFault};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Commits of events that the reserve has room for, in octets.
@@ -113,6 +113,12 @@ impl Journal for SimJournal {
     }
     fn upkeep(&mut self, before: Time, told: u64) -> Result<usize, StoreFault> {
         self.memory.upkeep(before, told)
+    }
+    fn rewrite(&mut self, rewrite: &Rewrite) -> Result<(), StoreFault> {
+        self.memory.rewrite(rewrite)
+    }
+    fn seclude(&mut self) -> Result<Scrubbed, StoreFault> {
+        self.memory.seclude()
     }
     fn archive(&self) -> Arc<dyn Archive> {
         self.memory.archive()

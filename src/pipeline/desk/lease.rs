@@ -124,6 +124,7 @@ impl Desk {
             let (is_last, record) = (frame.next >= frame.head.count, frame.read(picked.at.ordinal).expect("its body is in memory"));
             let ruling = match &record {
                 Ok(record) => self.law.rule(picked.at, record, &frame.head, Asked::First, now.wall),
+                Err(_) if frame.is_blank(picked.at.ordinal) => Ruling::Over { status: Status::Refused, reason: Reason::Erased },
                 // Behind a good checksum: written by a newer version. It cannot be sent; it must not be lost in silence.
                 Err(_) => Ruling::Over { status: Status::Unknown, reason: Reason::NotWritten },
             };
@@ -175,11 +176,16 @@ impl Desk {
         }
         open.queued &= !again.parts;
         frame.retries -= 1;
+        let is_blank = frame.is_blank(again.at.ordinal);
         self.frames.drop_body(again.at.frame);
         match record {
             None if parts == 0 => None,
             None => {
                 self.give_up(again.at, parts, Status::Expired, Reason::LifetimeOver, now);
+                None
+            }
+            Some(Err(_)) if is_blank => {
+                self.give_up(again.at, parts, Status::Refused, Reason::Erased, now);
                 None
             }
             Some(Err(_)) => {

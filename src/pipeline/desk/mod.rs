@@ -284,6 +284,18 @@ impl Desk {
         untouched
     }
 
+    /// Messages of a frame were erased: `body` takes its place, and those of them that have not left end. What is with the
+    /// carrier goes on, and is not sent again.
+    pub fn erased(&mut self, body: &Arc<Frame>, now: Now) {
+        self.frames.replace(body);
+        for ordinal in (0..body.head.count).filter(|ordinal| body.is_blank(*ordinal)) {
+            let at = MessageRef { frame: body.head.first, ordinal };
+            if self.is_untouched(at) {
+                self.end(at, Status::Refused, Reason::Erased, 0, now);
+            }
+        }
+    }
+
     /// Whether nothing of it has left, or is about to.
     fn is_untouched(&self, at: MessageRef) -> bool {
         match self.open.get(&at) {

@@ -96,6 +96,13 @@ impl Frames {
         self.bytes
     }
 
+    /// Puts a body in the place of the one in memory, if there is one.
+    pub fn replace(&mut self, body: &Arc<Frame>) {
+        let Some(former) = self.map.get_mut(&body.head.first).and_then(|frame| frame.body.as_mut()) else { return };
+        self.bytes = self.bytes + body.body.len() - former.body.len();
+        *former = body.clone();
+    }
+
     /// Asks for a body, once.
     pub fn want(&mut self, first: MessageId) {
         if self.asked.insert(first) {

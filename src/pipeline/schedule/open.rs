@@ -173,6 +173,12 @@ impl OpenFrame {
         self.next < self.head.count
     }
 
+    /// Whether a message was erased, as far as the body in memory says.
+    #[must_use]
+    pub fn is_blank(&self, ordinal: u32) -> bool {
+        self.body.as_ref().is_some_and(|body| body.is_blank(ordinal))
+    }
+
     /// Reads one message, if the body is in memory.
     #[must_use]
     pub fn read(&self, ordinal: u32) -> Option<Result<MessageRecord, crate::message::record::Unreadable>> {

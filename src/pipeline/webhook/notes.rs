@@ -166,6 +166,21 @@ impl DeadLetter {
     }
 }
 
+/// The message, or message from a handset, a note about an event tells of; `None` for other notes.
+#[must_use]
+pub fn message_in(key: &str, value: &[u8]) -> Option<u64> {
+    let (_, kind) = key.strip_prefix("webhook/")?.split_once('/')?;
+    if kind.starts_with("parked/") {
+        return serde_json::from_slice::<ParkedForm>(value).ok().map(|form| form.message);
+    }
+    if !kind.starts_with("dead/") {
+        return None;
+    }
+    let form: DeadForm = serde_json::from_slice(value).ok()?;
+    let (message, _) = form.id.strip_prefix("evt_")?.split_once('_')?;
+    format!("msg_{message}").parse::<crate::base::MessageId>().ok().map(|id| id.0)
+}
+
 /// All notes of an endpoint, read.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Notes {

@@ -204,7 +204,8 @@ impl Teller {
                 Some((at.id().0, LAST))
             }
             Event::Inbound { id, carrier, account, from, to, text, keyword, when, parts, is_incomplete, port, of: _ }
-                if self.kinds.inbound && **account == *self.account =>
+                // Without a sender it was erased.
+                if self.kinds.inbound && **account == *self.account && !from.is_empty() =>
             {
                 let (parts, is_incomplete, port, keyword) = (*parts, *is_incomplete, *port, *keyword);
                 self.scribe.inbound(
@@ -225,6 +226,9 @@ impl Teller {
     /// The frame and the record of a message of this account.
     fn message<'f>(&mut self, at: MessageRef, found: &'f Found) -> Option<(&'f Frame, MessageRecord)> {
         if self.foreign.contains_key(&at.frame.0) {
+            return None;
+        }
+        if frame(found, at.frame).is_some_and(|frame| frame.is_blank(at.ordinal)) {
             return None;
         }
         let message = frame(found, at.frame).and_then(|frame| Some((frame, read(frame, at.ordinal)?)));

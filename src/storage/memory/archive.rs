@@ -4,9 +4,9 @@ use crate::base::{BatchId, MessageId, Time};
 use crate::storage::frame::{Frame, FrameHead};
 use crate::storage::memory::store::Memory;
 use crate::storage::people::{Preference, Suppression, SuppressionKey};
-use crate::storage::port::{Answer, Archive, BatchRow, Closed, LogRow, StoreFault};
+use crate::storage::port::{Answer, Archive, BatchRow, Closed, FramePage, LogRow, Person, Scrubbed, StoreFault};
 use crate::storage::spent::Spent;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -103,6 +103,24 @@ impl Archive for Reader {
         let heads = disk.slices.iter().rev().flat_map(|slice| slice.frames.range(..below).rev().map(|(_, frame)| &frame.head));
         let those = heads.filter(|head| head.lane.account == account && !disk.is_staged(head.batch));
         Ok(those.take(limit).cloned().collect())
+    }
+
+    fn frames_from(&self, from: MessageId, limit: usize) -> Result<FramePage, StoreFault> {
+        let disk = self.0.disk();
+        let rows: Vec<&Arc<Frame>> =
+            disk.slices.iter().flat_map(|slice| slice.frames.range(from.0..).map(|(_, frame)| frame)).take(limit).collect();
+        let next = rows.last().filter(|_| rows.len() == limit).map(|frame| MessageId(frame.head.first.0 + 1));
+        let shown = rows.into_iter().filter(|frame| !disk.is_staged(frame.head.batch)).cloned().collect();
+        Ok(FramePage { frames: shown, damaged: 0, next })
+    }
+
+    fn answers_about(&self, ids: &HashSet<u64>) -> Result<Vec<Answer>, StoreFault> {
+        let is_about = |answer: &&Answer| answer.body.first_chunk::<8>().is_some_and(|id| ids.contains(&u64::from_le_bytes(*id)));
+        Ok(self.0.disk().slices.iter().flat_map(|slice| slice.answers.values()).filter(is_about).cloned().collect())
+    }
+
+    fn scrub(&self, _: &Person) -> Result<Scrubbed, StoreFault> {
+        Ok(Scrubbed::Clean)
     }
 
     fn notes(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreFault> {

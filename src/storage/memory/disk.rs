@@ -3,7 +3,7 @@
 use crate::base::{BatchId, MessageId, Span, Time};
 use crate::storage::frame::Frame;
 use crate::storage::people::{PersonChange, Preference, Suppression, SuppressionKey};
-use crate::storage::port::{Answer, BatchRow, Closed, Group, NewFrame};
+use crate::storage::port::{Answer, BatchRow, Closed, Group, NewFrame, Rewrite};
 use crate::storage::spent::Spent;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -122,6 +122,32 @@ impl Disk {
             }
         }
         self.staged = staged;
+    }
+
+    /// Puts rows in the place of others.
+    pub(super) fn rewrite(&mut self, rewrite: &Rewrite) {
+        for one in &rewrite.frames {
+            let first = one.frame.head.first.0;
+            let gone: HashSet<u64> = one.ordinals.iter().map(|ordinal| first + u64::from(*ordinal)).collect();
+            for slice in &mut self.slices {
+                slice.keys.retain(|(_, id)| !gone.contains(id));
+                slice.frames.entry(first).and_modify(|frame| *frame = one.frame.clone());
+            }
+            self.staged.values_mut().for_each(|pairs| pairs.retain(|(_, id)| !gone.contains(id)));
+        }
+        for slice in &mut self.slices {
+            for row in &rewrite.logs {
+                slice.log.entry(row.seq).and_modify(|log| *log = row.log.clone());
+            }
+            for (account, key, answer) in &rewrite.answers {
+                let key = (account.clone(), key.clone());
+                match answer {
+                    Some(answer) => _ = slice.answers.entry(key).and_modify(|one| *one = answer.clone()),
+                    None => _ = slice.answers.remove(&key),
+                }
+            }
+        }
+        rewrite.people.iter().for_each(|change| self.change(change.clone()));
     }
 
     fn change(&mut self, change: PersonChange) {

@@ -4,7 +4,7 @@ use crate::base::{BatchId, Time};
 use crate::storage::memory::archive::Reader;
 use crate::storage::memory::disk::SimulatedFault;
 use crate::storage::memory::store::Memory;
-use crate::storage::port::{Archive, Group, Journal, Recovered, StoreFault};
+use crate::storage::port::{Archive, Group, Journal, Recovered, Rewrite, Scrubbed, StoreFault};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -77,6 +77,16 @@ impl Journal for Memory {
             Some(slice.start) == newest || !past || !slice.open.is_empty()
         });
         Ok(count - disk.slices.len())
+    }
+
+    fn rewrite(&mut self, rewrite: &Rewrite) -> Result<(), StoreFault> {
+        self.dead()?;
+        self.disk().rewrite(rewrite);
+        Ok(())
+    }
+
+    fn seclude(&mut self) -> Result<Scrubbed, StoreFault> {
+        self.dead().map(|()| Scrubbed::Clean)
     }
 
     fn archive(&self) -> Arc<dyn Archive> {

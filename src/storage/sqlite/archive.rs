@@ -4,16 +4,16 @@
 use crate::base::{BatchId, MessageId, Time};
 use crate::storage::frame::{Frame, FrameHead};
 use crate::storage::people::{Preference, Suppression, SuppressionKey};
-use crate::storage::port::{Answer, Archive, BatchRow, Closed, LogRow, StoreFault};
+use crate::storage::port::{Answer, Archive, BatchRow, Closed, FramePage, LogRow, Person, Scrubbed, StoreFault};
 use crate::storage::spent::Spent;
 use crate::storage::sqlite::codec::{self, Kind};
-use crate::storage::sqlite::people;
 use crate::storage::sqlite::rows::{BATCH, HEAD, batch_row, closed_crc, head_crc, head_of, log_row};
 use crate::storage::sqlite::slice::{self, Slice};
 use crate::storage::sqlite::spent;
 use crate::storage::sqlite::store::{Store, Trouble, locked};
+use crate::storage::sqlite::{erase, people};
 use rusqlite::{Row, ToSql};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -62,6 +62,12 @@ impl Reader {
             Ok(heads.len() < limit)
         })
     }
+}
+
+/// A frame from its row.
+fn unpack(first: u64, blob: &[u8]) -> Option<Frame> {
+    let sealed = codec::check(Kind::Frame, first, blob)?;
+    Frame::new(codec::read_head(sealed.head)?, sealed.unpack()?.into())
 }
 
 impl Archive for Reader {
@@ -240,6 +246,61 @@ impl Archive for Reader {
             self.heads(slice, &sql, &[&account, &below], limit, &mut heads)?;
         }
         Ok(heads)
+    }
+
+    fn frames_from(&self, from: MessageId, limit: usize) -> Result<FramePage, StoreFault> {
+        let sql = "SELECT first, body FROM bodies WHERE first >= ? ORDER BY first LIMIT ?";
+        let (mut page, mut rows) = (FramePage::default(), 0);
+        for slice in self.store.slices().iter() {
+            let room = i64::try_from(limit - rows).unwrap_or(i64::MAX);
+            self.rows(slice, sql, &[&slice::sql(from.0), &room], |row| {
+                let first = row.get::<_, i64>(0)? as u64;
+                rows += 1;
+                page.next = Some(MessageId(first + 1));
+                match unpack(first, row.get_ref(1)?.as_blob().unwrap_or_default()) {
+                    Some(frame) if self.store.is_hidden(frame.head.batch) => {}
+                    Some(frame) => page.frames.push(Arc::new(frame)),
+                    None => page.damaged += 1,
+                }
+                Ok(true)
+            })?;
+            if rows >= limit {
+                return Ok(page);
+            }
+        }
+        page.next = None;
+        Ok(page)
+    }
+
+    fn answers_about(&self, ids: &HashSet<u64>) -> Result<Vec<Answer>, StoreFault> {
+        let mut found = Vec::new();
+        for slice in self.store.slices().iter() {
+            self.rows(slice, "SELECT account, key, request, until, body FROM answers", &[], |row| {
+                let body = row.get_ref(4)?.as_blob().unwrap_or_default();
+                if body.first_chunk::<8>().is_some_and(|id| ids.contains(&u64::from_le_bytes(*id))) {
+                    let (account, key, request, until) = (row.get(0)?, row.get(1)?, row.get(2)?, Time(row.get(3)?));
+                    found.push(Answer { account, key, request, body: body.to_vec(), until });
+                }
+                Ok(true)
+            })?;
+        }
+        Ok(found)
+    }
+
+    fn scrub(&self, person: &Person) -> Result<Scrubbed, StoreFault> {
+        let slices = self.store.slices();
+        // The last takes commits.
+        let Some((_, old)) = slices.split_last() else { return Ok(Scrubbed::Clean) };
+        let mut all = Scrubbed::Clean;
+        for slice in old {
+            match erase::scrub(slice, person) {
+                Ok(Scrubbed::Clean) => {}
+                Ok(Scrubbed::Busy) => all = Scrubbed::Busy,
+                Err(_) if slice.gone.load(Ordering::Acquire) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(all)
     }
 
     fn notes(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StoreFault> {

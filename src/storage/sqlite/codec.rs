@@ -218,6 +218,28 @@ pub(super) fn read_keys(mut bytes: &[u8], mut each: impl FnMut(u64, usize, Vec<(
     Some(())
 }
 
+/// Files messages of a frame under no key any more; whether any was. `None` when it is not what `write_keys` wrote.
+pub(super) fn unfile(bytes: &mut [u8], frame: u64, ordinals: &[u32]) -> Option<bool> {
+    let (mut at, mut changed) = (0usize, false);
+    while at < bytes.len() {
+        let entry = bytes.get(at..at + 16)?;
+        let first = u64::from_le_bytes(entry[..8].try_into().ok()?);
+        let counts = [le32(&entry[8..12]) as usize, le32(&entry[12..16]) as usize];
+        at += 16;
+        for count in counts {
+            let keys = bytes.get_mut(at..at.checked_add(count.checked_mul(8)?)?)?;
+            at += keys.len();
+            for ordinal in ordinals.iter().filter(|_| first == frame) {
+                if let Some(key) = keys.get_mut(*ordinal as usize * 8..).and_then(|keys| keys.first_chunk_mut::<8>()) {
+                    changed |= *key != [0; 8];
+                    *key = [0; 8];
+                }
+            }
+        }
+    }
+    Some(changed)
+}
+
 /// Takes a fixed number of octets off the front.
 pub(super) fn take<const N: usize>(at: &mut &[u8]) -> Option<[u8; N]> {
     let (taken, rest) = at.split_first_chunk::<N>()?;

@@ -6,7 +6,7 @@
 //! Notes go to `meta.db` after the slice: they may be written again, never early.
 
 use crate::base::{BatchId, MessageId, Time};
-use crate::storage::port::{Archive, Group, Journal, Recovered, StoreFault};
+use crate::storage::port::{Archive, Group, Journal, Recovered, Rewrite, Scrubbed, StoreFault};
 use crate::storage::sqlite::archive::Reader;
 use crate::storage::sqlite::codec::Sealer;
 use crate::storage::sqlite::people::{self, People};
@@ -39,6 +39,8 @@ pub struct Sqlite {
     _lock: File,
     meta: Option<Connection>,
     people: Option<People>,
+    /// Rows of people went since their file was written anew.
+    people_removed: bool,
     current: Option<Current>,
     retired: Vec<(Arc<Slice>, Connection)>,
     /// Frames that are not over, by slice: a slice with one is not removed.
@@ -79,6 +81,7 @@ impl Sqlite {
             _lock: lock,
             meta: None,
             people: None,
+            people_removed: false,
             current: None,
             retired: Vec::new(),
             open: BTreeMap::new(),
@@ -269,8 +272,10 @@ impl Sqlite {
             let slices = self.store.slices();
             let Some(slice) = slices.iter().find(|slice| slice.start == *start) else { continue };
             let removed = slice::connect(&slice.path, Role::Writer).and_then(|conn| rows::delete_frames(&conn, firsts));
+            // A file that is being scrubbed is busy for long: its frames stay hidden until the next start.
             if let Err(error) = &removed
                 && !slice::is_corrupt(error)
+                && !slice::is_busy(error)
             {
                 self.store.note_fault(slice::write_fault(error));
             }
@@ -370,6 +375,9 @@ impl Sqlite {
     }
 }
 
+#[path = "rewrite.rs"]
+mod rewrite;
+
 #[cfg(test)]
 impl Sqlite {
     /// A pragma on the current slice.
@@ -456,6 +464,14 @@ impl Journal for Sqlite {
             waiting.clear();
         }
         Ok(removed)
+    }
+
+    fn rewrite(&mut self, rewrite: &Rewrite) -> Result<(), StoreFault> {
+        self.put(rewrite)
+    }
+
+    fn seclude(&mut self) -> Result<Scrubbed, StoreFault> {
+        self.set_apart()
     }
 
     fn archive(&self) -> Arc<dyn Archive> {

@@ -7,6 +7,7 @@
 mod archive;
 mod cache;
 mod codec;
+mod erase;
 mod journal;
 mod people;
 mod recover;

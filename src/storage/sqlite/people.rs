@@ -47,6 +47,11 @@ impl People {
         &self.conn
     }
 
+    /// Takes rows away without a word of it in any log; `is_behind` must be false.
+    pub(super) fn remove(&self, changes: &[PersonChange]) -> Result<(), StoreFault> {
+        apply(&self.conn, 0, changes)
+    }
+
     /// Whether a slice has the only copy of something.
     pub(super) fn is_behind(&self) -> bool {
         !self.behind.is_empty()
@@ -132,7 +137,7 @@ fn unreadable(path: &Path) -> Result<Option<String>, StoreFault> {
     }
 }
 
-fn has_table(conn: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn has_table(conn: &Connection) -> rusqlite::Result<bool> {
     conn.query_row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'people'", [], |_| Ok(()))
         .optional()
         .map(|found| found.is_some())

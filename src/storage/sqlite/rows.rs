@@ -5,6 +5,7 @@ use crate::base::{BatchId, MessageId, Time};
 use crate::storage::frame::{FrameHead, Lane};
 use crate::storage::port::{BatchRow, Group, LogRow, NewFrame, StoreFault};
 use crate::storage::sqlite::codec::{self, Kind, Sealer};
+use crate::storage::sqlite::erase;
 use crate::storage::sqlite::search::{CHUNK_PAIRS, Pair, RunHead, write_pairs};
 use crate::storage::sqlite::slice;
 use crate::storage::sqlite::store::Trouble;
@@ -145,6 +146,10 @@ pub(super) fn delete_frames(conn: &Connection, firsts: &[u64]) -> rusqlite::Resu
 
 /// The same inside a transaction.
 pub(super) fn delete_frames_within(conn: &Connection, firsts: &[u64]) -> rusqlite::Result<()> {
+    if !firsts.is_empty() {
+        // What they held stays in unused places of the file: the next erasure writes it anew.
+        conn.execute_batch(erase::MARK)?;
+    }
     for first in firsts {
         conn.prepare_cached("DELETE FROM frames WHERE first = ?")?.execute([slice::sql(*first)])?;
         conn.prepare_cached("DELETE FROM bodies WHERE first = ?")?.execute([slice::sql(*first)])?;

@@ -60,6 +60,12 @@ impl Tail {
         found
     }
 
+    /// Forgets messages.
+    pub(super) fn forget(&mut self, gone: &HashSet<u64>) {
+        self.fresh.retain(|(_, id)| !gone.contains(id));
+        self.blocks.iter_mut().for_each(|block| block.retain(|(_, id)| !gone.contains(id)));
+    }
+
     /// All pairs in order.
     pub(super) fn sorted(&self) -> Vec<Pair> {
         let count = self.fresh.len() + self.blocks.iter().map(Vec::len).sum::<usize>();
@@ -135,7 +141,7 @@ fn pair_at(bytes: &[u8], place: usize) -> Pair {
     (half(place * 16), half(place * 16 + 8))
 }
 
-fn read_pairs(bytes: &[u8]) -> Option<Vec<Pair>> {
+pub(super) fn read_pairs(bytes: &[u8]) -> Option<Vec<Pair>> {
     bytes.len().is_multiple_of(16).then(|| (0..bytes.len() / 16).map(|place| pair_at(bytes, place)).collect())
 }
 
@@ -159,6 +165,18 @@ impl Index {
         let runs = Arc::make_mut(&mut self.runs);
         let place = runs.partition_point(|other| other.head.greatest >= run.head.greatest);
         runs.insert(place, Arc::new(run));
+    }
+
+    /// All runs.
+    pub(super) fn runs(&self) -> Arc<Vec<Arc<Run>>> {
+        self.runs.clone()
+    }
+
+    /// Puts a run in the place of the one of its number.
+    pub(super) fn replace(&mut self, run: Run) {
+        Arc::make_mut(&mut self.runs).iter_mut().filter(|one| one.head.number == run.head.number).for_each(|one| {
+            *one = Arc::new(Run { head: run.head.clone(), slice: run.slice });
+        });
     }
 
     /// Forgets the runs of a slice that was removed.

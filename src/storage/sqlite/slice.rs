@@ -264,6 +264,11 @@ pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
+/// Whether another connection was at the file for too long.
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
 /// What a failed write means.
 pub(super) fn write_fault(error: &rusqlite::Error) -> StoreFault {
     if is_full(error) { StoreFault::Full } else { StoreFault::Broken(error.to_string()) }

@@ -11,7 +11,7 @@ use crate::storage::sqlite::slice::{self, Role, Slice};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Read connections that wait, over all files. Each holds three descriptors and at most a MiB of pages.
@@ -72,6 +72,8 @@ pub(super) struct Store {
     /// Bulks whose frames are not shown: not complete, or given up and not yet removed.
     hidden: RwLock<HashSet<BatchId>>,
     cache: Mutex<FrameCache>,
+    /// Counts the rewrites of frames: what was read before one is not put into the cache after it.
+    rewrites: AtomicU64,
     index: RwLock<Index>,
     idle: Mutex<Vec<(i64, Connection)>>,
     /// Notes that `meta.db` had no room for: shown, and written as soon as there is.
@@ -102,6 +104,7 @@ impl Store {
             slices: RwLock::default(),
             hidden: RwLock::default(),
             cache: Mutex::new(FrameCache::new(options.frame_cache_bytes)),
+            rewrites: AtomicU64::new(0),
             index: RwLock::default(),
             idle: Mutex::default(),
             waiting_notes: Mutex::default(),
@@ -235,6 +238,7 @@ impl Store {
     /// Reads the frame that holds a message, and caches it.
     pub(super) fn load(&self, id: MessageId) -> Result<Option<Arc<Frame>>, StoreFault> {
         let Some(slice) = self.slice_of(id) else { return Ok(None) };
+        let rewrites = self.rewrites.load(Ordering::Acquire);
         let frame = self.read(&slice, |conn| {
             let mut statement = conn.prepare_cached("SELECT first, body FROM bodies WHERE first <= ? ORDER BY first DESC LIMIT 1")?;
             let mut rows = statement.query([slice::sql(id.0)])?;
@@ -253,9 +257,20 @@ impl Store {
         let Some(frame) = frame.flatten() else { return Ok(None) };
         // The writer put staged frames in; a reader that was slow must not bring back one that was given up.
         if !self.is_hidden(frame.head.batch) {
-            self.cache().put(frame.clone());
+            let mut cache = self.cache();
+            // The same of one that was rewritten meanwhile.
+            if self.rewrites.load(Ordering::Acquire) == rewrites {
+                cache.put(frame.clone());
+            }
         }
         Ok(Some(frame))
+    }
+
+    /// Frames were rewritten: the cache has them as they are now.
+    pub(super) fn rewritten<'a>(&self, frames: impl Iterator<Item = &'a Arc<Frame>>) {
+        let mut cache = self.cache();
+        self.rewrites.fetch_add(1, Ordering::AcqRel);
+        frames.for_each(|frame| cache.put(frame.clone()));
     }
 
     /// One turn of the checkpoint thread: moves the pages of every slice that has new ones.
