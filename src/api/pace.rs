@@ -73,6 +73,12 @@ impl Pace {
         self.has_ended.load(Ordering::Relaxed)
     }
 
+    /// Since when the connection has been between two requests, none of the next one's octets being here.
+    pub(super) fn idle_since(&self) -> Option<Mono> {
+        let at = |of: &AtomicU64| of.load(Ordering::Relaxed);
+        (!self.is_busy.load(Ordering::Relaxed) && at(&self.head) == NEVER && at(&self.idle) != NEVER).then(|| Mono(at(&self.idle)))
+    }
+
     /// When the connection is over its time, as things stand; `None` while a request is being served.
     pub(super) fn deadline(&self) -> Option<Mono> {
         let due = |since: &AtomicU64, limit: Span| Some(since.load(Ordering::Relaxed)).filter(|at| *at != NEVER).map(|at| Mono(at) + limit);

@@ -146,7 +146,7 @@ impl Server {
             .max_header_size(self.header_bytes_max)
             .max_buf_size(self.header_bytes_max.max(BUFFER_BYTES))
             .serve_connection(TokioIo::new(Paced::new(stream, pace.clone(), self.header_bytes_max)), service);
-        let mut is_stopping = false;
+        let (mut is_stopping, mut idle_at_stop) = (false, None);
         loop {
             tokio::select! {
                 biased;
@@ -158,6 +158,7 @@ impl Server {
                 }
                 () = stop.cancelled(), if !is_stopping => {
                     is_stopping = true;
+                    idle_at_stop = pace.idle_since();
                     Pin::new(&mut connection).graceful_shutdown();
                 }
                 () = tokio::time::sleep(pace.every().std()) => {
@@ -167,7 +168,13 @@ impl Server {
                 }
             }
         }
-        let Paced { stream, .. } = connection.into_parts().io.into_inner();
+        let Paced { mut stream, .. } = connection.into_parts().io.into_inner();
+        if idle_at_stop.is_some() && idle_at_stop == pace.idle_since() {
+            // Nothing was asked: there is no answer that could be lost, and a stop does not wait for clients that keep an idle
+            // connection open.
+            let _ = tokio::time::timeout(LINGER.std(), stream.shutdown()).await;
+            return;
+        }
         let _ = tokio::time::timeout(LINGER.std(), linger(stream, &pace)).await;
     }
 }

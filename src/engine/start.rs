@@ -19,7 +19,7 @@ use crate::engine::rules::Rules;
 use crate::engine::shard::{self, Core, Line, Slot, Surroundings, ToShard};
 use crate::engine::slot::{Slot0, slot};
 use crate::engine::tail::Tail;
-use crate::engine::writer::{ToWriter, Writer, WriterState};
+use crate::engine::writer::{NotDurable, ToWriter, Writer, WriterState};
 use crate::message::Class;
 use crate::pipeline::desk::Revival;
 use crate::pipeline::journal::Grouping;
@@ -44,6 +44,9 @@ const SHARD_LETTERS: usize = 1 << 14;
 /// Rows and octets of the log kept in memory for the webhooks.
 const TAIL_ROWS: usize = 16_384;
 const TAIL_BYTES: usize = 64 << 20;
+
+/// What the first note of a life may take before the rest begins.
+const KEPT_WAIT: Span = Span::secs(5);
 
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
@@ -133,8 +136,7 @@ pub async fn start_under(
     for (index, carrier) in config.carriers.iter().enumerate() {
         slots.push(slot(carrier, &config, &metrics, (&gate, index), seed, jury(&rules.law), &state));
     }
-    let revival = revival(&world, &config, &recovered, archive.as_ref())?;
-    hold_advertising(revival, &mut slots, &writer_box);
+    let kept = hold_advertising(revival(&world, &config, &recovered, archive.as_ref())?, &mut slots, &writer_box);
     let found = restore(&world, &config, &recovered, archive.as_ref(), &mut slots, &batches, &ids)?;
 
     // Before anybody can ask: what is not there any more.
@@ -183,6 +185,7 @@ pub async fn start_under(
         weights: config.accounts.iter().map(|account| (account.name.clone(), u32::from(account.weight))).collect(),
     };
     parts.push(("journal".to_owned(), world.start.start("journal", Box::new(move || Box::pin(writer.run())))));
+    until_kept(kept).await;
     let mut by_shard: Vec<Vec<(Slot0, Vec<Endpoint>)>> = (0..shard_count).map(|_| Vec::new()).collect();
     for (index, (slot, carrier)) in slots.into_iter().zip(&config.carriers).enumerate() {
         let endpoint = endpoint(carrier, read_file)?;
@@ -286,12 +289,26 @@ fn revival(world: &World, config: &Config, recovered: &Recovered, archive: &dyn 
     Ok(Revival::Over)
 }
 
-/// Has advertising wait, also after another restart.
-fn hold_advertising(revival: Revival, slots: &mut [Slot0], writer: &Mailbox<ToWriter>) {
-    if revival == Revival::Held {
-        slots.iter_mut().for_each(|slot| slot.desk.hold_advertising());
-        let (reply, _) = tokio::sync::oneshot::channel();
-        writer.force(ToWriter::Notes { notes: vec![(REVIVAL_NOTE.into(), Some(vec![1]))], reply });
+/// Has advertising wait, also after another restart; tells when that is on disk.
+fn hold_advertising(revival: Revival, slots: &mut [Slot0], writer: &Mailbox<ToWriter>) -> Option<Kept> {
+    if revival == Revival::Over {
+        return None;
+    }
+    slots.iter_mut().for_each(|slot| slot.desk.hold_advertising());
+    let (reply, kept) = tokio::sync::oneshot::channel();
+    writer.force(ToWriter::Notes { notes: vec![(REVIVAL_NOTE.into(), Some(vec![1]))], reply });
+    Some(kept)
+}
+
+/// An answer of the writer.
+type Kept = tokio::sync::oneshot::Receiver<Result<(), NotDurable>>;
+
+/// Waits for the note before anything else is written: rows of this life make the journal young, and notes are in a file of their
+/// own. Dead between the two, the next start would find neither a long absence nor the note, and let advertising go. A disk
+/// without room keeps nobody from starting: the note is then the next thing written, whenever that is.
+async fn until_kept(kept: Option<Kept>) {
+    if let Some(kept) = kept {
+        let _ = tokio::time::timeout(KEPT_WAIT.std(), kept).await;
     }
 }
 

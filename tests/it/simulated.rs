@@ -1,6 +1,7 @@
 //! The same interface in the simulated world: one thread, a clock that jumps, a network from a seed.
 
-use relais::app::gateway::{Gateway, Opened};
+use relais::app::gateway::{Ended, Gateway, Opened};
+use relais::base::Span;
 use relais::config::{self, KeyHash, MapSecrets};
 use relais::engine::reader::Calls;
 use relais::lab::personality::Personality;
@@ -8,8 +9,23 @@ use relais::lab::record::Recorder;
 use relais::lab::{Options, RecordOptions, SimWorld, Smsc, TokenRule};
 use relais::storage::memory::Memory;
 use relais::telemetry::Metrics;
+use relais::world::World;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+/// A gateway of that world, with its carrier at 10.0.0.1.
+async fn gateway(world: &World) -> Gateway {
+    let pepper = relais::base::Secret::new("0123456789abcdef");
+    let text = format!(
+        "[secrets]\npepper = \"0123456789abcdef\"\n[http]\nlisten = \"127.0.0.1:8080\"\n[[accounts]]\nname = \"shop\"\n[[accounts.keys]]\n\
+         id = \"k\"\nhash = \"{}\"\n[[carriers]]\nname = \"one\"\nhost = \"10.0.0.1\"\nport = 2775\nsystem_id = \"s\"\npassword = \"p\"\n\
+         [[routes]]\nprefix = \"\"\ncarrier = \"one\"\n",
+        KeyHash::of(&pepper, b"secret").to_hex()
+    );
+    let config = config::load(&text, &MapSecrets::default()).expect("right");
+    let opened = Opened { journal: Box::new(Memory::new()), checkpoint: None };
+    Gateway::on(world.clone(), config, opened, Metrics::new(), Calls::Direct).await.expect("it starts")
+}
 
 /// A bulk over HTTP to its last submit; the answer, what the carrier saw, and when that was.
 fn life(seed: u64) -> (String, u64, u64) {
@@ -21,16 +37,7 @@ fn life(seed: u64) -> (String, u64, u64) {
         let record = Arc::new(Recorder::new(RecordOptions { token: TokenRule::Hashes, ..RecordOptions::default() }));
         let options = Options { record: record.clone(), ..Options::default() };
         let smsc = Smsc::listen(&world, "10.0.0.1:2775".parse().expect("an address"), habits, options).await.expect("it listens");
-        let pepper = relais::base::Secret::new("0123456789abcdef");
-        let text = format!(
-            "[secrets]\npepper = \"0123456789abcdef\"\n[http]\nlisten = \"127.0.0.1:8080\"\n[[accounts]]\nname = \"shop\"\n[[accounts.keys]]\n\
-             id = \"k\"\nhash = \"{}\"\n[[carriers]]\nname = \"one\"\nhost = \"10.0.0.1\"\nport = 2775\nsystem_id = \"s\"\npassword = \"p\"\n\
-             [[routes]]\nprefix = \"\"\ncarrier = \"one\"\n",
-            KeyHash::of(&pepper, b"secret").to_hex()
-        );
-        let config = config::load(&text, &MapSecrets::default()).expect("right");
-        let opened = Opened { journal: Box::new(Memory::new()), checkpoint: None };
-        let gateway = Gateway::on(world.clone(), config, opened, Metrics::new(), Calls::Direct).await.expect("it starts");
+        let gateway = gateway(&world).await;
         let rows: String = (0..500).map(|n| format!("+336{n:08},SHOP,#{n}#\n")).collect();
         let body = format!("to,from,text\n{rows}");
         let head = format!(
@@ -61,4 +68,26 @@ fn a_bulk_over_http_is_the_same_life_from_the_same_seed() {
     assert_eq!(first.1, 500);
     assert_eq!(life(7), first);
     assert_ne!(life(8).2, first.2);
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_client_that_keeps_an_idle_connection_open() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, async move {
+        let world = SimWorld::new(3).world();
+        let at = "10.0.0.1:2775".parse().expect("an address");
+        let smsc = Smsc::listen(&world, at, Personality::default(), Options::default()).await.expect("it listens");
+        let gateway = gateway(&world).await;
+        let mut stream = world.net.dial(gateway.http).await.expect("it listens");
+        stream.write_all(b"GET /livez HTTP/1.1\r\nhost: t\r\n\r\n").await.expect("written");
+        let mut answer = [0; 1_024];
+        let count = stream.read(&mut answer).await.expect("an answer");
+        assert!(answer[..count].starts_with(b"HTTP/1.1 200"));
+        let began = world.mono();
+        assert_eq!(gateway.stop().await, Ended::Clean);
+        // By the simulated clock; the answers it lingers for get two seconds.
+        assert!(world.mono().since(began) < Span::secs(1), "{:?}", world.mono().since(began));
+        drop(stream);
+        smsc.stop().await;
+    });
 }

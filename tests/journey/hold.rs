@@ -13,7 +13,7 @@ use relais::message::outcome::{Reason, Tally};
 use relais::message::{Class, Composed, DoubtPolicy, Encoding, Extras, Reference, Status};
 use relais::pipeline::journal::{Acceptance, Drafts, Start};
 use relais::storage::memory::{Memory, SimulatedFault};
-use relais::storage::{BatchRow, Journal};
+use relais::storage::{Archive, BatchRow, Group, Journal, Recovered, Rewrite, Scrubbed, StoreFault};
 use relais::telemetry::Metrics;
 use relais::world::World;
 use std::sync::Arc;
@@ -313,6 +313,61 @@ fn after_a_long_absence_advertising_waits_for_a_person_also_over_another_start_a
         assert_eq!(running.engine.release().await, Ok(50));
         assert_eq!(over(&running.engine, sale).await.of(Status::Delivered), 50);
         house.is_lawful();
+        bench::stop(running).await;
+    });
+}
+
+/// A store whose rows and notes are in two files, as on disk, and whose process dies between the two: once, with the first
+/// commit that has the note that advertising waits.
+struct DiesBetween(Memory);
+
+impl Journal for DiesBetween {
+    fn recover(&mut self) -> Result<Recovered, StoreFault> {
+        self.0.recover()
+    }
+    fn commit(&mut self, group: &Group) -> Result<(), StoreFault> {
+        let rest = Group { notes: Vec::new(), ..group.clone() };
+        if group.notes.iter().any(|(key, _)| key == "engine/revival") && !rest.is_empty() {
+            self.0.commit(&rest)?;
+            return Err(StoreFault::Broken("the process died".into()));
+        }
+        self.0.commit(group)
+    }
+    fn release_reserve(&mut self) -> bool {
+        self.0.release_reserve()
+    }
+    fn restore_reserve(&mut self) {
+        self.0.restore_reserve();
+    }
+    fn upkeep(&mut self, before: Time, told: u64) -> Result<usize, StoreFault> {
+        self.0.upkeep(before, told)
+    }
+    fn rewrite(&mut self, rewrite: &Rewrite) -> Result<(), StoreFault> {
+        self.0.rewrite(rewrite)
+    }
+    fn seclude(&mut self) -> Result<Scrubbed, StoreFault> {
+        self.0.seclude()
+    }
+    fn archive(&self) -> Arc<dyn Archive> {
+        self.0.archive()
+    }
+}
+
+#[test]
+fn dead_just_after_a_long_absence_was_noticed_it_still_holds_advertising() {
+    let paris = Place::new("FR", "Europe/Paris");
+    story("2026-12-01T20:00:00Z", paris.clone(), "", |house, running| async move {
+        let (sale, _) = bulk(&running.engine, 50, Start::NOW, Class::Marketing).await;
+        asleep(&running.engine, sale).await;
+        bench::stop(running).await;
+        // In the middle of the day: all that waits is due at once, and its being held is written in the first turn.
+        tokio::time::sleep(Duration::from_secs(17 * 3_600)).await;
+        let running = house.start(Box::new(DiesBetween(house.memory.reopen()))).await;
+        let _ = tokio::time::timeout(Duration::from_secs(600), running.engine.failed()).await;
+        drop(running);
+        let running = house.start(Box::new(house.memory.reopen())).await;
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!((tally(&running.engine, sale).await.of(Status::Held), house.record.unique()), (50, 0));
         bench::stop(running).await;
     });
 }
