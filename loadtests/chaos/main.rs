@@ -3,21 +3,28 @@
 //! given, in a fixed order, and writes a report with seed, figures and verdicts. Ends with 1 when a promise was broken.
 //!
 //!     loadtests/run-chaos [--minutes N] [--seed N] [--only NAME[,NAME]] [--report FILE] [--list]
+//!                         [--points FROM/EVERY]
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::print_stdout, clippy::print_stderr)]
 #![allow(dead_code, unreachable_pub)]
 
+mod act;
 #[path = "../../tests/common/mod.rs"]
 mod common;
+mod crowd;
 mod disk;
 mod far;
+mod gone;
 #[path = "../../tests/chaos/ledger.rs"]
 mod ledger;
 #[path = "../../tests/chaos/load.rs"]
 mod load;
 mod loss;
+mod points;
 mod process;
+mod revival;
 mod rig;
+mod stage;
 
 use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,6 +37,8 @@ pub(crate) struct Given {
     pub(crate) seed: u64,
     /// When it should be over.
     pub(crate) until: Instant,
+    /// Which crash points; `None`: as many as there is time for.
+    pub(crate) points: Option<points::Wish>,
 }
 
 impl Given {
@@ -56,9 +65,9 @@ struct Part {
     run: fn(Given) -> Outcome,
 }
 
-const PARTS: [Part; 14] = [
+const PARTS: [Part; 18] = [
     Part { name: "kill", what: "kill -9 under load, also while it recovers (F1)", share: 8, run: process::kill },
-    Part { name: "points", what: "killed at the N-th write, sync and send (F2)", share: 8, run: process::points },
+    Part { name: "points", what: "killed at the N-th write, sync, removal and send (F2)", share: 8, run: points::points },
     Part { name: "term", what: "SIGTERM under load: nothing in doubt (F33)", share: 3, run: process::term },
     Part { name: "asleep", what: "SIGSTOP and SIGCONT (F5)", share: 3, run: process::asleep },
     Part { name: "files", what: "no file descriptors left (F7)", share: 2, run: process::files },
@@ -70,6 +79,25 @@ const PARTS: [Part; 14] = [
     Part { name: "flips", what: "bits of a stopped store are flipped (F13)", share: 5, run: disk::flips },
     Part { name: "cuts", what: "connections cut at octet N, half open, slow (F18 to F20)", share: 4, run: far::cuts },
     Part { name: "carriers", what: "the matrix of carriers that misbehave (F22 to F26)", share: 6, run: far::carriers },
+    Part { name: "half-open", what: "carrier, webhook and customers vanish without a word (F19)", share: 3, run: gone::half_open },
+    Part {
+        name: "storms",
+        what: "the carrier throttles, is full, fails, all at many times its contract (F23)",
+        share: 4,
+        run: crowd::storms,
+    },
+    Part {
+        name: "overload",
+        what: "ten times what is allowed: refused with Retry-After, memory bounded (F28)",
+        share: 3,
+        run: crowd::overload,
+    },
+    Part {
+        name: "revival",
+        what: "a full store is found months later, and the clock steps back again (F16, F37)",
+        share: 2,
+        run: revival::revival,
+    },
     Part { name: "sinks", what: "webhooks that hang, refuse and break (F29)", share: 3, run: far::sinks },
 ];
 
@@ -79,11 +107,12 @@ struct Arguments {
     only: Vec<String>,
     report: Option<String>,
     loss: Option<usize>,
+    points: Option<points::Wish>,
 }
 
 fn arguments() -> Option<Arguments> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as u64;
-    let mut read = Arguments { minutes: 10.0, seed: now, only: Vec::new(), report: None, loss: None };
+    let mut read = Arguments { minutes: 10.0, seed: now, only: Vec::new(), report: None, loss: None, points: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let mut value = || words.next().unwrap_or_else(|| panic!("{word} needs a value"));
@@ -93,6 +122,12 @@ fn arguments() -> Option<Arguments> {
             "--only" => read.only = value().split(',').map(str::to_owned).collect(),
             "--report" => read.report = Some(value()),
             "--loss" => read.loss = Some(value().parse().expect("a number of kills")),
+            "--points" => {
+                let text = value();
+                let (from, every) = text.split_once('/').expect("--points FROM/EVERY, such as 0/1 for all");
+                let number = |text: &str| text.parse().expect("--points takes two numbers");
+                read.points = Some(points::Wish { from: number(from), every: number(every).max(1) });
+            }
             "--list" => {
                 PARTS.iter().for_each(|part| println!("{:<12} {}", part.name, part.what));
                 return None;
@@ -128,7 +163,7 @@ fn faults(asked: &Arguments) -> Vec<Value> {
     for part in wanted {
         let whole = Duration::from_secs_f64(asked.minutes * 60.0);
         let left = whole.saturating_sub(began.elapsed());
-        let given = Given { seed: asked.seed, until: Instant::now() + left * part.share / shares };
+        let given = Given { seed: asked.seed, until: Instant::now() + left * part.share / shares, points: asked.points };
         shares -= part.share;
         let at = Instant::now();
         // What is broken panics with the reason; the next part runs all the same.

@@ -1,5 +1,4 @@
-//! What is done to the process: killed, asked to stop, put to sleep, left without file descriptors, its clock moved, killed
-//! at every system call that matters.
+//! What is done to the process: killed, asked to stop, put to sleep, left without file descriptors, its clock moved.
 
 use crate::common::gateway::{Gateway, key};
 use crate::common::http::Client;
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::TcpStream;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Kill cycles of one bench: each starts with an empty journal, so that the check at the end stays short.
 const CYCLES: usize = 50;
@@ -165,60 +164,4 @@ pub(crate) fn clock(given: Given) -> Outcome {
     let settled = rig.settle();
     assert_eq!(settled.sum.doubled, 0, "INV-17");
     Outcome::Held(settled.figures(json!({ "steps": steps })))
-}
-
-/// The system calls after which a process may be dead: each leaves another state behind.
-const CALLS: [&str; 6] = ["pwrite64", "fdatasync", "sendto", "write", "writev", "ftruncate"];
-
-/// F2: the process dies at the N-th of each of them, for N from 1 until it lives through the scenario.
-pub(crate) fn points(given: Given) -> Outcome {
-    if !has("strace") && !install("strace", "strace") {
-        return Outcome::Skipped("strace cannot be installed here".into());
-    }
-    let mut covered = serde_json::Map::new();
-    let (mut sums, began) = (Vec::new(), Instant::now());
-    let each = given.until.saturating_duration_since(began) / CALLS.len() as u32;
-    for (index, call) in CALLS.into_iter().enumerate() {
-        let until = began + each * (index as u32 + 1);
-        // With little time the points are spread; with enough of it none is left out.
-        let (mut at, mut stride, mut died, mut is_whole) = (1_u64, 1_u64, 0_u64, false);
-        loop {
-            let (is_dead, figures) = point(given.seed, call, at);
-            sums.push(figures);
-            if !is_dead {
-                is_whole = true;
-                break;
-            }
-            died += 1;
-            if Instant::now() > until {
-                break;
-            }
-            let spent = Instant::now().saturating_duration_since(until - each);
-            if spent > each / 2 {
-                stride = (stride * 2).min(1 << 12);
-            }
-            at += stride;
-        }
-        covered.insert(call.into(), json!({ "points": died, "last": at, "every_one": is_whole && stride == 1 }));
-    }
-    Outcome::Held(json!({ "calls": covered, "sum": added(&sums) }))
-}
-
-/// One run of a small scenario, dead at one point; whether it died there.
-fn point(seed: u64, call: &str, at: u64) -> (bool, Value) {
-    let wanted = Wanted { carrier: "ambiguity_hold = \"200ms\"\n".into(), ..Wanted::default() };
-    let mut rig = Rig::new("chaos-points", seed, &wanted);
-    let process = Gateway::spawn_traced(rig.path(), &[&format!("trace={call}"), &format!("inject={call}:signal=SIGKILL:when={at}")]);
-    rig.customers(2, Duration::from_millis(30));
-    let mut died = rig.up_with(process).is_none();
-    if !died {
-        std::thread::sleep(Duration::from_millis(400));
-        let mut gateway = rig.take().expect("it was ready");
-        died = gateway.has_ended();
-        if !died {
-            // It lives, and under strace everything after this is as before: the rest is done without.
-            gateway.kill_traced();
-        }
-    }
-    (died, rig.settle().figures(json!({})))
 }

@@ -6,7 +6,7 @@ use crate::common::peers::{Event, Peer, Submit};
 use crate::common::process::Process;
 use crate::common::{Bench, until};
 use crate::ledger::{Ledger, Sum};
-use crate::load::Load;
+use crate::load::{Acknowledged, Load};
 use relais::lab::Chance;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -32,6 +32,8 @@ pub(crate) struct Rig {
     told: Vec<Event>,
     /// What SMSCs before the one that runs saw.
     seen: Vec<Submit>,
+    /// What was acknowledged to others than the customers of the load.
+    pub(crate) others: Vec<Acknowledged>,
 }
 
 /// What differs from part to part.
@@ -43,10 +45,18 @@ pub(crate) struct Wanted {
     pub(crate) sink: Vec<String>,
     /// Lines for `[[carriers]]`, over the usual ones.
     pub(crate) carrier: String,
+    /// Lines of `[http]`.
+    pub(crate) http: String,
+    /// Lines of the account.
+    pub(crate) account: String,
+    /// Lines of the webhook.
+    pub(crate) webhook: String,
     /// Further sections of the configuration.
     pub(crate) more: String,
     /// The gateway reaches the SMSC at this port instead (a proxy's).
     pub(crate) by_port: Option<u16>,
+    /// And the sink at this one.
+    pub(crate) sink_by_port: Option<u16>,
 }
 
 impl Rig {
@@ -66,6 +76,7 @@ impl Rig {
             sink: Some(sink),
             told: Vec::new(),
             seen: Vec::new(),
+            others: Vec::new(),
         };
         rig.configure(wanted);
         rig
@@ -90,13 +101,29 @@ impl Rig {
             }
         }
         carrier += &wanted.carrier;
-        let sink = self.sink.as_ref().map(Peer::port);
-        Settings { smsc, sink, carrier, more: wanted.more.clone() }.write(self.bench.path());
+        let sink = wanted.sink_by_port.or_else(|| self.sink.as_ref().map(Peer::port));
+        let path = Settings { smsc, sink, carrier, more: wanted.more.clone() }.write(self.bench.path());
+        let text = std::fs::read_to_string(&path).expect("just written");
+        let text = text
+            .replacen("[http]\n", &format!("[http]\n{}", wanted.http), 1)
+            .replacen("name = \"shop\"\n", &format!("name = \"shop\"\n{}", wanted.account), 1)
+            .replacen("account = \"shop\"\nurl", &format!("account = \"shop\"\n{}url", wanted.webhook), 1);
+        std::fs::write(&path, text).expect("the bench's directory");
     }
 
     /// Where the SMSC listens.
     pub(crate) fn smsc_port(&self) -> u16 {
         self.smsc.as_ref().expect("until the end").port()
+    }
+
+    /// Where the sink listens.
+    pub(crate) fn sink_port(&self) -> u16 {
+        self.sink.as_ref().expect("until the end").port()
+    }
+
+    /// What the carrier has counted, as of the last second.
+    pub(crate) fn carrier_counts(&self) -> Value {
+        self.smsc.as_ref().expect("until the end").counts()["smsc"].clone()
     }
 
     /// The carrier is away for so long.
@@ -158,6 +185,13 @@ impl Rig {
         self.gateway.take()
     }
 
+    /// The most memory the running gateway has had, in octets.
+    pub(crate) fn memory(&self) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.gateway().pid())).expect("it runs");
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says so");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+    }
+
     /// kill -9.
     pub(crate) fn kill9(&mut self) {
         if let Some(gateway) = self.take() {
@@ -175,9 +209,8 @@ impl Rig {
         if self.gateway.is_none() {
             self.up();
         }
-        let load = self.load.take().expect("there were customers");
-        let repeated = load.repeated();
-        let acknowledged = load.stop();
+        let (repeated, mut acknowledged) = self.load.take().map_or((0, Vec::new()), |load| (load.repeated(), load.stop()));
+        acknowledged.append(&mut self.others);
         let gateway = self.gateway.take().expect("it was started");
         let ids: Vec<String> = acknowledged.iter().map(|one| one.id.clone()).collect();
         let messages = gateway.api().finals(&ids, PATIENCE);
@@ -191,7 +224,7 @@ impl Rig {
         let (mut submits, mut events): (Vec<Submit>, Vec<Event>) = (self.smsc.take().expect("until now").stop(), sink.stop());
         events.extend(self.told);
         submits.extend(self.seen);
-        let ledger = Ledger { acknowledged: &acknowledged, messages: &messages, submits: &submits, events: &events };
+        let ledger = Ledger { acknowledged: &acknowledged, messages: &messages, submits: &submits, events: &events, unsent: &[] };
         Settled { sum: ledger.check(), repeated }
     }
 }

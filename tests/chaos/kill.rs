@@ -89,7 +89,7 @@ fn twenty_kills_under_load_lose_nothing_and_double_only_what_is_labelled() {
     assert_eq!(gateway.api().metric("relais_panics_total", &[]), 0.0);
     assert_eq!(gateway.stop().code(), Some(0));
     let (submits, events): (Vec<Submit>, Vec<Event>) = (smsc.stop(), sink.stop());
-    let ledger = Ledger { acknowledged: &acknowledged, messages: &messages, submits: &submits, events: &events };
+    let ledger = Ledger { acknowledged: &acknowledged, messages: &messages, submits: &submits, events: &events, unsent: &[] };
     let sum = ledger.check();
     let doubled = doubled_by_life(&ledger, &starts);
     println!("{sum:?}; doubled by life {doubled:?}; {in_recovery} kills in recovery; {repeated} requests repeated; settled in {settled:?}");

@@ -15,6 +15,8 @@ pub struct Ledger<'a> {
     pub submits: &'a [Submit],
     /// What the webhook was told.
     pub events: &'a [Event],
+    /// Numbers that were called back, or whose time was over: nobody may have seen them.
+    pub unsent: &'a [usize],
 }
 
 /// What a run came to.
@@ -63,7 +65,10 @@ impl Ledger<'_> {
         assert_eq!(event.status.as_deref(), Some(status.as_str()), "INV-23: {id} has one final status");
         let copies: Vec<usize> = (1..=parts(one.number)).map(|part| seen.get(&(dest.as_str(), part)).map_or(0, Vec::len)).collect();
         let is_labelled = message["possible_duplicate"] == true;
-        if copies.contains(&0) {
+        if self.unsent.contains(&one.number) {
+            assert!(copies.iter().all(|copies| *copies == 0), "INV-16: {id} was sent all the same: {message:#}");
+            assert!(["canceled", "expired", "refused"].contains(&status.as_str()), "{message:#}");
+        } else if copies.contains(&0) {
             // Leased and never written when the process died, and the customer forbade a second try (or it was the second).
             // Or the carrier itself refused it for good.
             let why = (status.as_str(), message["reason"]["code"].as_str().unwrap_or_default());

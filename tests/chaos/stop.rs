@@ -40,6 +40,6 @@ fn a_stop_under_load_leaves_no_doubt_and_no_duplicate() {
     assert_eq!(api.metric("relais_doubted_total", &[]), 0.0);
     assert_eq!(gateway.stop().code(), Some(0));
     let (submits, events): (Vec<Submit>, Vec<Event>) = (smsc.stop(), sink.stop());
-    let sum = Ledger { acknowledged: &acknowledged, messages: &messages, submits: &submits, events: &events }.check();
+    let sum = Ledger { acknowledged: &acknowledged, messages: &messages, submits: &submits, events: &events, unsent: &[] }.check();
     assert_eq!((sum.doubled, sum.labelled, sum.unseen, sum.finals["delivered"]), (0, 0, 0, ids.len()), "{sum:?}");
 }
