@@ -10,6 +10,7 @@ use crate::{Given, Outcome};
 use relais::lab::Chance;
 use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -52,8 +53,9 @@ pub(crate) fn storms(given: Given) -> Outcome {
 /// Messages a second the account may send, and what is offered.
 const ALLOWED: u32 = 1_000;
 const OFFERED: u32 = 10 * ALLOWED;
-/// Messages of one request of the crowd.
+/// Messages of one request of the crowd; of the flood, so that its requests together are more than the queue to the disk.
 const MANY: usize = 100;
+const MORE: usize = 500;
 /// The most octets of memory the gateway may ever have had.
 const MEMORY: u64 = 512 << 20;
 
@@ -70,7 +72,7 @@ struct Tally {
 pub(crate) fn overload(given: Given) -> Outcome {
     let common = |account: String| Wanted {
         account,
-        http: "journal_queue_bytes_max = \"1MiB\"\n".into(),
+        http: "journal_queue_bytes_max = \"1MiB\"\nbody_bytes_max = \"256KiB\"\n".into(),
         carrier: "window = 200\n".into(),
         more: "[engine]\nlane_bytes_max = \"8MiB\"\n".into(),
         ..Wanted::default()
@@ -80,7 +82,7 @@ pub(crate) fn overload(given: Given) -> Outcome {
     let next = AtomicUsize::new(0);
     rig.up();
     // The customer's own limit: an even offer of ten times the allowed, whatever is answered.
-    let mut allowed = crowd(rig.gateway().at(), &next, 32, span, Some(OFFERED), given.seed);
+    let mut allowed = crowd(rig.gateway().at(), &next, (32, MANY), span, Some(OFFERED), given.seed);
     assert!(allowed.refused.iter().all(|(status, _)| *status == 429), "their limit is 429");
     let goodput = allowed.acknowledged.len() as f64 / span.as_secs_f64();
     assert!(goodput >= 0.9 * f64::from(ALLOWED), "INV-26: {goodput} of {ALLOWED} a second are taken");
@@ -90,8 +92,9 @@ pub(crate) fn overload(given: Given) -> Outcome {
     assert_eq!(rig.take().expect("it runs").stop().code(), Some(0), "INV-29");
     rig.configure(&common(String::new()));
     rig.up();
-    let mut flood = crowd(rig.gateway().at(), &next, 64, span / 3, None, given.seed + 1);
+    let mut flood = crowd(rig.gateway().at(), &next, (64, MORE), span / 3, None, given.seed + 1);
     assert!(flood.refused.iter().all(|(status, _)| *status == 503), "our limit is 503");
+    assert!(!allowed.refused.is_empty() && !flood.refused.is_empty(), "there was too much, twice");
     let taken = flood.acknowledged.len();
     rig.others.append(&mut flood.acknowledged);
     let second = rig.memory();
@@ -110,12 +113,12 @@ pub(crate) fn overload(given: Given) -> Outcome {
 }
 
 /// So many customers for so long; with `rate`, together so many messages a second, by the clock and not by the answers.
-fn crowd(at: SocketAddr, next: &AtomicUsize, customers: u32, span: Duration, rate: Option<u32>, seed: u64) -> Tally {
+fn crowd(at: SocketAddr, next: &AtomicUsize, (customers, many): (u32, usize), span: Duration, rate: Option<u32>, seed: u64) -> Tally {
     let began = Instant::now();
     let work = |customer: u32| {
         let (mut client, mut tally, mut turn) = (Client::new(at, &key()), Tally::default(), 0_u32);
         let mut chance = Chance::new(seed ^ u64::from(customer) << 20);
-        let gap = rate.map(|rate| Duration::from_secs_f64(MANY as f64 * f64::from(customers) / f64::from(rate)));
+        let gap = rate.map(|rate| Duration::from_secs_f64(many as f64 * f64::from(customers) / f64::from(rate)));
         let offset = gap.map_or(Duration::ZERO, |gap| gap * customer / customers);
         while began.elapsed() < span {
             if let Some(gap) = gap {
@@ -123,9 +126,9 @@ fn crowd(at: SocketAddr, next: &AtomicUsize, customers: u32, span: Duration, rat
                 std::thread::sleep(due.saturating_sub(began.elapsed()));
             }
             turn += 1;
-            let first = next.fetch_add(MANY, Ordering::Relaxed);
+            let first = next.fetch_add(many, Ordering::Relaxed);
             let name = format!("crowd-{seed}-{first}-{}", chance.below(1 << 30));
-            post(&mut client, &name, first, &mut tally);
+            post(&mut client, &name, first..first + many, &mut tally);
         }
         tally
     };
@@ -144,8 +147,8 @@ fn crowd(at: SocketAddr, next: &AtomicUsize, customers: u32, span: Duration, rat
 }
 
 /// One bulk: taken, or refused for good and never offered again. Without an answer it is asked for again until there is one.
-fn post(client: &mut Client, name: &str, first: usize, tally: &mut Tally) {
-    let body = serde_json::to_vec(&bulk(first..first + MANY)).expect("plain values");
+fn post(client: &mut Client, name: &str, numbers: Range<usize>, tally: &mut Tally) {
+    let body = serde_json::to_vec(&bulk(numbers.clone())).expect("plain values");
     let headers = [("content-type", "application/json"), ("idempotency-key", name)];
     loop {
         let began = Instant::now();
@@ -157,8 +160,8 @@ fn post(client: &mut Client, name: &str, first: usize, tally: &mut Tally) {
         match answer.status {
             202 => {
                 let ids = crate::common::api::ids(&answer).1;
-                assert_eq!(ids.len(), MANY, "all of it is right, so all of it is taken");
-                tally.acknowledged.extend(ids.into_iter().zip(first..).map(|(id, number)| Acknowledged { id, number }));
+                assert_eq!(ids.len(), numbers.len(), "all of it is right, so all of it is taken");
+                tally.acknowledged.extend(ids.into_iter().zip(numbers).map(|(id, number)| Acknowledged { id, number }));
             }
             429 | 503 => {
                 let wait = answer.header("retry-after").and_then(|wait| wait.parse::<u64>().ok());

@@ -3,7 +3,7 @@
 //! given, in a fixed order, and writes a report with seed, figures and verdicts. Ends with 1 when a promise was broken.
 //!
 //!     loadtests/run-chaos [--minutes N] [--seed N] [--only NAME[,NAME]] [--report FILE] [--list]
-//!                         [--points FROM/EVERY]
+//!                         [--points FROM/EVERY[/before|/half]]
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::print_stdout, clippy::print_stderr)]
 #![allow(dead_code, unreachable_pub)]
@@ -124,9 +124,7 @@ fn arguments() -> Option<Arguments> {
             "--loss" => read.loss = Some(value().parse().expect("a number of kills")),
             "--points" => {
                 let text = value();
-                let (from, every) = text.split_once('/').expect("--points FROM/EVERY, such as 0/1 for all");
-                let number = |text: &str| text.parse().expect("--points takes two numbers");
-                read.points = Some(points::Wish { from: number(from), every: number(every).max(1) });
+                read.points = Some(points::Wish::read(&text).unwrap_or_else(|| panic!("--points FROM/EVERY[/before|/half], not {text}")));
             }
             "--list" => {
                 PARTS.iter().for_each(|part| println!("{:<12} {}", part.name, part.what));

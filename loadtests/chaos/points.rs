@@ -21,6 +21,23 @@ const HANDS: usize = 8;
 pub(crate) struct Wish {
     pub(crate) from: usize,
     pub(crate) every: usize,
+    /// Only those before a call, or only those in the midst of one.
+    pub(crate) half: Option<bool>,
+}
+
+impl Wish {
+    /// Reads `FROM/EVERY`, `FROM/EVERY/before` or `FROM/EVERY/half`.
+    pub(crate) fn read(text: &str) -> Option<Wish> {
+        let mut words = text.split('/');
+        let (from, every) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let half = match words.next() {
+            None => None,
+            Some("before") => Some(false),
+            Some("half") => Some(true),
+            Some(_) => return None,
+        };
+        (every > 0).then_some(Wish { from, every, half })
+    }
 }
 
 /// A point of an act.
@@ -59,6 +76,9 @@ pub(crate) fn points(given: Given) -> Outcome {
                 while !is_over.load(Ordering::Relaxed) && (given.points.is_some() || given.goes_on()) {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(point) = order.get(index) else { break };
+                    if index > 0 && index.is_multiple_of(250) {
+                        eprintln!("{index} of {} points", order.len());
+                    }
                     let one = AssertUnwindSafe(|| visit(&shim, &stores, *point, given.seed, &done));
                     if let Err(why) = catch_unwind(one) {
                         let told = why.downcast_ref::<String>().cloned().or_else(|| why.downcast_ref::<&str>().map(|&s| s.to_owned()));
@@ -85,8 +105,8 @@ fn order(counts: &[Calls], given: Given) -> Vec<Point> {
             all.extend((1..=calls.all).map(|at| Point { act, spot: Spot { at, half } }));
         }
     }
-    if let Some(Wish { from, every }) = given.points {
-        return all.into_iter().skip(from).step_by(every).collect();
+    if let Some(Wish { from, every, half }) = given.points {
+        return all.into_iter().filter(|point| half.is_none_or(|half| half == point.spot.half)).skip(from).step_by(every).collect();
     }
     // Steps of the golden section spread evenly, however many are taken.
     let total = all.len();
