@@ -9,6 +9,7 @@ pub mod fate;
 pub mod sender;
 
 use crate::base::{Price, Time};
+use crate::channel::Preview;
 use crate::config;
 use crate::directory::judge::{Judge, Law, Question};
 use crate::message::Composed;
@@ -68,6 +69,12 @@ pub trait Sink {
     fn admitted(&mut self, line: u32, admitted: &Admitted<'_>);
     /// It will not.
     fn refused(&mut self, line: u32, source: Source, refusal: Refusal);
+    /// Whether `previewed` is wanted of the next line; who sends wants none.
+    fn wants_preview(&self) -> bool {
+        false
+    }
+    /// What the text of the line that comes next becomes, if it can be composed.
+    fn previewed(&mut self, _preview: Preview) {}
 }
 
 impl<'a> Intake<'a> {
@@ -96,14 +103,32 @@ impl<'a> Intake<'a> {
         Ok(Admitted { composed, form: accepted.from.form, arrival, carrier: route.carrier, price: route.price, start })
     }
 
+    /// What the text of a draft becomes on its route, with what costs and what would save: composed once more, so only for
+    /// those who ask.
+    ///
+    /// # Errors
+    /// What [`check`] and [`Composing::preview`] refuse, and `no_route`.
+    pub fn preview(&mut self, draft: &Draft<'_>, now: Time) -> Result<Preview, Refusal> {
+        let accepted = check(draft, self.terms.rules, now)?;
+        let route = self.terms.routes.route(accepted.to).ok_or_else(no_route)?;
+        self.composing.preview(&accepted, self.terms.concat, route.text)
+    }
+
     /// Decides about one entry of a bulk at `now`, and tells the sink.
     pub fn sort(&mut self, item: Item<'_>, now: Time, sink: &mut impl Sink) {
         match item {
             Item::Refused { line, source, refusal } => sink.refused(line, source, refusal),
-            Item::Draft(draft) => match self.admit(&draft, now) {
-                Ok(admitted) => sink.admitted(draft.line, &admitted),
-                Err(refusal) => sink.refused(draft.line, draft.source, refusal),
-            },
+            Item::Draft(draft) => {
+                if sink.wants_preview()
+                    && let Ok(preview) = self.preview(&draft, now)
+                {
+                    sink.previewed(preview);
+                }
+                match self.admit(&draft, now) {
+                    Ok(admitted) => sink.admitted(draft.line, &admitted),
+                    Err(refusal) => sink.refused(draft.line, draft.source, refusal),
+                }
+            }
         }
     }
 }
