@@ -99,6 +99,8 @@ fn what_a_frame_waits_for_is_read_back_before_and_after_a_restart(subject: &mut 
     desk.due = (Time(START + 90_000), 14);
     let later = desk.frame("bank", None, 3, 20);
     desk.group.frames[1].cancel_keys = vec![0, 4_711, 4_711];
+    desk.group.frames[0].campaigns = vec![0, 1_812];
+    desk.group.frames[1].campaigns = vec![1_812, 1_812, 0];
     desk.commit();
     for round in 0..2 {
         let seen = |first| archive.frame(first).expect("readable").map(|frame| (frame.head.due, frame.head.why));
@@ -107,6 +109,10 @@ fn what_a_frame_waits_for_is_read_back_before_and_after_a_restart(subject: &mut 
         assert_eq!(heads.iter().map(|head| head.why).collect::<Vec<_>>(), [14, 0]);
         let filed = [MessageId(later.0 + 2), MessageId(later.0 + 1)];
         assert_eq!(archive.search(4_711, None, 9).expect("readable"), filed);
+        // A campaign is found page by page, over frames.
+        let page = |before| archive.search(1_812, before, 2).expect("readable");
+        let (last, middle, least) = (MessageId(later.0 + 1), later, MessageId(at_once.0 + 1));
+        assert_eq!((page(None), page(Some(middle)), page(Some(least))), (vec![last, middle], vec![least], vec![]));
         if round == 0 {
             let found;
             (desk, found, archive) = again(desk, subject);

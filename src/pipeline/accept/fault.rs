@@ -112,7 +112,7 @@ codes! {
     NotNow "not_now" 422 later "It may not go within its lifetime; send later."
 
     // The request and its caller.
-    MissingSelector "missing_selector" 422 never "Say which messages: by `cancel_key`, `client_ref` or `to`."
+    MissingSelector "missing_selector" 422 never "Say which messages: by `cancel_key`, `client_ref`, `to` or `campaign`."
     Unauthorized "unauthorized" 401 never "Give a valid API key."
     Forbidden "forbidden" 403 never "Use a key that may do this."
     NotFound "not_found" 404 never "Check the address; the account has nothing of that name."

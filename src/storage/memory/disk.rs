@@ -234,7 +234,7 @@ fn only_notes(group: &Group) -> bool {
 fn pairs(new: &NewFrame) -> Vec<(u64, u64)> {
     let first = new.frame.head.first.0;
     let filed = |keys: &[u64]| keys.iter().zip(first..).filter(|(key, _)| **key != 0).map(|(key, id)| (*key, id)).collect::<Vec<_>>();
-    [filed(&new.recipients), filed(&new.references), filed(&new.cancel_keys)].concat()
+    [filed(&new.recipients), filed(&new.references), filed(&new.cancel_keys), filed(&new.campaigns)].concat()
 }
 
 fn greatest_id(group: &Group) -> Option<u64> {
