@@ -2,7 +2,7 @@
 //! file. Rows of events are written and read here; what cannot be read is `Unreadable`.
 
 use crate::base::{MessageId, MessageRef, Time};
-use crate::message::event::{Event, InboundPart, Keyword, LeasedMessage, PartState};
+use crate::message::event::{Event, InboundPart, Keyword, LeasedMessage, Moved, PartState};
 use crate::message::outcome::{Reason, Status};
 use crate::message::record::Unreadable;
 use prost::Message;
@@ -172,7 +172,13 @@ record!(Held {
     why: uint32 = "4" as u32,
     when: int64 = "5" as i64
 });
-record!(Rescheduled { frame: uint64 = "1" as u64, ordinal: uint32 = "2" as u32, due: int64 = "3" as i64, when: int64 = "4" as i64 });
+record!(Rescheduled {
+    frame: uint64 = "1" as u64,
+    ordinal: uint32 = "2" as u32,
+    due: int64 = "3" as i64,
+    when: int64 = "4" as i64,
+    expires: int64 = "5" as i64
+});
 
 fn to_entry(event: &Event) -> entry::Event {
     match event {
@@ -242,9 +248,13 @@ fn to_entry(event: &Event) -> entry::Event {
         Event::Held { at, until, why, when } => {
             entry::Event::Held(Held { frame: at.frame.0, ordinal: at.ordinal, until: until.0, why: *why as u32, when: when.0 })
         }
-        Event::Rescheduled { at, due, when } => {
-            entry::Event::Rescheduled(Rescheduled { frame: at.frame.0, ordinal: at.ordinal, due: due.0, when: when.0 })
-        }
+        Event::Rescheduled { at, moved, when } => entry::Event::Rescheduled(Rescheduled {
+            frame: at.frame.0,
+            ordinal: at.ordinal,
+            due: moved.due.map_or(0, |due| due.0),
+            when: when.0,
+            expires: moved.expires.map_or(0, |expires| expires.0),
+        }),
         Event::Inbound { id, carrier, account, from, to, text, keyword, when, parts, is_incomplete, port, of } => {
             entry::Event::Inbound(Inbound {
                 id: *id,
@@ -345,7 +355,11 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
         entry::Event::Held(e) => {
             Event::Held { at: place(e.frame, e.ordinal), until: Time(e.until), why: reason(e.why)?, when: Time(e.when) }
         }
-        entry::Event::Rescheduled(e) => Event::Rescheduled { at: place(e.frame, e.ordinal), due: Time(e.due), when: Time(e.when) },
+        entry::Event::Rescheduled(e) => {
+            let instant = |at: i64| (at != 0).then_some(Time(at));
+            let moved = Moved { due: instant(e.due), expires: instant(e.expires) };
+            Event::Rescheduled { at: place(e.frame, e.ordinal), moved, when: Time(e.when) }
+        }
         entry::Event::Inbound(e) => inbound(e)?,
         entry::Event::InboundPart(e) => Event::InboundPart(Box::new(inbound_part(e)?)),
     })
@@ -466,7 +480,8 @@ mod tests {
             Event::OrphanGone { carrier: "one".into(), carrier_id: "ff".into(), when: Time(8) },
             Event::Parked { frame: at.frame, until: Time(i64::MAX), why: Reason::Revival, held: 7, when: Time(8) },
             Event::Held { at, until: Time(90), why: Reason::WindowClosed, when: Time(8) },
-            Event::Rescheduled { at, due: Time(95), when: Time(8) },
+            Event::Rescheduled { at, moved: Moved { due: Some(Time(95)), expires: None }, when: Time(8) },
+            Event::Rescheduled { at, moved: Moved { due: None, expires: Some(Time(96)) }, when: Time(8) },
             Event::Inbound {
                 id: 5,
                 carrier: "one".into(),

@@ -248,7 +248,7 @@ async fn a_campaign_is_listed_and_called_back_by_its_name_alone_also_after_a_res
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_is_moved_until_it_leaves_and_within_its_lifetime() {
+async fn a_message_is_moved_until_it_leaves_and_within_its_lifetime_or_with_another() {
     let rig = Rig::start(Setup::default()).await;
     let body = r##"{"to":"+33612345678","from":"SHOP","text":"#m#","send_after":"P3D","expires_in":86400}"##;
     let id = rig.send(body).await.json()["id"].as_str().expect("an id").to_owned();
@@ -271,6 +271,25 @@ async fn a_message_is_moved_until_it_leaves_and_within_its_lifetime() {
     ] {
         assert_eq!(patch(body).await.code(), code, "{body}");
     }
+    // Beyond its lifetime only with another one, which holds after a restart.
+    let moved = patch(r#"{"send_after":"P5D","expires_in":7200}"#).await;
+    assert_eq!(moved.status, 200, "{moved:?}");
+    assert!((439_200_000..439_260_000).contains(&after(&moved.json()["expires_at"], now)), "{moved:?}");
+    assert_eq!(patch(r#"{"expires_in":1209601}"#).await.code(), "lifetime_out_of_range");
+    assert_eq!(patch(r#"{"expires_in":3600}"#).await.status, 200);
+    let view = rig.get(&format!("/v1/messages/{id}")).await.json();
+    assert_eq!((&view["send_at"], &view["status"]), (&moved.json()["until"], &json!("scheduled")), "{view:#}");
+    assert!((435_600_000..435_660_000).contains(&after(&view["expires_at"], now)), "{view:#}");
+    assert_eq!(
+        view["timeline"].as_array().map(|story| story.last().map(|entry| entry["expires_at"] == view["expires_at"])),
+        Some(Some(true))
+    );
+    let rig = rig.restart().await;
+    let patch = async |body: &str| {
+        let headers = [auth(KEY), ("content-type", JSON)];
+        rig.call("PATCH", &format!("/v1/messages/{id}"), &headers, body.as_bytes()).await
+    };
+    assert_eq!(rig.get(&format!("/v1/messages/{id}")).await.json()["expires_at"], view["expires_at"]);
     // At once.
     let moved = patch(r#"{"send_after":"PT0S"}"#).await;
     assert_eq!((moved.status, &moved.json()["status"]), (200, &json!("accepted")), "{moved:?}");

@@ -102,7 +102,7 @@ codes! {
     NotGsm7 "not_gsm7" 422 never "Remove the characters GSM-7 does not have, or use the encoding `auto`."
     NoRoute "no_route" 422 never "No carrier serves this number; ask the operator."
 
-    MissingSchedule "missing_schedule" 422 never "Give `send_at` or `send_after`."
+    MissingSchedule "missing_schedule" 422 never "Give `send_at`, `send_after`, `expires_at` or `expires_in`."
 
     // What forbids sending.
     OptedOut "opted_out" 422 never "The recipient has opted out; do not send."
