@@ -142,6 +142,36 @@ async fn an_explanation_says_when_by_whom_and_for_how_much_and_stores_nothing() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_may_cost_what_its_sender_allows_and_not_more() {
+    let rig = Rig::start(Setup { sections: "price = \"0.045 EUR\"\n", ..Setup::default() }).await;
+    let body = |most: &str, length: usize| {
+        format!(r#"{{"to":"+33612345678","from":"SHOP","text":"{}","max_price":"{most}"}}"#, "a".repeat(length))
+    };
+    for (most, length, detail) in [
+        ("0.08 EUR", 161, Some("it costs 0.09 EUR")),
+        ("0.09 EUR", 161, None),
+        ("0.044999 EUR", 1, Some("it costs 0.045 EUR")),
+        ("1 USD", 1, Some("it costs 0.045 EUR")),
+    ] {
+        let answer = rig.send(&body(most, length)).await;
+        let Some(detail) = detail else {
+            assert_eq!(answer.status, 202, "{most}");
+            continue;
+        };
+        assert_eq!((answer.code().as_str(), &answer.json()["detail"]), ("price_exceeded", &json!(detail)), "{most}");
+    }
+    // A default of a list is a bound for each line; an explanation says it as sending does.
+    let list = json!({"defaults": {"from": "SHOP", "text": "{{x}}", "max_price": "0.05 EUR"}, "recipients": [
+        {"to": "+33612345678", "params": {"x": "a"}}, {"to": "+33612345679", "params": {"x": "ł".repeat(71)}},
+    ]});
+    assert_eq!(explain(&rig, &list).await["refused_by"], json!({"price_exceeded": 1}));
+    let sent = rig.post("/v1/batches", JSON, list.to_string().as_bytes()).await.json();
+    assert_eq!((&sent["accepted"], &sent["refused_by"]), (&json!(1), &json!({"price_exceeded": 1})));
+    let unpriced = Rig::start(Setup::default()).await;
+    assert_eq!(unpriced.send(&body("9 EUR", 1)).await.json()["detail"], "its route has no price");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dry_run_uses_no_key_and_leaves_it_for_the_real_request() {
     let rig = Rig::start(Setup::default()).await;
     let body = br#"{"to":"+33612345678","from":"SHOP","text":"hi"}"#;

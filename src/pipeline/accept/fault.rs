@@ -100,6 +100,7 @@ codes! {
     TemplateError "template_error" 422 never "Correct the holes of the text: `{{name}}`."
     TooManySegments "too_many_segments" 422 never "Shorten the text or raise `max_segments`."
     NotGsm7 "not_gsm7" 422 never "Remove the characters GSM-7 does not have, or use the encoding `auto`."
+    PriceExceeded "price_exceeded" 422 never "Raise `max_price`, or shorten the text; without it nothing is asked about prices."
     NoRoute "no_route" 422 never "No carrier serves this number; ask the operator."
 
     MissingSchedule "missing_schedule" 422 never "Give `send_at`, `send_after`, `expires_at` or `expires_in`."

@@ -88,8 +88,8 @@ impl<'a> Intake<'a> {
     /// Decides about one draft at `now`.
     ///
     /// # Errors
-    /// `sender_not_accepted`, what [`check`] and [`Composing::compose`] refuse, `no_route`, and what the law forbids: `opted_out`, `no_opening`,
-    /// `frequency_cap`, `duplicate_content`, `not_now`.
+    /// `sender_not_accepted`, what [`check`] and [`Composing::compose`] refuse, `no_route`, `price_exceeded`, and what the law
+    /// forbids: `opted_out`, `no_opening`, `frequency_cap`, `duplicate_content`, `not_now`.
     pub fn admit<'m>(&'m mut self, draft: &Draft<'m>, now: Time) -> Result<Admitted<'m>, Refusal>
     where
         'a: 'm,
@@ -99,6 +99,9 @@ impl<'a> Intake<'a> {
         let arrival = arrivals.of(terms.rules, accepted.from.text, accepted.to)?;
         let route = terms.routes.route(accepted.to).ok_or_else(no_route)?;
         let composed = composing.compose(&accepted, terms.concat, route.text)?;
+        if let Some(most) = accepted.max_price {
+            affordable(most, route.price, composed.ends.len())?;
+        }
         let start = fate(judge, &law.hours, &question(terms.account, &composed), &composed, now)?;
         Ok(Admitted { composed, form: accepted.from.form, arrival, carrier: route.carrier, price: route.price, start })
     }
@@ -145,6 +148,16 @@ pub fn question<'m>(account: &'m str, message: &Composed<'m>) -> Question<'m> {
         campaign: message.extras.campaign,
         zone: message.extras.zone,
         content: message.extras.content,
+    }
+}
+
+/// Whether a message costs at most so much. A route whose price is not known, or is in another currency, may cost anything.
+fn affordable(most: Price, segment: Option<Price>, segments: usize) -> Result<(), Refusal> {
+    let refused = |detail: String| Err(Refusal::new(Code::PriceExceeded, "/max_price", detail));
+    match segment.map(|price| price.times(segments as u64)) {
+        Some(price) if price.currency == most.currency && price.micros <= most.micros => Ok(()),
+        Some(price) => refused(format!("it costs {price}")),
+        None => refused("its route has no price".to_owned()),
     }
 }
 
