@@ -12,7 +12,7 @@ use crate::engine::erasures::Erasures;
 use crate::message::event::{Moved, PartState};
 use crate::message::log::read_events;
 use crate::message::record::MessageRecord;
-use crate::message::{Event, Life, Reason, Status};
+use crate::message::{Event, Life, Reason, Spelling, Status};
 use crate::pipeline::schedule::first_wait;
 use crate::storage::{Archive, Frame, StoreFault};
 use axum::extract::Request;
@@ -140,6 +140,8 @@ impl Found {
             campaign: some(record.campaign()),
             consent_ref: some(record.consent_ref()),
             time_zone: some(record.zone()),
+            spelling: (record.spelling() != Spelling::AsWritten).then(|| record.spelling().word()),
+            changed_characters: Some(record.changed).filter(|changed| *changed > 0),
             possible_duplicate: life.possible_duplicate,
             reason,
             until: waits.and_then(|(until, _)| instant(until)),
@@ -316,6 +318,10 @@ pub(super) struct View {
     consent_ref: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     time_zone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spelling: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_characters: Option<u32>,
     possible_duplicate: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Cause>,

@@ -9,7 +9,7 @@ use crate::api::reply::{Reply, json};
 use crate::api::state::{Api, Customer};
 use crate::api::upload::{Upload, media};
 use crate::base::Time;
-use crate::channel::{Preview, RouteText, Spelling};
+use crate::channel::{Preview, RouteText};
 use crate::config::Scope;
 use crate::message::Encoding;
 use crate::pipeline::accept::{AccountRules, Code, Defaults, Format, MessageReader, Refusal, Senders, check};
@@ -210,11 +210,6 @@ impl Counts {
 pub(super) fn shown(preview: &Preview) -> Value {
     let [locking, single] = preview.tables.map(|table| table.map(|language| format!("{language:?}").to_lowercase()));
     let has_tables = locking.is_some() || single.is_some();
-    let spelling = match preview.spelling {
-        Spelling::AsWritten => "as_written",
-        Spelling::Substituted => "substituted",
-        Spelling::Transliterated => "transliterated",
-    };
     let with = preview.with_substitution.as_ref().map(|with| {
         let replaced: Vec<Value> =
             with.replaced.iter().map(|one| document!({ "from": one.from, "to": one.to, "count": one.count })).collect();
@@ -229,7 +224,8 @@ pub(super) fn shown(preview: &Preview) -> Value {
         "per_segment_units": preview.per_segment_units,
         "units_left": preview.units_left,
         "forced_by": preview.forced_by.map(|(character, at)| document!({ "character": character, "at": at })),
-        "spelling": spelling,
+        "spelling": preview.spelling.word(),
+        "changed_characters": preview.changed,
         "text": preview.text,
         "national": has_tables.then(|| document!({ "locking": locking, "single": single })),
         "one_part": preview.is_one_part,

@@ -43,7 +43,10 @@ async fn a_preview_knows_all_that_sending_does() {
         rig.call("POST", "/v1/preview", &headers, body.to_string().as_bytes()).await.json()
     };
     let spelt = preview(json!({ "text": "l\u{2019}garçon", "substitute": "smart", "transliterate": "fr" })).await;
-    has(&spelt, json!({ "encoding": "GSM-7", "spelling": "transliterated", "text": "l'garcon", "forced_by": null }));
+    has(
+        &spelt,
+        json!({ "encoding": "GSM-7", "spelling": "transliterated", "text": "l'garcon", "changed_characters": 2, "forced_by": null }),
+    );
     has(&spelt["with_substitution"], json!({ "encoding": "UCS-2", "replaced": [{ "from": "\u{2019}", "to": "'", "count": 1 }] }));
     let binary = preview(json!({ "encoding": "binary", "data": "00".repeat(141), "ports": { "to": 2948, "from": 9200 } })).await;
     has(&binary, json!({ "encoding": "binary", "unit": "octet", "segments": 2, "per_segment_units": [128, 13], "units_left": 115 }));
