@@ -46,6 +46,8 @@ pub(super) struct Slice {
     pub(super) last_seq: u64,
     pub(super) frames: BTreeMap<u64, Arc<Frame>>,
     pub(super) open: HashSet<u64>,
+    /// The later ones that say what became of its frames.
+    pub(super) followed: BTreeSet<i64>,
     pub(super) log: BTreeMap<u64, Bytes>,
     pub(super) touches: BTreeSet<(u64, u64)>,
     pub(super) answers: HashMap<(String, String), Answer>,
@@ -115,6 +117,13 @@ impl Disk {
         for id in &group.aborted {
             staged.remove(id);
             self.drop_bulk(*id);
+        }
+        let newest = self.slices.last().map_or(i64::MIN, |slice| slice.start);
+        for frame in group.touched.iter().copied().chain(group.closed.iter().map(|closed| closed.frame)) {
+            let begins = |slice: &Slice| slice.frames.keys().next().is_some_and(|first| *first <= frame.0);
+            if let Some(slice) = self.slices.iter_mut().rev().find(|slice| begins(slice)).filter(|slice| slice.start != newest) {
+                slice.followed.insert(newest);
+            }
         }
         for closed in &group.closed {
             if let Some(slice) = self.slices.iter_mut().find(|slice| slice.open.contains(&closed.frame.0)) {
@@ -189,6 +198,7 @@ impl Slice {
             last_seq: 0,
             frames: BTreeMap::new(),
             open: HashSet::new(),
+            followed: BTreeSet::new(),
             log: BTreeMap::new(),
             touches: BTreeSet::new(),
             answers: HashMap::new(),

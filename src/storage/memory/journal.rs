@@ -2,10 +2,10 @@
 
 use crate::base::{BatchId, Time};
 use crate::storage::memory::archive::Reader;
-use crate::storage::memory::disk::SimulatedFault;
+use crate::storage::memory::disk::{SimulatedFault, Slice};
 use crate::storage::memory::store::Memory;
 use crate::storage::port::{Archive, Group, Journal, Recovered, Rewrite, Scrubbed, StoreFault};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 impl Memory {
@@ -72,9 +72,16 @@ impl Journal for Memory {
         self.dead()?;
         let mut disk = self.disk();
         let (newest, count) = (disk.slices.last().map(|slice| slice.start), disk.slices.len());
+        let is_past = |slice: &Slice| slice.last_at < before && slice.last_seq < told;
+        let late: BTreeSet<i64> = disk.slices.iter().filter(|slice| !is_past(slice)).map(|slice| slice.start).collect();
+        let mut needed: BTreeSet<i64> = BTreeSet::new();
         disk.slices.retain(|slice| {
-            let past = slice.last_at < before && slice.last_seq < told;
-            Some(slice.start) == newest || !past || !slice.open.is_empty()
+            let past = is_past(slice) && slice.followed.is_disjoint(&late);
+            let stays = Some(slice.start) == newest || !past || !slice.open.is_empty() || needed.contains(&slice.start);
+            if stays {
+                needed.extend(&slice.followed);
+            }
+            stays
         });
         Ok(count - disk.slices.len())
     }
