@@ -180,6 +180,20 @@ record!(Rescheduled {
     expires: int64 = "5" as i64
 });
 
+impl Rescheduled {
+    fn of(at: MessageRef, moved: Moved, when: Time) -> Rescheduled {
+        let instant = |at: Option<Time>| at.map_or(0, |at| at.0);
+        let (due, expires) = (instant(moved.due), instant(moved.expires));
+        Rescheduled { frame: at.frame.0, ordinal: at.ordinal, due, when: when.0, expires }
+    }
+
+    fn event(&self) -> Event {
+        let instant = |at: i64| (at != 0).then_some(Time(at));
+        let moved = Moved { due: instant(self.due), expires: instant(self.expires) };
+        Event::Rescheduled { at: place(self.frame, self.ordinal), moved, when: Time(self.when) }
+    }
+}
+
 fn to_entry(event: &Event) -> entry::Event {
     match event {
         Event::Leased { carrier, bind, when, messages } => entry::Event::Leased(Leased {
@@ -248,13 +262,7 @@ fn to_entry(event: &Event) -> entry::Event {
         Event::Held { at, until, why, when } => {
             entry::Event::Held(Held { frame: at.frame.0, ordinal: at.ordinal, until: until.0, why: *why as u32, when: when.0 })
         }
-        Event::Rescheduled { at, moved, when } => entry::Event::Rescheduled(Rescheduled {
-            frame: at.frame.0,
-            ordinal: at.ordinal,
-            due: moved.due.map_or(0, |due| due.0),
-            when: when.0,
-            expires: moved.expires.map_or(0, |expires| expires.0),
-        }),
+        Event::Rescheduled { at, moved, when } => entry::Event::Rescheduled(Rescheduled::of(*at, *moved, *when)),
         Event::Inbound { id, carrier, account, from, to, text, keyword, when, parts, is_incomplete, port, of } => {
             entry::Event::Inbound(Inbound {
                 id: *id,
@@ -355,11 +363,7 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
         entry::Event::Held(e) => {
             Event::Held { at: place(e.frame, e.ordinal), until: Time(e.until), why: reason(e.why)?, when: Time(e.when) }
         }
-        entry::Event::Rescheduled(e) => {
-            let instant = |at: i64| (at != 0).then_some(Time(at));
-            let moved = Moved { due: instant(e.due), expires: instant(e.expires) };
-            Event::Rescheduled { at: place(e.frame, e.ordinal), moved, when: Time(e.when) }
-        }
+        entry::Event::Rescheduled(e) => e.event(),
         entry::Event::Inbound(e) => inbound(e)?,
         entry::Event::InboundPart(e) => Event::InboundPart(Box::new(inbound_part(e)?)),
     })

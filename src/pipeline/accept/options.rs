@@ -149,12 +149,8 @@ impl Options {
                 self.set_message_class(field, class.ok_or_else(|| expected("expected flash, handset, sim or terminal"))?)?;
             }
             Field::Flash => {
-                let class = match value {
-                    "true" => FLASH,
-                    "false" => 0,
-                    _ => return Err(expected("expected true or false")),
-                };
-                self.set_message_class(field, class)?;
+                let class = [("true", FLASH), ("false", 0)].into_iter().find(|(word, _)| *word == value);
+                self.set_message_class(field, class.ok_or_else(|| expected("expected true or false"))?.1)?;
             }
             Field::MaxPrice => {
                 self.max_price = Some(Price::parse(value).ok_or_else(|| expected("expected an amount and a currency, such as 0.08 EUR"))?);

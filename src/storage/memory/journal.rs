@@ -74,15 +74,24 @@ impl Journal for Memory {
         let (newest, count) = (disk.slices.last().map(|slice| slice.start), disk.slices.len());
         let is_past = |slice: &Slice| slice.last_at < before && slice.last_seq < told;
         let late: BTreeSet<i64> = disk.slices.iter().filter(|slice| !is_past(slice)).map(|slice| slice.start).collect();
-        let mut needed: BTreeSet<i64> = BTreeSet::new();
-        disk.slices.retain(|slice| {
+        let (mut needed, mut keys): (BTreeSet<i64>, _) = (BTreeSet::new(), Vec::new());
+        disk.slices.retain_mut(|slice| {
             let past = is_past(slice) && slice.followed.is_disjoint(&late);
             let stays = Some(slice.start) == newest || !past || !slice.open.is_empty() || needed.contains(&slice.start);
             if stays {
                 needed.extend(&slice.followed);
+            } else {
+                keys.extend(std::mem::take(&mut slice.keys));
             }
             stays
         });
+        // A bulk's keys are filed where it was completed, its frames may be in an older slice that stays.
+        for (key, id) in keys {
+            let has = |slice: &&mut Slice| {
+                slice.frames.range(..=id).next_back().is_some_and(|(first, frame)| id - first < frame.head.count.into())
+            };
+            disk.slices.iter_mut().find(has).into_iter().for_each(|slice| _ = slice.keys.insert((key, id)));
+        }
         Ok(count - disk.slices.len())
     }
 

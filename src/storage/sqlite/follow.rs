@@ -3,11 +3,15 @@
 //! Without it, a frame with one message for the year after next would keep its slice and lose its story: after a restart
 //! its other messages would be open again.
 
+use crate::storage::sqlite::search::{Run, RunHead};
 use crate::storage::sqlite::slice::{Slice, sql};
 use rusqlite::Connection;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// No frame has more messages, so none has ids further from its first (`journal.frame_messages_max` is a u16).
+const FRAME_IDS: u64 = 1 << 16;
 
 /// By slice, the later ones that tell of its frames.
 #[derive(Default)]
@@ -51,4 +55,12 @@ pub(super) fn told_by(slice: &Slice, conn: &Connection) -> Vec<u64> {
         })();
     }
     frames
+}
+
+/// Whether a run in a slice has the keys of a frame that is open in another: a message that was accepted long ago and waits
+/// is found as long as it waits.
+pub(super) fn finds_open(runs: &[Arc<Run>], start: i64, open: &BTreeMap<i64, HashSet<u64>>) -> bool {
+    let mut others = open.iter().filter(|(other, _)| **other != start).flat_map(|(_, firsts)| firsts);
+    let heads: Vec<&RunHead> = runs.iter().filter(|run| run.slice == start).map(|run| &run.head).collect();
+    !heads.is_empty() && others.any(|first| heads.iter().any(|run| *first <= run.greatest && first.saturating_add(FRAME_IDS) > run.least))
 }

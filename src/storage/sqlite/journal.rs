@@ -9,7 +9,7 @@ use crate::base::{BatchId, MessageId, Time};
 use crate::storage::port::{Archive, Group, Journal, Recovered, Rewrite, Scrubbed, StoreFault};
 use crate::storage::sqlite::archive::Reader;
 use crate::storage::sqlite::codec::Sealer;
-use crate::storage::sqlite::follow::Followed;
+use crate::storage::sqlite::follow::{Followed, finds_open};
 use crate::storage::sqlite::people::{self, People};
 use crate::storage::sqlite::recover::{self, Found};
 use crate::storage::sqlite::reserve;
@@ -345,7 +345,8 @@ impl Sqlite {
             let done = self.open.get(&slice.start).is_none_or(HashSet::is_empty);
             let past = is_past(slice) && !self.followed.by(slice.start).any(|later| late.contains(&later));
             // A change of people that is not applied has its only copy here.
-            if !done || !past || needed.contains(&slice.start) || self.people.as_ref().is_some_and(People::is_behind) {
+            let is_needed = needed.contains(&slice.start) || finds_open(&self.store.index().runs(), slice.start, &self.open);
+            if !done || !past || is_needed || self.people.as_ref().is_some_and(People::is_behind) {
                 needed.extend(self.followed.by(slice.start));
                 continue;
             }
