@@ -9,10 +9,10 @@ use crate::base::{MessageId, MessageRef, Time};
 use crate::config::Scope;
 use crate::engine::Engine;
 use crate::engine::erasures::Erasures;
-use crate::message::event::PartState;
+use crate::message::event::{Moved, PartState};
 use crate::message::log::read_events;
 use crate::message::record::MessageRecord;
-use crate::message::{Event, Life, Reason, Status};
+use crate::message::{Event, Life, Reason, Spelling, Status};
 use crate::pipeline::schedule::first_wait;
 use crate::storage::{Archive, Frame, StoreFault};
 use axum::extract::Request;
@@ -134,12 +134,14 @@ impl Found {
             line: head.batch.map(|_| record.line),
             carrier: head.lane.carrier.clone(),
             created_at: head.accepted.rfc3339(),
-            expires_at: record.expires(head.accepted).rfc3339(),
+            expires_at: self.expires(events).rfc3339(),
             send_at: self.not_before(events).map(Time::rfc3339),
             cancel_key: some(record.cancel_key()),
             campaign: some(record.campaign()),
             consent_ref: some(record.consent_ref()),
             time_zone: some(record.zone()),
+            spelling: (record.spelling() != Spelling::AsWritten).then(|| record.spelling().word()),
+            changed_characters: Some(record.changed).filter(|changed| *changed > 0),
             possible_duplicate: life.possible_duplicate,
             reason,
             until: waits.and_then(|(until, _)| instant(until)),
@@ -150,11 +152,20 @@ impl Found {
 
     /// The instant the customer set last.
     pub(super) fn not_before(&self, events: &[Event]) -> Option<Time> {
-        let moved = events.iter().rev().find_map(|event| match event {
-            Event::Rescheduled { at, due, .. } if *at == self.at => Some(*due),
-            _ => None,
-        });
-        moved.or(self.record.not_before())
+        self.moved(events).due.or(self.record.not_before())
+    }
+
+    /// The instant from which on it is too late.
+    pub(super) fn expires(&self, events: &[Event]) -> Time {
+        self.moved(events).expires.unwrap_or(self.record.expires(self.frame.head.accepted))
+    }
+
+    /// All that the customer has changed.
+    fn moved(&self, events: &[Event]) -> Moved {
+        events.iter().fold(Moved::default(), |before, event| match event {
+            Event::Rescheduled { at, moved, .. } if *at == self.at => before.then(*moved),
+            _ => before,
+        })
     }
 
     fn parts(&self, events: &[Event], life: &Life, status: Status) -> Vec<Part> {
@@ -220,7 +231,10 @@ impl Found {
                     told = Some((*until, *why));
                     entries.push(waiting(*when, *until, *why));
                 }
-                Event::Rescheduled { due, .. } => entries.push(Entry { due: instant(*due), ..entry("rescheduled") }),
+                Event::Rescheduled { moved, .. } => {
+                    let (due, expires_at) = (moved.due.and_then(instant), moved.expires.and_then(instant));
+                    entries.push(Entry { due, expires_at, ..entry("rescheduled") });
+                }
                 Event::Submitted { part, carrier_id, .. } => {
                     entries.push(Entry { part: Some(part + 1), carrier_id: Some(carrier_id.to_string()), ..entry("submitted") });
                 }
@@ -304,6 +318,10 @@ pub(super) struct View {
     consent_ref: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     time_zone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spelling: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_characters: Option<u32>,
     possible_duplicate: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Cause>,
@@ -367,6 +385,8 @@ struct Entry {
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     due: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
 }
 
 impl Entry {
@@ -384,6 +404,7 @@ impl Entry {
             carrier_code: None,
             error: None,
             due: None,
+            expires_at: None,
         }
     }
 }

@@ -14,4 +14,5 @@ mod rig;
 mod rules;
 mod simulated;
 mod singles;
+mod times;
 mod trouble;

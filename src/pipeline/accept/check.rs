@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::base::{Msisdn, Span, Time};
+use crate::base::{Msisdn, Price, Span, Time};
 use crate::config::{ProtocolId, Substitute, Transliterate};
 use crate::directory::Atlas;
 use crate::message::content::{Class, DoubtPolicy};
@@ -186,6 +186,8 @@ pub struct Accepted<'a> {
     pub form: Form<'a>,
     /// Whether it carries a hash of its content.
     pub repeats: Repeats,
+    /// What all segments together may cost.
+    pub max_price: Option<Price>,
 }
 
 /// Debug shows no text and no full number.
@@ -250,6 +252,7 @@ pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Resul
             ..form
         },
         repeats: rules.repeats,
+        max_price: options.max_price,
     })
 }
 

@@ -158,6 +158,8 @@ fn composed<'c>(accepted: &Accepted<'c>, size: &Size<'c>, header: &'c [u8], conc
             shift: size.shift,
             at_once: size.at_once,
             content,
+            spelling: size.spelling,
+            changed: size.changed,
             ..Extras::default()
         },
     }

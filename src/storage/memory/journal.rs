@@ -70,13 +70,7 @@ impl Journal for Memory {
 
     fn upkeep(&mut self, before: Time, told: u64) -> Result<usize, StoreFault> {
         self.dead()?;
-        let mut disk = self.disk();
-        let (newest, count) = (disk.slices.last().map(|slice| slice.start), disk.slices.len());
-        disk.slices.retain(|slice| {
-            let past = slice.last_at < before && slice.last_seq < told;
-            Some(slice.start) == newest || !past || !slice.open.is_empty()
-        });
-        Ok(count - disk.slices.len())
+        Ok(self.disk().remove_old(before, told))
     }
 
     fn rewrite(&mut self, rewrite: &Rewrite) -> Result<(), StoreFault> {
