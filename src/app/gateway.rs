@@ -104,7 +104,7 @@ impl Gateway {
         let engine = running.engine.clone();
         let names = config.rules.clone();
         engine.rules.read_by(Box::new(move || files::rules(&names)));
-        engine.rules.reload(world.now()).map_err(GatewayFault::Rules)?;
+        engine.rules.begin(world.now()).map_err(GatewayFault::Rules)?;
         if let Some(mut checkpoint) = checkpoint {
             let stop = running.stop_couriers.clone();
             let part = Box::new(move || {

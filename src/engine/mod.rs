@@ -11,6 +11,7 @@ pub mod handle;
 mod handsets;
 pub mod hook;
 pub mod ids;
+mod kept;
 pub mod letter;
 pub mod mailbox;
 mod people;

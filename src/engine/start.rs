@@ -126,7 +126,8 @@ pub async fn start_under(
     let seed = world.entropy.next_u64();
     let consent = Arc::new(people::load(&config, &recovered, archive.as_ref(), &metrics)?);
     let ears = Ears::new(consent.clone(), &config);
-    let rules = Rules::new(&config, consent.clone(), metrics.ending_tables.clone());
+    let rules = Rules::new(&config, consent.clone(), metrics.ending_tables.clone(), writer_box.clone());
+    rules.recall(&config, &recovered, archive.as_ref(), world.now())?;
     people::load_caps(&config, &recovered, archive.as_ref(), &rules.law, world.now(), &writer_box)?;
     let mut slots = Vec::new();
     let gate = Arc::new(Gate::new(config.carriers.len(), u64::from(config.engine.ahead_max), u64::from(config.engine.accept_min)));

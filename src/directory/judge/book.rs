@@ -20,6 +20,8 @@ use std::sync::Arc;
 
 /// When to ask again while the rules are still being read.
 const RULES_AGAIN: Span = Span::secs(1);
+/// When to ask again while it is not known which rules were replaced: until then, or until somebody says otherwise.
+const UNSURE_AGAIN: Span = Span::secs(60);
 const DAY_MS: i64 = 86_400_000;
 
 /// An own zone that the database does not have.
@@ -71,6 +73,9 @@ impl Book {
         }
         if self.statute.is_shut {
             return hold(now, RULES_AGAIN, Reason::WindowClosed);
+        }
+        if now < self.statute.unsure_until {
+            return hold(now, UNSURE_AGAIN, Reason::Revival);
         }
         self.asked_at = now;
         let key = self.key(office, question);

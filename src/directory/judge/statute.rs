@@ -1,6 +1,7 @@
 //! What is in force at one time: rules and zones, and those they replaced. A value that never changes.
 
 use super::case::{Case, Subject, cases};
+use super::sources::Sources;
 use crate::base::Time;
 use crate::directory::hours::Hours;
 use crate::message::content::Class;
@@ -10,30 +11,36 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(super) struct Replaced {
     pub hours: Arc<Hours>,
+    /// What they were read from.
+    pub sources: Arc<Sources>,
     pub until: Time,
 }
 
 /// What is in force.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Statute {
     pub hours: Arc<Hours>,
+    /// What they were read from.
+    pub sources: Arc<Sources>,
     pub former: Vec<Replaced>,
     /// Which classes have rules at all.
     pub limits: [bool; Class::ALL.len()],
     /// Whether what the configuration names is still to be read: nothing with rules may go.
     pub is_shut: bool,
+    /// Until then it is not known what was replaced, and nothing with rules may go.
+    pub unsure_until: Time,
     /// Each has another.
     pub number: u64,
     pub since: Option<Time>,
 }
 
 impl Statute {
-    pub(super) fn new(hours: Arc<Hours>, former: Vec<Replaced>, number: u64, since: Option<Time>) -> Statute {
+    pub(super) fn new(hours: Arc<Hours>, sources: Arc<Sources>, former: Vec<Replaced>, number: u64, since: Option<Time>) -> Statute {
         let has = |class: Class| {
             let all = former.iter().map(|one| &one.hours).chain([&hours]);
             all.flat_map(|hours| hours.pack().rules()).any(|rule| rule.class == class)
         };
-        Statute { limits: Class::ALL.map(has), hours, former, is_shut: false, number, since }
+        Statute { limits: Class::ALL.map(has), hours, sources, former, is_shut: false, unsure_until: Time(i64::MIN), number, since }
     }
 
     /// What is to be asked about a message; those in use first.
