@@ -8,7 +8,8 @@ use crate::engine::handle::Engine;
 use crate::engine::hook::{CourierStats, State};
 use crate::engine::reader::Calls;
 use crate::engine::recover::Found;
-use crate::engine::start::{Running, StartFault};
+use crate::engine::rules::ReadRules;
+use crate::engine::start::{Files, Running, StartFault};
 use crate::storage::{Journal, memory, sqlite};
 use crate::telemetry::Metrics;
 use crate::world::{World, tls};
@@ -100,11 +101,11 @@ impl Gateway {
             }
         };
         let Opened { journal, checkpoint } = journal;
-        let mut running = crate::engine::start(world.clone(), config.clone(), journal, metrics, calls, &files::read).await?;
-        let engine = running.engine.clone();
         let names = config.rules.clone();
-        engine.rules.read_by(Box::new(move || files::rules(&names)));
-        engine.rules.begin(world.now()).map_err(GatewayFault::Rules)?;
+        let of_rules: ReadRules = Box::new(move || files::rules(&names));
+        let named = Files { read: &files::read, rules: Some(of_rules) };
+        let mut running = crate::engine::start(world.clone(), config.clone(), journal, metrics, calls, named).await?;
+        let engine = running.engine.clone();
         if let Some(mut checkpoint) = checkpoint {
             let stop = running.stop_couriers.clone();
             let part = Box::new(move || {

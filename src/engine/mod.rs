@@ -30,4 +30,4 @@ pub mod writer;
 mod text_tests;
 
 pub use handle::{Engine, Refused, Taken, WhenFull};
-pub use start::{Running, StartFault, start, start_under};
+pub use start::{Files, Running, StartFault, start, start_under};

@@ -129,6 +129,11 @@ impl Core {
         }
     }
 
+    /// What was heard of this shard's carriers before it ran.
+    pub(crate) fn heard_before(&mut self, ear: Ear) {
+        self.ear.join(ear);
+    }
+
     fn now(&self) -> Now {
         Now { wall: self.world.now(), mono: self.world.mono() }
     }

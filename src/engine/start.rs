@@ -15,7 +15,7 @@ use crate::engine::mailbox::Mailbox;
 use crate::engine::people::{self, Ears};
 use crate::engine::reader::{Calls, Reader, Shelf};
 use crate::engine::recover::{Found, restore};
-use crate::engine::rules::Rules;
+use crate::engine::rules::{ReadRules, Rules};
 use crate::engine::shard::{self, Core, Line, Slot, Surroundings, ToShard};
 use crate::engine::slot::{Slot0, slot};
 use crate::engine::tail::Tail;
@@ -59,6 +59,9 @@ pub enum StartFault {
         /// What is wrong.
         why: String,
     },
+    /// The send windows, or what an account says of them.
+    #[error("{0}")]
+    Rules(String),
 }
 
 /// What runs: to be joined at the end.
@@ -78,6 +81,22 @@ pub struct Running {
 /// Reads the files named in the configuration (CA files).
 pub type ReadFile<'a> = &'a dyn Fn(&std::path::Path) -> std::io::Result<Vec<u8>>;
 
+/// How files named in the configuration are read.
+pub struct Files<'a> {
+    /// CA files.
+    pub read: ReadFile<'a>,
+    /// Rules and time zones; without it there are those in the program.
+    pub rules: Option<ReadRules>,
+}
+
+impl<'a> Files<'a> {
+    /// With the rules in the program.
+    #[must_use]
+    pub fn plain(read: ReadFile<'a>) -> Files<'a> {
+        Files { read, rules: None }
+    }
+}
+
 /// Makes the judge of a carrier's desk, from the law of the configuration.
 pub type MakeJury<'a> = &'a dyn Fn(&Arc<Law>) -> Box<dyn Jury>;
 
@@ -91,9 +110,9 @@ pub async fn start(
     journal: Box<dyn Journal>,
     metrics: Arc<Metrics>,
     calls: Calls,
-    read_file: ReadFile<'_>,
+    files: Files<'_>,
 ) -> Result<Running, StartFault> {
-    start_under(world, config, journal, metrics, calls, read_file, &|law| Box::new(Judge::new(law.clone()))).await
+    start_under(world, config, journal, metrics, calls, files, &|law| Box::new(Judge::new(law.clone()))).await
 }
 
 /// The same, each carrier's desk with a judge of this making.
@@ -106,7 +125,7 @@ pub async fn start_under(
     mut journal: Box<dyn Journal>,
     metrics: Arc<Metrics>,
     calls: Calls,
-    read_file: ReadFile<'_>,
+    files: Files<'_>,
     jury: MakeJury<'_>,
 ) -> Result<Running, StartFault> {
     let recovered = journal.recover()?;
@@ -128,6 +147,10 @@ pub async fn start_under(
     let ears = Ears::new(consent.clone(), &config);
     let rules = Rules::new(&config, consent.clone(), metrics.ending_tables.clone(), writer_box.clone());
     rules.recall(&config, &recovered, archive.as_ref(), world.now())?;
+    if let Some(read) = files.rules {
+        rules.read_by(read);
+        rules.begin(world.now()).map_err(StartFault::Rules)?;
+    }
     people::load_caps(&config, &recovered, archive.as_ref(), &rules.law, world.now(), &writer_box)?;
     let mut slots = Vec::new();
     let gate = Arc::new(Gate::new(config.carriers.len(), u64::from(config.engine.ahead_max), u64::from(config.engine.accept_min)));
@@ -136,7 +159,7 @@ pub async fn start_under(
     }
     let revival = revival(&world, &config, &recovered, archive.as_ref())?;
     hold_advertising(revival, &mut slots, &writer_box);
-    let found = restore(&world, &config, &recovered, archive.as_ref(), &mut slots, &batches, &ids)?;
+    let found = restore(&world, &config, &recovered, archive.as_ref(), &mut slots, &batches, (&ids, &ears))?;
 
     // Before anybody can ask: what is not there any more.
     let erasures = Arc::new(Erasures::load(&config, archive.as_ref())?);
@@ -186,7 +209,7 @@ pub async fn start_under(
     parts.push(("journal".to_owned(), world.start.start("journal", Box::new(move || Box::pin(writer.run())))));
     let mut by_shard: Vec<Vec<(Slot0, Vec<Endpoint>)>> = (0..shard_count).map(|_| Vec::new()).collect();
     for (index, (slot, carrier)) in slots.into_iter().zip(&config.carriers).enumerate() {
-        let endpoint = endpoint(carrier, read_file)?;
+        let endpoint = endpoint(carrier, files.read)?;
         let endpoints = vec![endpoint; slot.kinds.len()];
         by_shard[index % shard_count].push((slot, endpoints));
     }
@@ -306,7 +329,7 @@ fn shard_part(
     Box::new(move || {
         Box::pin(async move {
             let inbox = around.inbox.clone();
-            let (mut owned, mut endpoints) = (Vec::new(), Vec::new());
+            let (mut owned, mut endpoints, mut heard) = (Vec::new(), Vec::new(), Vec::new());
             for (slot, of_slot) in slots {
                 let line = |kind: &BindKind| Line {
                     kind: *kind,
@@ -318,11 +341,14 @@ fn shard_part(
                     closes: Time(i64::MAX),
                 };
                 let lines = slot.kinds.iter().map(line).collect();
-                let Slot0 { desk, profile, reporter, handsets, .. } = slot;
+                let Slot0 { desk, profile, reporter, handsets, heard: of_parts, .. } = slot;
+                heard.extend(of_parts);
                 owned.push(Slot { desk, profile, lines, reporter, learnt: None, handsets });
                 endpoints.push(of_slot);
             }
-            let core = Rc::new(RefCell::new(Core::new(world, index, owned, around)));
+            let mut core = Core::new(world, index, owned, around);
+            heard.into_iter().for_each(|ear| core.heard_before(ear));
+            let core = Rc::new(RefCell::new(core));
             let mut drivers = tokio::task::JoinSet::new();
             for (slot, of_slot) in endpoints.into_iter().enumerate() {
                 for (line, endpoint) in of_slot.into_iter().enumerate() {

@@ -6,11 +6,11 @@ use super::case::{Case, OwnZone, Subject};
 use super::office::Office;
 use super::policy;
 use super::question::{Question, Verdict};
-use super::statute::Statute;
+use super::statute::{Statute, of_rule};
 use super::together::{NEVER_CLOSES, group, hold, verdict};
 use crate::base::{Span, Time};
 use crate::config::limits::RULE_PAGES_MAX;
-use crate::directory::caps::{Limit, kinds};
+use crate::directory::caps::Limit;
 use crate::directory::hours::{HoursCache, Version};
 use crate::message::content::Channel;
 use crate::message::outcome::Reason;
@@ -180,17 +180,11 @@ impl Book {
     }
 }
 
-/// What the rules of all cases say of how often. What a rule counts is of its class and channels.
+/// What the rules of all cases say of how often.
 fn limits(cases: &[Case]) -> Box<[Limit]> {
     let mut all = Vec::new();
-    for (case, rule) in cases.iter().flat_map(|case| case.rules.iter().map(move |rule| (case, *rule))) {
-        let rule = case.hours.rule(rule);
-        let Some(often) = rule.frequency else { continue };
-        let kinds = kinds(&[rule.class], &rule.channels);
-        let days = |days: u64| Span::secs(days * 24 * 3_600);
-        let period = Limit::new(often.max_attempts, days(u64::from(often.period_days)), kinds);
-        let a_day = often.max_per_day.map(|count| Limit::new(count, days(1), kinds));
-        for limit in [Some(period), a_day].into_iter().flatten() {
+    for rule in cases.iter().flat_map(|case| case.rules.iter().map(|rule| case.hours.rule(*rule))) {
+        for limit in of_rule(rule) {
             if !all.contains(&limit) {
                 all.push(limit);
             }

@@ -13,6 +13,7 @@ use super::together::verdict;
 use crate::base::{Span, Time};
 use crate::config::limits::{FORMER_RULES_MAX, RULES_KEPT_BYTES_MAX};
 use crate::config::{AfterLoss, Config, RuleFiles};
+use crate::directory::caps::Limit;
 use crate::directory::hours::{Hours, HoursCache, Pack, Zones};
 use crate::directory::number::Places;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -210,6 +211,12 @@ impl Office {
             zones: of_all(&|case| case.zones.iter().map(|zone| case.hours.zone_name(*zone).to_owned()).collect()),
             version: hours.version().to_string(),
         }
+    }
+
+    /// How often all rules that are asked allow: for those who remember what was sent.
+    #[must_use]
+    pub fn limits(&self) -> Vec<Limit> {
+        self.current().all_limits()
     }
 
     /// The rules and zones in use, for questions that name them.

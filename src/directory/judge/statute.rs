@@ -2,8 +2,10 @@
 
 use super::case::{Case, Subject, cases};
 use super::sources::Sources;
-use crate::base::Time;
-use crate::directory::hours::Hours;
+use crate::base::{Span, Time};
+use crate::directory::caps::{Limit, kinds};
+use crate::directory::hours::written::Frequency;
+use crate::directory::hours::{Hours, Rule};
 use crate::message::content::Class;
 use std::sync::Arc;
 
@@ -43,6 +45,12 @@ impl Statute {
         Statute { limits: Class::ALL.map(has), hours, sources, former, is_shut: false, unsure_until: Time(i64::MIN), number, since }
     }
 
+    /// How often all rules allow, those that were replaced and must still allow too.
+    pub(super) fn all_limits(&self) -> Vec<Limit> {
+        let all = self.former.iter().map(|one| &one.hours).chain([&self.hours]);
+        all.flat_map(|hours| hours.pack().rules()).flat_map(of_rule).collect()
+    }
+
     /// What is to be asked about a message; those in use first.
     pub(super) fn cases(&self, subject: &Subject<'_>, now: Time) -> Vec<Case> {
         let mut list = Vec::new();
@@ -52,4 +60,15 @@ impl Statute {
         }
         list
     }
+}
+
+/// How often a rule allows. What it counts is of its class and channels.
+pub(super) fn of_rule(rule: &Rule) -> impl Iterator<Item = Limit> + use<> {
+    let (kinds, days) = (kinds(&[rule.class], &rule.channels), |days: u64| Span::secs(days * 24 * 3_600));
+    let of = |often: Frequency| {
+        let period = Limit::new(often.max_attempts, days(u64::from(often.period_days)), kinds);
+        let a_day = often.max_per_day.map(|count| Limit::new(count, days(1), kinds));
+        [Some(period), a_day].into_iter().flatten()
+    };
+    rule.frequency.map(of).into_iter().flatten()
 }
