@@ -185,6 +185,9 @@ pub(super) struct Sent {
 #[derive(Serialize)]
 struct Hours {
     reason: &'static str,
+    /// The state or province that the line gives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
     rules: Vec<String>,
     zones: Vec<String>,
     version: String,
@@ -217,7 +220,8 @@ impl LineView {
         let hours = (start.due > Time(0) && start.why == Reason::WindowClosed).then(|| {
             let asked = composed.extras.not_before.unwrap_or(now).max(now);
             let advice = api.engine.rules.law.hours.advise(&question(account, composed), asked);
-            Hours { reason: advice.reason, rules: advice.rules, zones: advice.zones, version: advice.version }
+            let region = Some(composed.extras.region.to_owned()).filter(|region| !region.is_empty());
+            Hours { reason: advice.reason, region, rules: advice.rules, zones: advice.zones, version: advice.version }
         });
         let wait = Wait::of(*start);
         let addresses = &api.config().carriers[usize::from(*carrier)].addresses;

@@ -140,6 +140,7 @@ impl Found {
             campaign: some(record.campaign()),
             consent_ref: some(record.consent_ref()),
             time_zone: some(record.zone()),
+            region: some(record.region()),
             possible_duplicate: life.possible_duplicate,
             reason,
             until: waits.and_then(|(until, _)| instant(until)),
@@ -304,6 +305,8 @@ pub(super) struct View {
     consent_ref: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     time_zone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
     possible_duplicate: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Cause>,

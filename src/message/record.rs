@@ -62,6 +62,8 @@ pub struct MessageRecord {
     pub at_once: u32,
     #[prost(uint32, tag = "23")]
     pub protocol: u32,
+    #[prost(bytes = "bytes", tag = "26")]
+    pub region: Bytes,
 }
 
 fn uint(tag: u32, value: u64, out: &mut Vec<u8>) {
@@ -101,6 +103,7 @@ fn extras_len(extras: &Extras<'_>) -> usize {
         + if extras.content == 0 { 0 } else { 10 }
         + widened(uint_len(extras.at_once.into()))
         + widened(uint_len(extras.protocol.into()))
+        + widened(octets_len(extras.region.len()))
 }
 
 /// A field whose tag is above 15 has a key of two octets.
@@ -124,6 +127,7 @@ fn write_extras(extras: &Extras<'_>, body: &mut Vec<u8>) {
     }
     uint(22, extras.at_once.into(), body);
     uint(23, extras.protocol.into(), body);
+    octets(26, extras.region.as_bytes(), body);
 }
 
 /// Appends a message, with its length before it, to a frame's body.
@@ -175,7 +179,7 @@ impl MessageRecord {
         let record = <MessageRecord as Message>::decode(bytes).map_err(|_| Unreadable)?;
         let sound = Msisdn::from_u64(record.to).is_some()
             && std::str::from_utf8(&record.from).is_ok()
-            && [&record.client_ref, &record.cancel_key, &record.campaign, &record.consent_ref, &record.zone]
+            && [&record.client_ref, &record.cancel_key, &record.campaign, &record.consent_ref, &record.zone, &record.region]
                 .into_iter()
                 .all(|text| std::str::from_utf8(text).is_ok())
             && Encoding::from_number(record.encoding).is_some()
@@ -261,6 +265,11 @@ impl MessageRecord {
     pub fn zone(&self) -> &str {
         std::str::from_utf8(&self.zone).expect("read checked it")
     }
+    /// The state or province of the recipient's address, if the customer gave it; else empty.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        std::str::from_utf8(&self.region).expect("read checked it")
+    }
     /// How the segments are joined.
     #[must_use]
     pub fn joined_by(&self) -> Reference {
@@ -306,6 +315,7 @@ mod tests {
                 campaign: "xmas",
                 consent_ref: "c_77",
                 zone: "Europe/Paris",
+                region: "FR-57",
                 message_class: 1,
                 header: &[5, 4, 0x0b, 0x84, 0x23, 0xf0],
                 shift: 0x0301,
@@ -333,6 +343,7 @@ mod tests {
         assert_eq!(record.expires(Time(1_000)), Time(3_601_000));
         assert_eq!((record.not_before(), record.cancel_key()), (Some(Time(1_764_576_000_000)), "cart:8812"));
         assert_eq!((record.campaign(), record.consent_ref(), record.zone()), ("xmas", "c_77", "Europe/Paris"));
+        assert_eq!(record.region(), "FR-57");
         assert_eq!((record.message_class, &record.header[..2], record.shift), (1, &[5, 4][..], 0x0301));
         assert_eq!((&record.late[..], record.content), (&b"{}"[..], 0x1234_5678_9abc_def0));
         assert_eq!((record.protocol, record.segments(), record.segments_of_a_part()), (0x41, 2, 1));

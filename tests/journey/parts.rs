@@ -166,6 +166,7 @@ async fn a_stop_whose_parts_were_journaled_and_not_told_before_a_crash_is_heard_
         channel: Channel::Sms,
         campaign: "",
         zone: "",
+        region: "",
         content: 0,
     };
     let verdict = Judge::new(running.engine.rules.law.clone()).judge(&question, world.now());

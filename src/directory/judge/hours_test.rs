@@ -55,6 +55,7 @@ fn to(number: u64) -> Question<'static> {
         channel: Channel::Sms,
         campaign: "",
         zone: "",
+        region: "",
         content: 0,
     }
 }
@@ -188,6 +189,53 @@ fn two_provinces_of_one_area_code_must_both_allow() {
     let advice = LAW.hours.advise(&question, time("2026-07-13T16:00:00Z"));
     assert_eq!(advice.zones, ["America/Halifax"]);
     assert!(said(&mut judge, &question, "2026-07-13T16:00:00Z").starts_with("go"));
+}
+
+#[test]
+fn the_state_of_an_address_must_allow_too_and_narrows_what_the_number_leaves_open() {
+    let mut judge = judge(law("margin = \"0ms\""));
+    let in_texas = |number| Question { region: "US-TX", ..to(number) };
+    // Sunday, half past ten in New York: Texans are asked from noon on, in El Paso as well.
+    let sunday = "2026-07-12T14:30:00Z";
+    let new_york = to(12_124_937_205);
+    assert_eq!(said(&mut judge, &new_york, sunday), "go 2026-07-13T01:00:00.000Z");
+    assert_eq!(said(&mut judge, &in_texas(12_124_937_205), sunday), "WindowClosed 2026-07-12T18:00:00.000Z");
+    assert_eq!(said(&mut judge, &new_york, sunday), "go 2026-07-13T01:00:00.000Z");
+    let advice = LAW.hours.advise(&in_texas(12_124_937_205), time(sunday));
+    assert_eq!(advice.zones, ["America/New_York", "America/Chicago", "America/Denver"]);
+    assert!(advice.rules.iter().any(|rule| rule.starts_with("US-TX")), "{:?}", advice.rules);
+    // A number without area: everywhere in the plan, or in Texas alone.
+    let anywhere = LAW.hours.advise(&to(18_005_551_234), time(sunday));
+    assert!(anywhere.zones.len() > 6, "{:?}", anywhere.zones);
+    let there = LAW.hours.advise(&in_texas(18_005_551_234), time(sunday));
+    assert_eq!((there.zones.len(), &*there.zones[0]), (2, "America/Chicago"));
+    // The own zone is known better than that of any state; the rules are still the state's.
+    let known = Question { zone: "America/Chicago", ..in_texas(18_005_551_234) };
+    assert_eq!(said(&mut judge, &known, sunday), "WindowClosed 2026-07-12T17:00:00.000Z");
+    // Where numbers tell no state: holidays. Saturday 26 December 2026 in the Moselle.
+    let moselle = Question { region: "FR-57", ..to(33_612_345_678) };
+    assert!(said(&mut judge, &moselle, "2026-12-26T10:00:00Z").starts_with("WindowClosed"));
+    assert!(said(&mut judge, &to(33_612_345_678), "2026-12-26T10:00:00Z").starts_with("go"));
+    // Another country's address: both countries' rules.
+    let abroad = LAW.hours.advise(&Question { region: "US-TX", ..to(33_612_345_678) }, time(sunday));
+    assert_eq!(abroad.zones, ["Europe/Paris", "America/Chicago", "America/Denver"]);
+    assert!(abroad.rules.iter().any(|rule| rule == "FR-sms") && abroad.rules.iter().any(|rule| rule.starts_with("US-TX")));
+}
+
+#[test]
+fn more_states_than_are_told_apart_at_once_are_each_judged_by_their_own_rules() {
+    let mut judge = judge(law("margin = \"0ms\""));
+    let sunday = "2026-07-12T14:30:00Z";
+    for number in 0..5_000 {
+        let name = format!("XX-{number}");
+        let other = Question { region: &name, ..to(33_612_345_678) };
+        assert!(said(&mut judge, &other, sunday).starts_with("WindowClosed"));
+        if number % 1_000 == 999 {
+            let texas = Question { region: "US-TX", ..to(12_124_937_205) };
+            assert_eq!(said(&mut judge, &texas, sunday), "WindowClosed 2026-07-12T18:00:00.000Z");
+            assert_eq!(said(&mut judge, &to(12_124_937_205), sunday), "go 2026-07-13T01:00:00.000Z");
+        }
+    }
 }
 
 #[test]

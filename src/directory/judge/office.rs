@@ -2,7 +2,7 @@
 //! replaced, which must allow too (INV-18), also over a restart. In: files as text and octets, what was kept, and the time.
 //! Out: another version, or a fault with file and key, and what was in use stays.
 
-use super::case::{Case, OwnZone, Subject};
+use super::case::{Address, Case, OwnZone, Subject};
 use super::fault::LawFault;
 use super::overview::{Advice, Ending, Former, Loosened, Overview};
 use super::policy::{self, Policies};
@@ -190,7 +190,8 @@ impl Office {
         };
         let policy = self.policies.get(self.policies.of(question.account));
         let place = self.places.get(self.places.find(question.to));
-        let cases = statute.cases(&Subject { place, own, class: question.class, channel: question.channel, policy }, at);
+        let address = Address::of(question.region, &self.places);
+        let cases = statute.cases(&Subject { place, own, address, class: question.class, channel: question.channel, policy }, at);
         let mut sheets = HoursCache::new(64);
         let verdict = verdict(&cases, &mut sheets, policy::changes(policy, at), at);
         let decisions: Vec<_> = cases.iter().map(|case| case.decide(&mut sheets, at)).collect();

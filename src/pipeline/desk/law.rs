@@ -127,6 +127,7 @@ fn question<'a>(account: &'a str, record: &'a MessageRecord) -> Question<'a> {
         channel: record.channel(),
         campaign: record.campaign(),
         zone: record.zone(),
+        region: record.region(),
         content: record.content,
     }
 }
