@@ -315,6 +315,11 @@ impl Core {
                 let canceled = self.slot_of(&carrier).is_some_and(|slot| self.slots[slot].desk.cancel(at, now));
                 self.replies.push(Reply::One(reply, canceled));
             }
+            ToShard::Stopped { frame, ordinals, reply } => {
+                let slot = self.slot_of(&frame.head.lane.carrier);
+                let ended = slot.map_or(0, |slot| self.slots[slot].desk.stopped(&frame, &ordinals, now));
+                self.replies.push(Reply::Many(reply, ended));
+            }
             ToShard::CancelBatch { batch, reply } => {
                 let canceled = self.slots.iter_mut().map(|slot| slot.desk.cancel_batch(batch, now)).sum();
                 self.replies.push(Reply::Many(reply, canceled));

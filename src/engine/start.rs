@@ -18,6 +18,7 @@ use crate::engine::recover::{Found, restore};
 use crate::engine::rules::{ReadRules, Rules};
 use crate::engine::shard::{self, Core, Line, Slot, Surroundings, ToShard};
 use crate::engine::slot::{Slot0, slot};
+use crate::engine::stops::Stops;
 use crate::engine::tail::Tail;
 use crate::engine::writer::{ToWriter, Writer, WriterState};
 use crate::message::Class;
@@ -163,6 +164,7 @@ pub async fn start_under(
 
     // Before anybody can ask: what is not there any more.
     let erasures = Arc::new(Erasures::load(&config, archive.as_ref())?);
+    let stops = Arc::new(Stops::load(archive.as_ref())?);
     let queue_pieces = u32::try_from(config.http.journal_queue_bytes_max / 1_024).unwrap_or(u32::MAX >> 3).clamp(16, u32::MAX >> 3);
     let mut engine = Engine {
         world: world.clone(),
@@ -175,6 +177,7 @@ pub async fn start_under(
         reader: reader.clone(),
         archive,
         erasures: erasures.clone(),
+        stops: stops.clone(),
         tail: tail.clone(),
         couriers: Vec::new(),
         writer: writer_box.clone(),
@@ -203,6 +206,7 @@ pub async fn start_under(
         commit_bytes_max: usize::try_from(config.journal.commit_bytes_max).unwrap_or(usize::MAX),
         erasures,
         consent,
+        stops,
         caps: engine.rules.law.caps.clone(),
         weights: config.accounts.iter().map(|account| (account.name.clone(), u32::from(account.weight))).collect(),
     };
