@@ -8,7 +8,7 @@ use crate::api::reply::{Reply, json};
 use crate::api::state::Api;
 use crate::base::{Span, Time};
 use crate::config::Scope;
-use crate::directory::hours::{Ask, CalendarRef, Channel, Zone};
+use crate::directory::hours::{Ask, CalendarRef, Channel, Zone, zone};
 use crate::directory::judge::{Question, Verdict};
 use crate::directory::keywords::{Class as Meaning, Keywords};
 use crate::message::Class;
@@ -98,8 +98,8 @@ pub(super) async fn next_opening(api: Arc<Api>, request: Request) -> Result<Repl
     let at = asked.at.unwrap_or_else(|| api.engine.world.now());
     let office = &api.engine.rules.law.hours;
     let hours = office.hours();
-    if asked.zones.iter().any(|name| hours.zone_by_name(name).is_none()) {
-        return Err(Problem::query("zone", "no such time zone"));
+    if let Some(name) = asked.zones.iter().find(|name| hours.zone_by_name(name).is_none()) {
+        return Err(Problem { detail: zone::no_such(name).into(), ..Problem::query("zone", "") });
     }
     if asked.region.as_deref().is_some_and(|region| !api.atlas.knows_region(region)) {
         return Err(Problem::query("region", "expected a country and a state or province such as US-TX"));

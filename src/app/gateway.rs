@@ -124,7 +124,7 @@ impl Gateway {
         let api = tokio::spawn(api::serve(engine.clone(), listener, tls, stop_api.clone()));
         let upkeep = tokio::spawn(look_after(engine.clone(), stop_upkeep.clone()));
         let eraser = tokio::spawn(crate::engine::eraser::run(engine.clone(), stop_upkeep.clone()));
-        let stops = tokio::spawn(crate::engine::stops::run(engine.clone(), stop_upkeep.clone()));
+        let stops = tokio::spawn(crate::engine::stopper::run(engine.clone(), stop_upkeep.clone()));
         let broken = CancellationToken::new();
         let Running { parts, couriers, stop_couriers, recovered: found, .. } = running;
         let parts = parts.into_iter().map(|(name, part)| (name.clone(), tokio::spawn(watch(name, part, broken.clone())))).collect();

@@ -24,6 +24,8 @@ const IN_USE: i64 = i64::MIN;
 const BOTH_FOR: Span = Span::secs(7 * 24 * 3_600);
 
 type Digest = [u8; 32];
+/// A generation's end, none of those in use, and its hash.
+type Entry = (Option<Time>, Digest);
 
 /// What the journal holds.
 #[derive(Default, Debug)]
@@ -69,7 +71,7 @@ pub(crate) fn write((kept, unsure_until): (Vec<Kept>, Option<Time>), shelved: &m
 }
 
 /// The list read: until when something is not known, and each generation's end and hash.
-fn entries(list: &[u8]) -> Option<(Option<Time>, Vec<(Option<Time>, Digest)>)> {
+fn entries(list: &[u8]) -> Option<(Option<Time>, Vec<Entry>)> {
     let time = |octets: &[u8; 8]| Some(i64::from_le_bytes(*octets)).filter(|until| *until != IN_USE).map(Time);
     let ([FORM], rest) = list.split_first_chunk::<1>()? else { return None };
     let (unsure, mut rest) = rest.split_first_chunk::<8>()?;

@@ -23,6 +23,7 @@ pub mod rules;
 pub mod shard;
 mod slot;
 pub mod start;
+pub mod stopper;
 pub mod stops;
 pub mod tail;
 pub mod writer;

@@ -2,6 +2,7 @@
 
 use crate::base::{MessageId, Span, Time};
 use crate::config::{self, Config};
+use crate::directory::Consent;
 use crate::directory::judge::{Judge, Jury, Law};
 use crate::engine::batches::Batches;
 use crate::engine::courier::Courier;
@@ -146,25 +147,17 @@ pub async fn start_under(
     let seed = world.entropy.next_u64();
     let consent = Arc::new(people::load(&config, &recovered, archive.as_ref(), &metrics)?);
     let ears = Ears::new(consent.clone(), &config);
-    let rules = Rules::new(&config, consent.clone(), metrics.ending_tables.clone(), writer_box.clone());
-    rules.recall(&config, &recovered, archive.as_ref(), world.now())?;
-    if let Some(read) = files.rules {
-        rules.read_by(read);
-        rules.begin(world.now()).map_err(StartFault::Rules)?;
-    }
-    people::load_caps(&config, &recovered, archive.as_ref(), &rules.law, world.now(), &writer_box)?;
+    let rules = begin(&config, files.rules, (&consent, &metrics), (&recovered, archive.as_ref()), (&writer_box, world.now()))?;
     let mut slots = Vec::new();
     let gate = Arc::new(Gate::new(config.carriers.len(), u64::from(config.engine.ahead_max), u64::from(config.engine.accept_min)));
     for (index, carrier) in config.carriers.iter().enumerate() {
         slots.push(slot(carrier, &config, &metrics, (&gate, index), seed, jury(&rules.law), &state));
     }
-    let revival = revival(&world, &config, &recovered, archive.as_ref())?;
-    hold_advertising(revival, &mut slots, &writer_box);
+    hold_advertising(revival(&world, &config, &recovered, archive.as_ref())?, &mut slots, &writer_box);
     let found = restore(&world, &config, &recovered, archive.as_ref(), &mut slots, &batches, (&ids, &ears))?;
 
     // Before anybody can ask: what is not there any more.
     let erasures = Arc::new(Erasures::load(&config, archive.as_ref())?);
-    let stops = Arc::new(Stops::load(archive.as_ref())?);
     let queue_pieces = u32::try_from(config.http.journal_queue_bytes_max / 1_024).unwrap_or(u32::MAX >> 3).clamp(16, u32::MAX >> 3);
     let mut engine = Engine {
         world: world.clone(),
@@ -175,9 +168,9 @@ pub async fn start_under(
         batches: batches.clone(),
         consent: consent.clone(),
         reader: reader.clone(),
+        stops: Arc::new(Stops::load(archive.as_ref())?),
         archive,
         erasures: erasures.clone(),
-        stops: stops.clone(),
         tail: tail.clone(),
         couriers: Vec::new(),
         writer: writer_box.clone(),
@@ -206,7 +199,7 @@ pub async fn start_under(
         commit_bytes_max: usize::try_from(config.journal.commit_bytes_max).unwrap_or(usize::MAX),
         erasures,
         consent,
-        stops,
+        stops: engine.stops.clone(),
         caps: engine.rules.law.caps.clone(),
         weights: config.accounts.iter().map(|account| (account.name.clone(), u32::from(account.weight))).collect(),
     };
@@ -234,6 +227,24 @@ pub async fn start_under(
     let stop_couriers = CancellationToken::new();
     let couriers = couriers(&mut engine, &stop_couriers)?;
     Ok(Running { engine: Arc::new(engine), parts, couriers, stop_couriers, recovered: found })
+}
+
+/// The rules that were in use, those that are now, and what was sent for as long as they ask for it.
+fn begin(
+    config: &Config,
+    read: Option<ReadRules>,
+    (consent, metrics): (&Arc<Consent>, &Metrics),
+    (recovered, archive): (&Recovered, &dyn Archive),
+    (writer, now): (&Arc<Mailbox<ToWriter>>, Time),
+) -> Result<Rules, StartFault> {
+    let rules = Rules::new(config, consent.clone(), metrics.ending_tables.clone(), writer.clone());
+    rules.recall(config, recovered, archive, now)?;
+    if let Some(read) = read {
+        rules.read_by(read);
+        rules.begin(now).map_err(StartFault::Rules)?;
+    }
+    people::load_caps(config, recovered, archive, &rules.law, now, writer)?;
+    Ok(rules)
 }
 
 /// Starts the couriers, one an endpoint, on a thread of their own: beside the HTTP interface they would wait behind

@@ -91,6 +91,8 @@ async fn the_next_opening_knows_sundays_holidays_and_zones() {
     let address = opening("to=%2B12124937205&at=2026-07-12T14:30:00Z&region=US-TX").await;
     has(&address, json!({ "allowed": false, "region": "US-TX" }));
     has(&opening("to=%2B12124937205&at=2026-07-12T14:30:00Z").await, json!({ "allowed": true, "region": null }));
+    let wrong = rig.get("/v1/next-opening?to=%2B12124937205&zone=Mars/Base").await.json();
+    assert!(wrong["detail"].as_str().is_some_and(|detail| detail.contains("Mars/Base")), "{wrong}");
     for wrong in [
         "to=%2B12124937205&region=TX",
         "rule=FR-sms&zone=Europe/Paris&region=FR-57",

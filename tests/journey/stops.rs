@@ -39,7 +39,7 @@ impl House {
         let running = bench::engine(world, config, journal, Calls::Direct).await;
         let stop = CancellationToken::new();
         if looked == Looked::After {
-            tokio::task::spawn_local(relais::engine::stops::run(running.engine.clone(), stop.clone()));
+            tokio::task::spawn_local(relais::engine::stopper::run(running.engine.clone(), stop.clone()));
         }
         House { world: world.clone(), running, stop }
     }

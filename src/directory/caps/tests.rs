@@ -176,7 +176,8 @@ fn threads_that_ask_at_once_count_no_more_than_the_cap() {
 fn the_judge_counts_once_and_the_rules_of_a_country_count_too() {
     let mut judge = Judge::new(Arc::new(Law::new(&config(FOUR_A_MONTH))));
     let to = Msisdn::from_u64(33_612_345_678).expect("a number");
-    let question = |class, channel| Question { account: "shop", to, from: "", class, channel, campaign: "", zone: "", region: "", content: 0 };
+    let question =
+        |class, channel| Question { account: "shop", to, from: "", class, channel, campaign: "", zone: "", region: "", content: 0 };
     let (sms, voice) = (question(Class::Marketing, Channel::Sms), question(Class::Marketing, Channel::Voice));
     for _ in 0..4 {
         assert!(matches!(judge.spend(&sms, Time(NOW)), Verdict::Go { .. }));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::base::{Msisdn, Span, Time};
 use crate::config::{ProtocolId, Substitute, Transliterate};
 use crate::directory::Atlas;
+use crate::directory::hours::zone::no_such as no_such_zone;
 use crate::message::content::{Class, DoubtPolicy};
 use crate::pipeline::accept::country::Country;
 use crate::pipeline::accept::draft::{Draft, Params, Words};
@@ -224,7 +225,7 @@ pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Resul
     let index = usize::from(class.priority());
     let zone = labels.time_zone.unwrap_or_default();
     if !zone.is_empty() && atlas.and_then(|atlas| atlas.hours.zone_by_name(zone)).is_none() {
-        return Err(Refusal::new(Code::UnknownTimeZone, "/time_zone", "expected a time zone such as Europe/Paris"));
+        return Err(Refusal::new(Code::UnknownTimeZone, "/time_zone", no_such_zone(zone)));
     }
     let region = labels.region.unwrap_or_default();
     if !region.is_empty() && !atlas.is_some_and(|atlas| atlas.knows_region(region)) {
