@@ -152,7 +152,7 @@ fn what_a_rule_counted_weeks_ago_is_counted_after_a_restart_as_far_as_the_journa
             channel: Channel::Voice,
             campaign: "",
             zone: "",
-        region: "",
+            region: "",
             content: 0,
         };
         let (then, now) = (at("2026-12-01T10:00:00Z"), at("2026-12-21T10:00:00Z"));

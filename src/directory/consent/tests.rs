@@ -164,7 +164,8 @@ fn while_opt_outs_are_lost_advertising_and_notices_wait_and_codes_go() {
     consent.doubt();
     let mut judge = Judge::new(Arc::new(Law::default().knowing(Arc::new(consent))));
     let to = Msisdn::parse(FR).expect("a number");
-    let question = |account, class| Question { account, to, from: "S", class, channel: Channel::Sms, campaign: "", zone: "", region: "", content: 0 };
+    let question =
+        |account, class| Question { account, to, from: "S", class, channel: Channel::Sms, campaign: "", zone: "", region: "", content: 0 };
     for account in ["shop", "gone"] {
         let verdict = judge.judge(&question(account, Class::Marketing), NOW);
         assert_eq!(verdict, Verdict::Hold { until: NOW.after(Span::secs(60)), why: Reason::Revival }, "{account}");
