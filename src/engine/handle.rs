@@ -14,6 +14,7 @@ use crate::engine::mailbox::Mailbox;
 use crate::engine::reader::Reader;
 use crate::engine::rules::Rules;
 use crate::engine::shard::{CarrierView, ToShard};
+use crate::engine::stops::Stops;
 use crate::engine::tail::Tail;
 use crate::engine::writer::{NotDurable, ToWriter, WriterState};
 use crate::message::event::Moved;
@@ -88,6 +89,8 @@ pub struct Engine {
     pub archive: Arc<dyn Archive>,
     /// Erasures by number.
     pub erasures: Arc<Erasures>,
+    /// Opt-outs whose waiting messages are still to end.
+    pub(crate) stops: Arc<Stops>,
     /// The head of the log.
     pub tail: Arc<Tail>,
     /// How the webhooks stand, by name.

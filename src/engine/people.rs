@@ -75,11 +75,11 @@ pub(crate) fn load(config: &Config, recovered: &Recovered, archive: &dyn Archive
     Ok(consent)
 }
 
-/// The note that says until when it is not known what was sent.
-const DOUBT_NOTE: &str = "caps.unsure";
+/// The note of the instant before which it is not known whole what was sent.
+const DOUBT_NOTE: &str = "caps.unknown";
 
 /// Reads what was sent for as long as a cap reaches back. Nothing may be leased before it has returned. When what was
-/// sent is not known whole, a note says until when.
+/// sent is not known whole, a note says before when.
 ///
 /// # Errors
 /// As `load`: with damage, marketing messages of accounts with caps wait until no cap reaches back to it.
@@ -92,6 +92,8 @@ pub(crate) fn load_caps(
     writer: &Mailbox<ToWriter>,
 ) -> Result<(), StoreFault> {
     law.caps.reach(law.consent.longest_cap());
+    // What is older than the retention is not there to be read.
+    law.hours.limits().into_iter().for_each(|limit| law.caps.reach_of(limit, config.journal.retention));
     let longest = law.caps.longest();
     let mut is_lost = recovered.spent_lost;
     if longest > Span::ZERO {
@@ -103,21 +105,20 @@ pub(crate) fn load_caps(
         }
     }
     let noted = archive.notes(DOUBT_NOTE)?;
-    let noted = noted.first().and_then(|(_, value)| value.first_chunk::<8>()).map_or(i64::MIN, |until| i64::from_le_bytes(*until));
+    let noted = noted.first().and_then(|(_, value)| value.first_chunk::<8>()).map(|before| i64::from_le_bytes(*before));
     // What a file that was set aside knew is missed until no cap reaches back to it, whatever restarts come between.
-    let until = if is_lost { noted.max(now.after(longest).0) } else { noted };
-    if until <= now.0 || longest == Span::ZERO {
-        return Ok(());
-    }
+    let before = if is_lost { noted.max(Some(now.0)) } else { noted };
+    let Some(before) = before.map(Time).filter(|before| now < before.after(longest)) else { return Ok(()) };
     match config.consent.after_loss {
         config::AfterLoss::Hold => {
-            tracing::error!(until = Time(until).rfc3339(), "what was sent is not known whole: marketing of accounts with caps waits");
-            law.caps.doubt(Time(until));
+            let until = before.after(longest).rfc3339();
+            tracing::error!(until, "what was sent is not known whole: marketing of accounts with caps waits");
+            law.caps.doubt(before);
         }
         config::AfterLoss::Send => tracing::warn!("what was sent is not known whole; consent.after_loss says to send all the same"),
     }
     let (reply, _) = tokio::sync::oneshot::channel();
-    writer.force(ToWriter::Notes { notes: vec![(DOUBT_NOTE.to_owned(), Some(until.to_le_bytes().to_vec()))], reply });
+    writer.force(ToWriter::Notes { notes: vec![(DOUBT_NOTE.to_owned(), Some(before.0.to_le_bytes().to_vec()))], reply });
     Ok(())
 }
 
@@ -187,6 +188,11 @@ impl Ear {
             *keyword = self.hear(carrier, Said { account, from, to, text }, now, reporter);
         }
         event
+    }
+
+    /// Takes over what another has heard, but answers nobody: nobody knows how long ago it was said.
+    pub(crate) fn join(&mut self, other: Ear) {
+        self.people.extend(other.people);
     }
 
     /// The same commit that holds the message holds what it brings.

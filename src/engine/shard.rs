@@ -129,6 +129,11 @@ impl Core {
         }
     }
 
+    /// What was heard of this shard's carriers before it ran.
+    pub(crate) fn heard_before(&mut self, ear: Ear) {
+        self.ear.join(ear);
+    }
+
     fn now(&self) -> Now {
         Now { wall: self.world.now(), mono: self.world.mono() }
     }
@@ -309,6 +314,11 @@ impl Core {
             ToShard::Cancel { carrier, at, reply } => {
                 let canceled = self.slot_of(&carrier).is_some_and(|slot| self.slots[slot].desk.cancel(at, now));
                 self.replies.push(Reply::One(reply, canceled));
+            }
+            ToShard::Stopped { frame, ordinals, reply } => {
+                let slot = self.slot_of(&frame.head.lane.carrier);
+                let ended = slot.map_or(0, |slot| self.slots[slot].desk.stopped(&frame, &ordinals, now));
+                self.replies.push(Reply::Many(reply, ended));
             }
             ToShard::CancelBatch { batch, reply } => {
                 let canceled = self.slots.iter_mut().map(|slot| slot.desk.cancel_batch(batch, now)).sum();

@@ -46,6 +46,8 @@ pub struct Extras<'a> {
     pub consent_ref: &'a str,
     /// The recipient's own time zone (`Europe/Paris`), if the customer gave it.
     pub zone: &'a str,
+    /// The state or province of the recipient's address (`US-TX`), if the customer gave it.
+    pub region: &'a str,
     /// Message class (3GPP TS 23.038 clause 4) plus one: 1 flash, 2 handset, 3 SIM, 4 terminal; 0 none.
     pub message_class: u8,
     /// A user data header of the customer's own (ports), with its length octet; the concatenation element is added to it.

@@ -66,6 +66,8 @@ pub struct MessageRecord {
     pub spelling: u32,
     #[prost(uint32, tag = "25")]
     pub changed: u32,
+    #[prost(bytes = "bytes", tag = "26")]
+    pub region: Bytes,
 }
 
 fn uint(tag: u32, value: u64, out: &mut Vec<u8>) {
@@ -107,6 +109,7 @@ fn extras_len(extras: &Extras<'_>) -> usize {
         + widened(uint_len(extras.protocol.into()))
         + widened(uint_len(extras.spelling as u64))
         + widened(uint_len(extras.changed.into()))
+        + widened(octets_len(extras.region.len()))
 }
 
 /// A field whose tag is above 15 has a key of two octets.
@@ -132,6 +135,7 @@ fn write_extras(extras: &Extras<'_>, body: &mut Vec<u8>) {
     uint(23, extras.protocol.into(), body);
     uint(24, extras.spelling as u64, body);
     uint(25, extras.changed.into(), body);
+    octets(26, extras.region.as_bytes(), body);
 }
 
 /// Appends a message, with its length before it, to a frame's body.
@@ -183,7 +187,7 @@ impl MessageRecord {
         let record = <MessageRecord as Message>::decode(bytes).map_err(|_| Unreadable)?;
         let sound = Msisdn::from_u64(record.to).is_some()
             && std::str::from_utf8(&record.from).is_ok()
-            && [&record.client_ref, &record.cancel_key, &record.campaign, &record.consent_ref, &record.zone]
+            && [&record.client_ref, &record.cancel_key, &record.campaign, &record.consent_ref, &record.zone, &record.region]
                 .into_iter()
                 .all(|text| std::str::from_utf8(text).is_ok())
             && Encoding::from_number(record.encoding).is_some()
@@ -274,6 +278,11 @@ impl MessageRecord {
     pub fn zone(&self) -> &str {
         std::str::from_utf8(&self.zone).expect("read checked it")
     }
+    /// The state or province of the recipient's address, if the customer gave it; else empty.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        std::str::from_utf8(&self.region).expect("read checked it")
+    }
     /// How the segments are joined.
     #[must_use]
     pub fn joined_by(&self) -> Reference {
@@ -319,6 +328,7 @@ mod tests {
                 campaign: "xmas",
                 consent_ref: "c_77",
                 zone: "Europe/Paris",
+                region: "FR-57",
                 message_class: 1,
                 header: &[5, 4, 0x0b, 0x84, 0x23, 0xf0],
                 shift: 0x0301,
@@ -348,6 +358,7 @@ mod tests {
         assert_eq!(record.expires(Time(1_000)), Time(3_601_000));
         assert_eq!((record.not_before(), record.cancel_key()), (Some(Time(1_764_576_000_000)), "cart:8812"));
         assert_eq!((record.campaign(), record.consent_ref(), record.zone()), ("xmas", "c_77", "Europe/Paris"));
+        assert_eq!(record.region(), "FR-57");
         assert_eq!((record.message_class, &record.header[..2], record.shift), (1, &[5, 4][..], 0x0301));
         assert_eq!((&record.late[..], record.content), (&b"{}"[..], 0x1234_5678_9abc_def0));
         assert_eq!((record.spelling(), record.changed), (Spelling::Transliterated, 300));

@@ -79,6 +79,7 @@ async fn what_contradicts_itself_or_is_unknown_is_refused_with_its_place() {
         (r#""send_after":"P1M""#, "invalid_value", "/send_after"),
         (r#""send_after":"P2D","expires_at":"2027-01-01T00:00:00Z""#, "lifetime_out_of_range", "/expires_at"),
         (r#""time_zone":"Europe/Nowhere""#, "unknown_time_zone", "/time_zone"),
+        (r#""region":"US-XX""#, "unknown_region", "/region"),
         (r#""channel":"mms""#, "unsupported_channel", "/channel"),
         (r#""campain":"x""#, "unknown_field", "/campain"),
         (r#""country":"QQ""#, "invalid_value", "/country"),

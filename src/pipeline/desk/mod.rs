@@ -26,6 +26,7 @@ pub use restore::{Recovering, Replay, Touched};
 use crate::base::{Bucket, MessageRef, Mono, Span, Time};
 use crate::directory::judge::Jury;
 use crate::message::outcome::{Reason, Status};
+use crate::message::record::MessageRecord;
 use crate::message::{DoubtPolicy, Event, Life};
 use crate::pipeline::schedule::{Again, Frames, Lanes, OpenFrame, Retries, first_wait};
 use crate::pipeline::submit::settle::Limits;
@@ -294,6 +295,24 @@ impl Desk {
                 self.end(at, Status::Refused, Reason::Erased, 0, now);
             }
         }
+    }
+
+    /// A recipient has opted out: those of these messages of a frame end that have not left and may not go any more; how
+    /// many. `body` is the frame, which need not be in memory here.
+    pub fn stopped(&mut self, body: &Frame, ordinals: &[u32], now: Now) -> u32 {
+        let mut ended = 0;
+        for ordinal in ordinals {
+            let at = MessageRef { frame: body.head.first, ordinal: *ordinal };
+            if !self.is_untouched(at) {
+                continue;
+            }
+            let Some(Ok(record)) = body.record(*ordinal).map(MessageRecord::read) else { continue };
+            if self.law.is_stopped(&record, &body.head, now.wall) {
+                self.end(at, Status::Refused, Reason::OptedOut, 0, now);
+                ended += 1;
+            }
+        }
+        ended
     }
 
     /// Whether nothing of it has left, or is about to.

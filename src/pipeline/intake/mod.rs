@@ -147,6 +147,7 @@ pub fn question<'m>(account: &'m str, message: &Composed<'m>) -> Question<'m> {
         channel: message.encoding.channel(),
         campaign: message.extras.campaign,
         zone: message.extras.zone,
+        region: message.extras.region,
         content: message.extras.content,
     }
 }
