@@ -46,8 +46,8 @@ pub(super) struct Slice {
     pub(super) last_seq: u64,
     pub(super) frames: BTreeMap<u64, Arc<Frame>>,
     pub(super) open: HashSet<u64>,
-    /// The later ones that say what became of its frames.
-    pub(super) followed: BTreeSet<i64>,
+    /// The last other slice in which a frame of it has ended.
+    pub(super) ended: Option<i64>,
     pub(super) log: BTreeMap<u64, Bytes>,
     pub(super) touches: BTreeSet<(u64, u64)>,
     pub(super) answers: HashMap<(String, String), Answer>,
@@ -118,19 +118,37 @@ impl Disk {
             staged.remove(id);
             self.drop_bulk(*id);
         }
-        let newest = self.slices.last().map_or(i64::MIN, |slice| slice.start);
-        for frame in group.touched.iter().copied().chain(group.closed.iter().map(|closed| closed.frame)) {
-            let begins = |slice: &Slice| slice.frames.keys().next().is_some_and(|first| *first <= frame.0);
-            if let Some(slice) = self.slices.iter_mut().rev().find(|slice| begins(slice)).filter(|slice| slice.start != newest) {
-                slice.followed.insert(newest);
-            }
-        }
+        let newest = self.slices.last().map(|slice| slice.start);
         for closed in &group.closed {
             if let Some(slice) = self.slices.iter_mut().find(|slice| slice.open.contains(&closed.frame.0)) {
                 slice.open.remove(&closed.frame.0);
+                slice.ended = newest.filter(|newest| *newest != slice.start).or(slice.ended);
             }
         }
         self.staged = staged;
+    }
+
+    /// Removes the slices that are over, last committed to before this instant and told; how many. What one says of
+    /// frames in those that stay goes to them.
+    pub(super) fn remove_old(&mut self, before: Time, told: u64) -> usize {
+        let late: HashSet<i64> =
+            self.slices.iter().filter(|slice| slice.last_at >= before || slice.last_seq >= told).map(|slice| slice.start).collect();
+        let Some(newest) = self.slices.pop() else { return 0 };
+        let open: HashSet<u64> = self.slices.iter().chain([&newest]).flat_map(|slice| slice.open.iter().copied()).collect();
+        let (mut kept, mut removed) = (Vec::<Slice>::new(), 0);
+        for slice in self.slices.drain(..) {
+            let past = !late.contains(&slice.start) && slice.ended.is_none_or(|last| !late.contains(&last));
+            let knows_more = slice.touches.iter().any(|(frame, _)| open.contains(frame));
+            if past && slice.open.is_empty() && !knows_more {
+                removed += 1;
+                slice.hand_over(&mut kept);
+            } else {
+                kept.push(slice);
+            }
+        }
+        kept.push(newest);
+        self.slices = kept;
+        removed
     }
 
     /// Puts rows in the place of others.
@@ -198,7 +216,7 @@ impl Slice {
             last_seq: 0,
             frames: BTreeMap::new(),
             open: HashSet::new(),
-            followed: BTreeSet::new(),
+            ended: None,
             log: BTreeMap::new(),
             touches: BTreeSet::new(),
             answers: HashMap::new(),
@@ -206,6 +224,24 @@ impl Slice {
             closed: BTreeMap::new(),
             keys: BTreeSet::new(),
             spent: Vec::new(),
+        }
+    }
+
+    /// Whether one of its frames has this message.
+    fn holds(&self, id: u64) -> bool {
+        self.frames.range(..=id).next_back().is_some_and(|(first, frame)| id - first < frame.head.count.into())
+    }
+
+    /// Ends, bulks and keys go to the slices that have the frames.
+    fn hand_over(self, kept: &mut [Slice]) {
+        for home in kept {
+            let keys: Vec<_> = self.keys.iter().filter(|(_, id)| home.holds(*id)).copied().collect();
+            home.keys.extend(keys);
+            let ended = self.closed.iter().filter(|(frame, _)| home.frames.contains_key(frame));
+            ended.for_each(|(frame, closed)| _ = home.closed.entry(*frame).or_insert_with(|| closed.clone()));
+            let has = |id: &u64| home.frames.values().any(|frame| frame.head.batch.is_some_and(|batch| batch.0 == *id));
+            let bulks: Vec<_> = self.batches.iter().filter(|(id, _)| has(id)).map(|(id, row)| (*id, row.clone())).collect();
+            bulks.into_iter().for_each(|(id, row)| _ = home.batches.entry(id).or_insert(row));
         }
     }
 

@@ -9,7 +9,6 @@ use crate::base::{BatchId, MessageId, Time};
 use crate::storage::port::{Archive, Group, Journal, Recovered, Rewrite, Scrubbed, StoreFault};
 use crate::storage::sqlite::archive::Reader;
 use crate::storage::sqlite::codec::Sealer;
-use crate::storage::sqlite::follow::{Followed, finds_open};
 use crate::storage::sqlite::people::{self, People};
 use crate::storage::sqlite::recover::{self, Found};
 use crate::storage::sqlite::reserve;
@@ -46,7 +45,8 @@ pub struct Sqlite {
     retired: Vec<(Arc<Slice>, Connection)>,
     /// Frames that are not over, by slice: a slice with one is not removed.
     open: BTreeMap<i64, HashSet<u64>>,
-    followed: Followed,
+    /// By slice, the last other one in which a frame of it has ended.
+    ended: BTreeMap<i64, i64>,
     staged: HashMap<BatchId, Vec<Staged>>,
     last_id: u64,
     next_run: u64,
@@ -87,7 +87,7 @@ impl Sqlite {
             current: None,
             retired: Vec::new(),
             open: BTreeMap::new(),
-            followed: Followed::default(),
+            ended: BTreeMap::new(),
             staged: HashMap::new(),
             last_id: 0,
             next_run: 1,
@@ -220,11 +220,8 @@ impl Sqlite {
             index.push(Run { head: run.head, slice: slice.start });
         }
         self.file_frames(group, slice.start);
-        let begins = slice.first_frame.load(Ordering::Acquire);
-        let told = group.touched.iter().copied().chain(group.closed.iter().map(|closed| closed.frame));
-        self.followed.note(&self.store.slices(), slice.start, told.map(|frame| frame.0).filter(|frame| *frame < begins));
         for closed in &group.closed {
-            self.close(closed.frame);
+            self.close(closed.frame, slice.start);
         }
         for batch in &group.aborted {
             self.remove_aborted(*batch, slice.start);
@@ -254,9 +251,12 @@ impl Sqlite {
         }
     }
 
-    fn close(&mut self, frame: MessageId) {
+    fn close(&mut self, frame: MessageId, newest: i64) {
         // Most are recent. A frame that was closed before, or whose slice is gone, is in none.
-        let _ = self.open.values_mut().rev().any(|open| open.remove(&frame.0));
+        let home = self.open.iter_mut().rev().find_map(|(start, open)| open.remove(&frame.0).then_some(*start));
+        if let Some(home) = home.filter(|home| *home != newest) {
+            self.ended.insert(home, newest);
+        }
     }
 
     /// Removes what is left of a bulk that was given up. Rows that cannot be removed now stay hidden and are cut
@@ -333,37 +333,6 @@ impl Sqlite {
         }
     }
 
-    fn remove_old(&mut self, before: Time, told: u64) -> usize {
-        let slices = self.store.slices();
-        let Some((_newest, old)) = slices.split_last() else { return 0 };
-        let is_past = |slice: &Slice| slice.last_at.load(Ordering::Acquire) < before.0 && slice.last_seq.load(Ordering::Acquire) < told;
-        let late: HashSet<i64> = slices.iter().filter(|slice| !is_past(slice)).map(|slice| slice.start).collect();
-        // Slices that say what became of the messages of one that stays.
-        let mut needed = HashSet::new();
-        let mut removed = 0;
-        for slice in old {
-            let done = self.open.get(&slice.start).is_none_or(HashSet::is_empty);
-            let past = is_past(slice) && !self.followed.by(slice.start).any(|later| late.contains(&later));
-            // A change of people that is not applied has its only copy here.
-            let is_needed = needed.contains(&slice.start) || finds_open(&self.store.index().runs(), slice.start, &self.open);
-            if !done || !past || is_needed || self.people.as_ref().is_some_and(People::is_behind) {
-                needed.extend(self.followed.by(slice.start));
-                continue;
-            }
-            self.followed.forget(slice.start);
-            self.store.remove_slice(slice);
-            self.retired.retain(|(retired, _)| retired.start != slice.start);
-            self.open.remove(&slice.start);
-            slice::remove_database(&slice.path);
-            removed += 1;
-        }
-        if removed > 0 {
-            // A removal that a power cut undoes is done again.
-            let _ = slice::sync_dir(self.store.dir());
-        }
-        removed
-    }
-
     /// Moves the logs into the files; those of slices that take no commits any more are emptied and left.
     fn checkpoint_all(&mut self) -> rusqlite::Result<()> {
         let mut failed = None;
@@ -388,6 +357,8 @@ impl Sqlite {
     }
 }
 
+#[path = "retire.rs"]
+mod retire;
 #[path = "rewrite.rs"]
 mod rewrite;
 
@@ -409,13 +380,13 @@ impl Journal for Sqlite {
             self.store.forget_slices();
             found = recover::recover(&self.store);
         }
-        let Found { recovered, meta, people, current, retired, open, followed, last_id, next_run } = found?;
+        let Found { recovered, meta, people, current, retired, open, ended, last_id, next_run } = found?;
         (self.meta, self.people) = (Some(meta), Some(people));
         self.current = current.map(|(slice, conn)| {
             let bytes = std::fs::metadata(&slice.path).map_or(0, |file| file.len());
             Current { slice, conn, bytes, unseen: LOOK_BYTES }
         });
-        (self.retired, self.open, self.followed, self.last_id, self.next_run) = (retired, open, followed, last_id, next_run);
+        (self.retired, self.open, self.ended, self.last_id, self.next_run) = (retired, open, ended, last_id, next_run);
         reserve::restore(self.store.dir(), self.store.options.reserve_bytes);
         Ok(recovered)
     }
@@ -468,7 +439,7 @@ impl Journal for Sqlite {
             people.catch_up().map_err(|fault| self.store.note_fault(fault))?;
         }
         // First what frees room.
-        let removed = self.remove_old(before, told);
+        let removed = self.remove_old(before, told)?;
         let moved = self.checkpoint_all().map_err(|error| slice::write_fault(&error));
         moved.map_err(|fault| self.store.note_fault(fault))?;
         let mut waiting = locked(&self.store.waiting_notes);

@@ -8,7 +8,6 @@ mod archive;
 mod cache;
 mod codec;
 mod erase;
-mod follow;
 mod journal;
 mod people;
 mod recover;
