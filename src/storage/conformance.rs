@@ -451,6 +451,45 @@ fn nothing_to_commit_commits_nothing_and_a_clock_that_goes_back_loses_nothing(su
     assert_eq!(desk.commit(), 4);
 }
 
+fn what_became_of_a_message_stays_as_long_as_the_message_and_it_until_that_is_old_and_told(subject: &mut dyn Subject) {
+    let (mut desk, archive) = begin(subject);
+    let (over, waits) = (desk.frame("bank", None, 3, 8), desk.frame("bank", None, 3, 8));
+    desk.commit();
+    desk.wait(HOUR);
+    desk.log("over, moved", &[over, waits]);
+    desk.close(over, None);
+    let beside = desk.frame("bank", None, 1, 8);
+    desk.close(beside, None);
+    desk.commit();
+    for _ in 0..2 {
+        desk.wait(HOUR);
+        let frame = desk.frame("bank", None, 1, 8);
+        desk.close(frame, None);
+        desk.log("another", &[frame]);
+        desk.commit();
+    }
+    let end = Time(START + 100 * HOUR);
+    // Of four slices the last takes commits, the first holds what waits, and the second says what became of its messages.
+    assert_eq!(desk.journal.upkeep(end, 100).expect("upkeep"), 1);
+    assert_eq!(logs(archive.log_from(1, 1_000)).len(), 2);
+    let (mut desk, found, _) = again(desk, subject);
+    assert_eq!(found.open.iter().map(|head| head.first).collect::<Vec<_>>(), [waits]);
+    assert_eq!(desk.journal.upkeep(end, 100).expect("upkeep"), 0);
+    desk.log("over", &[waits]);
+    desk.close(waits, None);
+    assert_eq!(desk.commit(), 5);
+    // As long as its end is young or not told, it can be looked at.
+    assert_eq!(desk.journal.upkeep(Time(START + 3 * HOUR), 100).expect("upkeep"), 0);
+    assert_eq!(desk.journal.upkeep(end, 5).expect("upkeep"), 0);
+    let (mut desk, found, archive) = again(desk, subject);
+    assert!(found.open.is_empty());
+    assert_eq!(text(&*archive, waits), Some(format!("record 0 of {waits}")));
+    assert_eq!(desk.journal.upkeep(end, 5).expect("upkeep"), 0);
+    assert_eq!(desk.journal.upkeep(end, 100).expect("upkeep"), 2);
+    assert_eq!(text(&*archive, waits), None);
+    drop(desk);
+}
+
 fn old_slices_go_only_when_past_told_and_over_and_never_the_newest(subject: &mut dyn Subject) {
     let (mut desk, archive) = begin(subject);
     let mut frames = Vec::new();
@@ -589,6 +628,7 @@ on_all! {
     notes_are_kept_replaced_and_removed_by_key
     nothing_to_commit_commits_nothing_and_a_clock_that_goes_back_loses_nothing
     old_slices_go_only_when_past_told_and_over_and_never_the_newest
+    what_became_of_a_message_stays_as_long_as_the_message_and_it_until_that_is_old_and_told
     what_is_rewritten_takes_its_place_and_is_found_under_no_key
     the_reserve_is_released_once_and_can_be_restored
 }

@@ -525,9 +525,9 @@ fn what_waits_is_found_after_the_slices_between_are_gone_but_the_one_whose_run_h
         }
     }
     desk_a.wait(30 * HOUR);
+    slices += 1;
     firsts.iter().for_each(|first| desk_a.close(*first, None));
     desk_a.commit();
-    slices += 1;
     // Their ends are old, too, when a day has passed.
     desk_a.wait(30 * HOUR);
     desk_a.log("later", &[]);
