@@ -1,6 +1,6 @@
 //! A message whose size is known: validated, encoded, cut into segments, routed to a carrier.
 
-use crate::base::{Msisdn, Span, Time};
+use crate::base::{Msisdn, Price, Span, Time};
 use crate::message::content::{Class, DoubtPolicy, Encoding, Reference, Spelling};
 
 /// A message ready for the journal. Borrowed from the request and from reusable buffers: it lives only until
@@ -67,4 +67,6 @@ pub struct Extras<'a> {
     pub spelling: Spelling,
     /// How many of its characters were changed; 0 unless it is spelt otherwise.
     pub changed: u32,
+    /// What a segment costs on its route.
+    pub price: Option<Price>,
 }

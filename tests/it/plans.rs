@@ -157,6 +157,8 @@ async fn a_message_may_cost_what_its_sender_allows_and_not_more() {
         let answer = rig.send(&body(most, length)).await;
         let Some(detail) = detail else {
             assert_eq!(answer.status, 202, "{most}");
+            let view = rig.get(&format!("/v1/messages/{}", answer.json()["id"].as_str().expect("an id"))).await.json();
+            assert_eq!(view["price"], "0.09 EUR", "{view:#}");
             continue;
         };
         assert_eq!((answer.code().as_str(), &answer.json()["detail"]), ("price_exceeded", &json!(detail)), "{most}");
