@@ -397,6 +397,8 @@ impl Desk {
 }
 
 #[cfg(test)]
+mod erase_tests;
+#[cfg(test)]
 mod hold_tests;
 #[cfg(test)]
 mod life_tests;
