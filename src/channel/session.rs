@@ -39,6 +39,8 @@ pub struct Receipt<'a> {
     pub number: u64,
     /// Our own reference, when the carrier echoes it (user_message_reference, SMPP 3.4 §5.3.2.17).
     pub reference: Option<u16>,
+    /// When the carrier says it took the message: seconds since 1970 in its own local time; 0 when it does not say.
+    pub submit_date: i64,
     /// What it says.
     pub state: PartState,
     /// The carrier's error, as text, at most 32 characters.

@@ -122,6 +122,7 @@ impl Reporter {
                 (&m.intermediate, counts.intermediate, last.intermediate),
                 (&m.repeated, counts.repeated, last.repeated),
                 (&m.orphaned, counts.orphaned, last.orphaned),
+                (&m.ambiguous, counts.ambiguous, last.ambiguous),
                 (&m.adopted, counts.adopted, last.adopted),
                 (&m.orphans_dropped, counts.orphans_dropped, last.orphans_dropped),
                 (&m.doubted, counts.doubted, last.doubted),

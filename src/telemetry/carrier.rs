@@ -108,6 +108,7 @@ impl Carriers {
             intermediate: kind("intermediate"),
             repeated: kind("repeated"),
             orphaned: kind("orphaned"),
+            ambiguous: kind("ambiguous"),
             adopted: kind("adopted"),
             orphans_dropped: kind("dropped"),
             doubted: counter(&self.doubted),
@@ -180,6 +181,8 @@ pub struct CarrierMetrics {
     pub repeated: Counter,
     /// Receipts that matched nothing when they came.
     pub orphaned: Counter,
+    /// Receipts, among them, that may be about one of several messages.
+    pub ambiguous: Counter,
     /// Orphans that found their message.
     pub adopted: Counter,
     /// Orphans given up.
