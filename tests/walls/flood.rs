@@ -36,7 +36,7 @@ fn carrier(listener: &TcpListener) -> TcpStream {
     stream.read_exact(&mut body).expect("a bind");
     stream.write_all(&pdu(word(4) | 1 << 31, word(12), b"x\0")).expect("written");
     let mut reader = stream.try_clone().expect("a socket");
-    std::thread::spawn(move || while reader.read(&mut [0; 65_536]).is_ok_and(|read| read > 0) {});
+    std::thread::spawn(move || while reader.read(&mut [0; 4_096]).is_ok_and(|read| read > 0) {});
     stream
 }
 
