@@ -134,8 +134,7 @@ pub async fn start_under(
     for (index, carrier) in config.carriers.iter().enumerate() {
         slots.push(slot(carrier, &config, &metrics, (&gate, index), seed, jury(&rules.law), &state));
     }
-    let revival = revival(&world, &config, &recovered, archive.as_ref())?;
-    hold_advertising(revival, &mut slots, &writer_box);
+    hold_advertising(revival(&world, &config, &recovered, archive.as_ref())?, &mut slots, &writer_box);
     let found = restore(&world, &config, &recovered, archive.as_ref(), &mut slots, &batches, &ids)?;
 
     // Before anybody can ask: what is not there any more.

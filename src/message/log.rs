@@ -226,19 +226,7 @@ fn to_entry(event: &Event) -> entry::Event {
             command_status: *command_status,
             when: when.0,
         }),
-        Event::Orphaned { carrier, carrier_id, other_id, number, reference, submit_date, state, error, when } => {
-            entry::Event::Orphaned(Orphaned {
-                reference: reference.map_or(0, |reference| u32::from(reference) + 1),
-                submit_date: *submit_date,
-                other_id: other_id.to_string(),
-                number: *number,
-                carrier: carrier.to_string(),
-                carrier_id: carrier_id.to_string(),
-                state: *state as u32,
-                error: error.to_string(),
-                when: when.0,
-            })
-        }
+        Event::Orphaned { .. } => entry::Event::Orphaned(orphan_record(event)),
         Event::OrphanGone { carrier, carrier_id, when } => {
             entry::Event::OrphanGone(OrphanGone { carrier: carrier.to_string(), carrier_id: carrier_id.to_string(), when: when.0 })
         }
@@ -268,6 +256,23 @@ fn to_entry(event: &Event) -> entry::Event {
             })
         }
         Event::InboundPart(part) => entry::Event::InboundPart(part_record(part)),
+    }
+}
+
+fn orphan_record(event: &Event) -> Orphaned {
+    let Event::Orphaned { carrier, carrier_id, other_id, number, reference, submit_date, state, error, when } = event else {
+        unreachable!("it is asked about orphans only");
+    };
+    Orphaned {
+        reference: reference.map_or(0, |reference| u32::from(reference) + 1),
+        submit_date: *submit_date,
+        other_id: other_id.to_string(),
+        number: *number,
+        carrier: carrier.to_string(),
+        carrier_id: carrier_id.to_string(),
+        state: *state as u32,
+        error: error.to_string(),
+        when: when.0,
     }
 }
 
@@ -341,17 +346,7 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
             possible_duplicate: e.possible_duplicate,
             when: Time(e.when),
         },
-        entry::Event::Orphaned(e) => Event::Orphaned {
-            reference: echo(e.reference)?,
-            submit_date: e.submit_date,
-            other_id: e.other_id.into(),
-            number: e.number,
-            carrier: e.carrier.into(),
-            carrier_id: e.carrier_id.into(),
-            state: state(e.state)?,
-            error: e.error.into(),
-            when: Time(e.when),
-        },
+        entry::Event::Orphaned(e) => orphaned(e)?,
         entry::Event::OrphanGone(e) => Event::OrphanGone { carrier: e.carrier.into(), carrier_id: e.carrier_id.into(), when: Time(e.when) },
         entry::Event::Parked(e) => parked(&e, reason(e.why)?),
         entry::Event::Held(e) => {
@@ -360,6 +355,20 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
         entry::Event::Rescheduled(e) => Event::Rescheduled { at: place(e.frame, e.ordinal), due: Time(e.due), when: Time(e.when) },
         entry::Event::Inbound(e) => inbound(e)?,
         entry::Event::InboundPart(e) => Event::InboundPart(Box::new(inbound_part(e)?)),
+    })
+}
+
+fn orphaned(e: Orphaned) -> Result<Event, Unreadable> {
+    Ok(Event::Orphaned {
+        reference: echo(e.reference)?,
+        submit_date: e.submit_date,
+        other_id: e.other_id.into(),
+        number: e.number,
+        carrier: e.carrier.into(),
+        carrier_id: e.carrier_id.into(),
+        state: state(e.state)?,
+        error: e.error.into(),
+        when: Time(e.when),
     })
 }
 
