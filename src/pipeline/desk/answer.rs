@@ -122,7 +122,7 @@ impl Desk {
     pub(super) fn note_nameless(&mut self, at: MessageRef, to: u64, written: Option<Mono>) {
         let open = &self.open;
         if to != 0 {
-            let is_doubtful = |at| open.get(&at).is_some_and(|open| open.life.doubted != 0);
+            let is_doubtful = |at| open.get(&at).is_some_and(|open| open.life.doubted != 0 || open.life.possible_duplicate);
             self.nameless.doubted(to, Doubtful { at, written }, is_doubtful);
         }
     }

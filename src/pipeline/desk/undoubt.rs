@@ -9,7 +9,7 @@ use crate::base::{MessageRef, Mono};
 use crate::channel::session::Receipt;
 use crate::message::Event;
 use crate::message::event::{PartState, Parts};
-use crate::pipeline::submit::nameless::{SKEW, is_apart};
+use crate::pipeline::submit::nameless::{Doubtful, SKEW, is_apart};
 use crate::pipeline::track::{Awaited, Orphan};
 
 /// Orphans about one number that are looked at: with more of them nothing is certain.
@@ -99,6 +99,13 @@ impl Desk {
         };
         let found = only(self.doubtful(about.number, |written| written.is_none_or(fits)));
         let Found::One(awaited) = found else { return found };
+        // A copy that was sent again, and a part beside others, leave names behind that we never learnt.
+        let is_plain = |one: &Doubtful| {
+            self.open.get(&one.at).is_none_or(|open| !open.life.possible_duplicate && open.life.doubts == 1 && open.life.count == 1)
+        };
+        if !self.nameless.of(about.number).iter().all(is_plain) {
+            return Found::Unsure;
+        }
         let is_for_it = |at: MessageRef| self.open.get(&at).is_some_and(|open| open.to == about.number);
         let in_flight = self.links.iter().flat_map(|link| link.window.unanswered_submits());
         let is_forgotten = |written: Mono| self.awaiting.forgotten().is_some_and(|until| !is_apart(until, written));
