@@ -281,6 +281,11 @@ pub const URL_CHARS_MAX: usize = 2_048;
 pub const SIGNING_BYTES_MIN: usize = 24;
 /// See [`SIGNING_BYTES_MIN`].
 pub const SIGNING_BYTES_MAX: usize = 64;
+/// Lines of the log that a peer can cause as often as it likes: so many of one cause and carrier (or webhook) in the interval, the rest is
+/// counted and told once. Enough to see what is the matter, and at most some megabytes a day, whatever is sent.
+pub const COMPLAINTS_MAX: u32 = 20;
+/// See [`COMPLAINTS_MAX`].
+pub const COMPLAINTS_EVERY: Span = s(60);
 /// What the promises give: receipts, orphans and idempotency keys are kept at least 72 h, webhooks tried for 24 h.
 pub const PROMISED: Span = h(72);
 /// See [`PROMISED`].

@@ -3,7 +3,7 @@
 
 use crate::base::{BatchId, MessageId, MessageRef, Span};
 use crate::config::Config;
-use crate::directory::Consent;
+use crate::directory::{Consent, Keyring};
 use crate::engine::batches::Batches;
 use crate::engine::courier::Notes;
 use crate::engine::erasures::Erasures;
@@ -75,6 +75,8 @@ pub struct Engine {
     pub config: Arc<Config>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// Who may ask for what.
+    pub keys: Keyring,
     /// The send windows.
     pub rules: Rules,
     /// Ids of bulks.

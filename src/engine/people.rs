@@ -7,11 +7,12 @@ use crate::config::{self, Config};
 use crate::directory::consent::{Answer, Consent, Hearing, Replies, Said, StopRule, StopScope, content_hash};
 use crate::directory::judge::Law;
 use crate::engine::mailbox::Mailbox;
-use crate::engine::report::Reporter;
+use crate::engine::report::{Complaint, Reporter};
 use crate::engine::writer::ToWriter;
 use crate::message::event::{Event, Keyword};
 use crate::message::{Class, Composed, DoubtPolicy, Extras, Reference};
 use crate::pipeline::accept::Sender;
+use crate::pipeline::desk::Now;
 use crate::pipeline::journal::drafts::Start;
 use crate::pipeline::journal::{Drafts, FrameDraft, Turn};
 use crate::storage::{Archive, PersonChange, Recovered, StoreFault};
@@ -170,12 +171,12 @@ impl Ear {
     }
 
     /// A message came: what it asks for. A stop holds from now on.
-    pub(crate) fn hear(&mut self, carrier: &str, said: Said<'_>, now: Time, reporter: &Reporter) -> Keyword {
-        let heard = self.ears.hearing.hear(&self.ears.consent, said, now);
+    pub(crate) fn hear(&mut self, carrier: &str, said: Said<'_>, now: Now, reporter: &Reporter) -> Keyword {
+        let heard = self.ears.hearing.hear(&self.ears.consent, said, now.wall);
         reporter.asked(heard.keyword, heard.is_unread);
         self.people.extend(heard.changes);
         if let Some(answer) = heard.answer
-            && let Some(draft) = self.draft(carrier, said, &answer)
+            && let Some(draft) = self.draft(carrier, said, &answer, |complaint| reporter.may_say(complaint, now.mono))
         {
             self.frames.push(draft);
         }
@@ -183,7 +184,7 @@ impl Ear {
     }
 
     /// The same for an event: what it asks for is put into it, if it is a message.
-    pub(crate) fn listen(&mut self, mut event: Event, now: Time, reporter: &Reporter) -> Event {
+    pub(crate) fn listen(&mut self, mut event: Event, now: Now, reporter: &Reporter) -> Event {
         if let Event::Inbound { carrier, account, from, to, text, keyword, .. } = &mut event {
             *keyword = self.hear(carrier, Said { account, from, to, text }, now, reporter);
         }
@@ -202,15 +203,19 @@ impl Ear {
     }
 
     /// An answer from the number that was written to, over the carrier it came from.
-    fn draft(&mut self, carrier: &str, said: Said<'_>, answer: &Answer) -> Option<FrameDraft> {
+    fn draft(&mut self, carrier: &str, said: Said<'_>, answer: &Answer, may_say: impl Fn(Complaint) -> bool) -> Option<FrameDraft> {
         let Some(from) = Sender::parse(said.to) else {
-            tracing::warn!(carrier, "a message from a handset is not answered: it was written to what cannot be a sender");
+            if may_say(Complaint::NoSender) {
+                tracing::warn!(carrier, "a message from a handset is not answered: it was written to what cannot be a sender");
+            }
             return None;
         };
         let size =
             self.composer.compose(&answer.text, &Wanted::plain(config::Split::Grapheme, config::Concat::EightBit), &RouteText::default());
         if size.ends.len() > SEGMENTS_MAX {
-            tracing::warn!(carrier, "an answer of consent.replies is too long in its alphabet and is not sent");
+            if may_say(Complaint::LongAnswer) {
+                tracing::warn!(carrier, "an answer of consent.replies is too long in its alphabet and is not sent");
+            }
             return None;
         }
         let composed = Composed {

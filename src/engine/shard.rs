@@ -2,14 +2,14 @@
 //! taken, then effects go out: batching follows by itself. No lock, no shared map on the path of a message.
 
 use crate::base::{BatchId, MessageId, Mono, Span, Time};
-use crate::channel::session::{Heard, Note, Over};
+use crate::channel::session::{Fault, Heard, Note, Over};
 use crate::channel::sms::{Profile, Session};
 use crate::engine::batches::{Batches, Shift};
 use crate::engine::handsets::Handsets;
 use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::people::{Ear, Ears};
-use crate::engine::report::Reporter;
+use crate::engine::report::{Complaint, Reporter};
 use crate::engine::writer::ToWriter;
 use crate::message::log;
 use crate::pipeline::desk::{After, Desk, Now, reference_of};
@@ -189,18 +189,21 @@ impl Core {
             Heard::Receipt { sequence, receipt } => desk.receipt(line, era, sequence, &receipt, now),
             Heard::Inbound { sequence, message } => {
                 reporter.inbound();
-                let event = ear.listen(handsets.message(message, &ids, now), now.wall, reporter);
+                let event = ear.listen(handsets.message(message, &ids, now), now, reporter);
                 desk.inbound(line, era, sequence, Some(event));
             }
             Heard::InboundPart { sequence, piece } => {
                 reporter.inbound();
-                let events: Vec<_> = handsets.piece(piece, &ids, now).map(|event| ear.listen(event, now.wall, reporter)).collect();
+                let events: Vec<_> = handsets.piece(piece, &ids, now).map(|event| ear.listen(event, now, reporter)).collect();
                 desk.inbound(line, era, sequence, events);
             }
-            Heard::Note(Note::UnmappedState) => {
-                tracing::warn!(carrier = desk.carrier(), "a receipt has a state word that is not in our table")
+            Heard::Note(Note::Malformed(fault)) => {
+                reporter.malformed(fault);
+                if fault == Fault::State && reporter.may_say(Complaint::State, now.mono) {
+                    tracing::warn!(carrier = desk.carrier(), "a receipt has a state word that is not in our table");
+                }
             }
-            Heard::Note(_) => {}
+            Heard::Note(Note::Acknowledgement) => {}
         });
         if *must_close { outcome.and(Err(Over::WrongState)) } else { outcome }
     }
@@ -250,7 +253,7 @@ impl Core {
         for index in 0..self.slots.len() {
             let Slot { desk, handsets, reporter, .. } = &mut self.slots[index];
             while let Some(event) = handsets.due(&self.ids, now) {
-                desk.inbound_late(self.ear.listen(event, now.wall, reporter));
+                desk.inbound_late(self.ear.listen(event, now, reporter));
             }
             desk.tick(now);
             desk.plan(now);
@@ -287,6 +290,7 @@ impl Core {
                     "message ids of this carrier compare in this form"
                 );
             }
+            reporter.unsaid(desk.carrier(), now.mono);
             reporter.publish(desk, now.mono);
         }
         self.post();

@@ -4,6 +4,7 @@ use crate::base::{MessageId, Span, Time};
 use crate::config::{self, Config};
 use crate::directory::Consent;
 use crate::directory::judge::{Judge, Jury, Law};
+use crate::directory::{Keyring, Keys};
 use crate::engine::batches::Batches;
 use crate::engine::courier::Courier;
 use crate::engine::driver::{self, Endpoint};
@@ -163,6 +164,7 @@ pub async fn start_under(
         world: world.clone(),
         config: config.clone(),
         metrics: metrics.clone(),
+        keys: Keyring::new(Keys::new(&config.accounts, &config.pepper)),
         rules,
         ids: ids.clone(),
         batches: batches.clone(),
