@@ -61,7 +61,7 @@ fn numbers() -> Vec<Msisdn> {
 }
 
 fn question(to: Msisdn, class: Class, zone: &str) -> Question<'_> {
-    Question { account: "shop", to, from: "Shop", class, channel: Channel::Sms, campaign: "", zone, content: 0 }
+    Question { account: "shop", to, from: "Shop", class, channel: Channel::Sms, campaign: "", zone, region: "", content: 0 }
 }
 
 fn judges(c: &mut Criterion) {

@@ -130,7 +130,8 @@ fn desk(c: &mut Criterion) {
                     let keys = Keys([Some(u128::from(n)), None, None, None]);
                     let _ = desk.answered(0, n, Answer::Accepted(""), &keys, NOW);
                     let (state, keys) = (PartState::Delivered, [keys, Keys::default()]);
-                    let receipt = Receipt { carrier_id: "", other_id: "", keys, number, reference: None, state, error: "000" };
+                    let receipt =
+                        Receipt { carrier_id: "", other_id: "", keys, number, reference: None, submit_date: 0, state, error: "000" };
                     desk.receipt(0, 0, n, &receipt, NOW);
                 }
                 commit(&mut desk);

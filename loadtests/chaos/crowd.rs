@@ -92,7 +92,7 @@ pub(crate) fn overload(given: Given) -> Outcome {
     assert_eq!(rig.take().expect("it runs").stop().code(), Some(0), "INV-29");
     rig.configure(&common(String::new()));
     rig.up();
-    let mut flood = crowd(rig.gateway().at(), &next, (64, MORE), span / 3, None, given.seed + 1);
+    let mut flood = crowd(rig.gateway().at(), &next, (64, MORE), Duration::from_secs(1), None, given.seed + 1);
     assert!(flood.refused.iter().all(|(status, _)| *status == 503), "our limit is 503");
     assert!(!allowed.refused.is_empty() && !flood.refused.is_empty(), "there was too much, twice");
     let taken = flood.acknowledged.len();

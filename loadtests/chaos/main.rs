@@ -37,6 +37,8 @@ pub(crate) struct Given {
     pub(crate) seed: u64,
     /// When it should be over.
     pub(crate) until: Instant,
+    /// The least number of kills of the part of that name.
+    pub(crate) kills: usize,
     /// Which crash points; `None`: as many as there is time for.
     pub(crate) points: Option<points::Wish>,
 }
@@ -156,12 +158,14 @@ fn faults(asked: &Arguments) -> Vec<Value> {
     let wanted: Vec<&Part> = PARTS.iter().filter(|part| asked.only.is_empty() || asked.only.iter().any(|name| name == part.name)).collect();
     assert!(!wanted.is_empty(), "--only names no part; --list does");
     let began = Instant::now();
+    // A whole run has two hundred kills, however slow the machine is; short ones have what fits.
+    let kills = if asked.minutes >= 10.0 { 200 } else { 0 };
     let mut shares: u32 = wanted.iter().map(|part| part.share).sum();
     let mut lines = Vec::new();
     for part in wanted {
         let whole = Duration::from_secs_f64(asked.minutes * 60.0);
         let left = whole.saturating_sub(began.elapsed());
-        let given = Given { seed: asked.seed, until: Instant::now() + left * part.share / shares, points: asked.points };
+        let given = Given { seed: asked.seed, until: Instant::now() + left * part.share / shares, points: asked.points, kills };
         shares -= part.share;
         let at = Instant::now();
         // What is broken panics with the reason; the next part runs all the same.

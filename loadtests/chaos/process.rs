@@ -17,11 +17,11 @@ const CYCLES: usize = 50;
 /// F1. Two hundred kills in ten minutes, as many more as there is time for.
 pub(crate) fn kill(given: Given) -> Outcome {
     let (mut kills, mut in_recovery, mut rounds, mut sums) = (0, 0, 0, Vec::new());
-    while rounds == 0 || given.goes_on() {
+    while rounds == 0 || kills < given.kills || given.goes_on() {
         let mut rig = Rig::new("chaos-kill", given.seed + rounds, &Wanted::default());
         rig.customers(8, Duration::from_millis(100));
         let mut cycles = 0;
-        while cycles < CYCLES && (cycles < 5 || given.goes_on()) {
+        while cycles < CYCLES && (cycles < 5 || kills + cycles < given.kills || given.goes_on()) {
             let process = Gateway::spawn(rig.path());
             cycles += 1;
             if rig.chance.hit(0.2) {

@@ -116,9 +116,10 @@ impl Stage {
         let sink = runtime().block_on(Sink::listen(&world, any, options)).expect("a free port");
         // A carrier that is away: nobody listens at port 1.
         let port = smsc.as_ref().map_or(1, |smsc| smsc.local_addr().port());
+        // The ids' form is given: with "auto", before it is proved, 0000000019 that comes before its answer is 0x13 of another part.
         let usual = "binds = 2\nwindow = 5\nsegments_per_second = 0\nresponse_timeout = \"200ms\"\nambiguity_hold = \"50ms\"\n\
                      retry_min = \"20ms\"\nretry_max = \"100ms\"\nattempts_max = 30\nthrottle_pause = \"20ms\"\nreconnect_min = \"20ms\"\n\
-                     reconnect_max = \"100ms\"\n";
+                     reconnect_max = \"100ms\"\nid_base = \"as_is\"\n";
         let settings = Settings {
             smsc: port,
             sink: Some(sink.local_addr().port()),

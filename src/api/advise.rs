@@ -8,7 +8,7 @@ use crate::api::reply::{Reply, json};
 use crate::api::state::Api;
 use crate::base::{Span, Time};
 use crate::config::Scope;
-use crate::directory::hours::{Ask, CalendarRef, Channel, Zone};
+use crate::directory::hours::{Ask, CalendarRef, Channel, Zone, zone};
 use crate::directory::judge::{Question, Verdict};
 use crate::directory::keywords::{Class as Meaning, Keywords};
 use crate::message::Class;
@@ -59,6 +59,7 @@ struct Opening {
     at: Option<Time>,
     rules: Vec<String>,
     zones: Vec<String>,
+    region: Option<String>,
     calendar: Option<String>,
 }
 
@@ -81,8 +82,9 @@ impl Opening {
                 }
                 "rule" if asked.rules.len() < 16 => asked.rules.push(value),
                 "zone" if asked.zones.len() < 64 => asked.zones.push(value),
+                "region" => asked.region = Some(value),
                 "calendar" => asked.calendar = Some(value),
-                _ => return Err(wrong("expected to, channel, class and at, or rule, zone, calendar and at")),
+                _ => return Err(wrong("expected to, channel, class, region and at, or rule, zone, calendar and at")),
             }
         }
         Ok(asked)
@@ -96,13 +98,16 @@ pub(super) async fn next_opening(api: Arc<Api>, request: Request) -> Result<Repl
     let at = asked.at.unwrap_or_else(|| api.engine.world.now());
     let office = &api.engine.rules.law.hours;
     let hours = office.hours();
-    if asked.zones.iter().any(|name| hours.zone_by_name(name).is_none()) {
-        return Err(Problem::query("zone", "no such time zone"));
+    if let Some(name) = asked.zones.iter().find(|name| hours.zone_by_name(name).is_none()) {
+        return Err(Problem { detail: zone::no_such(name).into(), ..Problem::query("zone", "") });
+    }
+    if asked.region.as_deref().is_some_and(|region| !api.atlas.knows_region(region)) {
+        return Err(Problem::query("region", "expected a country and a state or province such as US-TX"));
     }
     if asked.to.is_some() {
         return of_number(&api, &caller, &asked, at);
     }
-    if asked.rules.is_empty() || asked.zones.is_empty() {
+    if asked.rules.is_empty() || asked.zones.is_empty() || asked.region.is_some() {
         return Err(Problem::query("", "expected to, or rule and zone"));
     }
     let zones: Vec<Zone> = asked.zones.iter().filter_map(|name| hours.zone_by_name(name)).collect();
@@ -145,6 +150,7 @@ fn of_number(api: &Api, caller: &Caller, asked: &Opening, at: Time) -> Result<Re
         channel: asked.channel.unwrap_or(Channel::Sms),
         campaign: "",
         zone: asked.zones.first().map_or("", String::as_str),
+        region: asked.region.as_deref().unwrap_or_default(),
         content: 0,
     };
     let advice = api.engine.rules.law.hours.advise(&question, at);
@@ -161,6 +167,7 @@ fn of_number(api: &Api, caller: &Caller, asked: &Opening, at: Time) -> Result<Re
             "next_open_at": opens.map(Time::rfc3339),
             "closes_at": closes.map(Time::rfc3339),
             "reason": advice.reason,
+            "region": asked.region,
             "rules": advice.rules,
             "zones": advice.zones,
             "version": advice.version,

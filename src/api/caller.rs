@@ -28,7 +28,7 @@ impl Caller {
         let unauthorized = Problem::header(Code::Unauthorized, "Authorization", "no valid API key");
         let shown = shown(headers).ok_or_else(|| unauthorized.clone())?;
         let world = &api.engine.world;
-        let grant = api.keys.grant(shown, world.now()).ok_or(unauthorized)?;
+        let grant = api.engine.keys.grant(shown, world.now()).ok_or(unauthorized)?;
         let caller = Caller { api: api.clone(), grant };
         if !scopes.iter().any(|scope| grant.opens(*scope)) {
             return Err(caller.refused(Problem::header(Code::Forbidden, "Authorization", "the key lacks the scope this needs")));

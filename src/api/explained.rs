@@ -7,7 +7,7 @@ use crate::base::{Price, Time};
 use crate::channel::Preview;
 use crate::channel::sms::profile::sender_address;
 use crate::directory::judge::{Question, Verdict};
-use crate::message::{Encoding, Reason};
+use crate::message::{Composed, Encoding, Reason};
 use crate::pipeline::accept::{Code, Refusal, SenderForm, Source};
 use crate::pipeline::intake::sender::Arrival;
 use crate::pipeline::intake::{Admitted, Sink, question};
@@ -205,6 +205,9 @@ pub(super) struct Sent {
 struct Hours {
     allowed: bool,
     reason: &'static str,
+    /// The state or province that the line gives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
     rules: Vec<String>,
     zones: Vec<String>,
     version: String,
@@ -234,7 +237,7 @@ impl LineView {
     /// A line that would be sent, if it were accepted at `now`.
     pub(super) fn admitted(api: &Api, account: &str, line: u32, admitted: &Admitted<'_>, preview: Option<&Preview>, now: Time) -> LineView {
         let Admitted { composed, form, arrival, carrier, price, start } = admitted;
-        let hours = hours(api, &question(account, composed), *start, composed.extras.not_before.unwrap_or(now).max(now));
+        let hours = hours(api, composed, &question(account, composed), *start, composed.extras.not_before.unwrap_or(now).max(now));
         let wait = Wait::of(*start);
         let addresses = &api.config().carriers[usize::from(*carrier)].addresses;
         let address = sender_address(addresses, composed.from);
@@ -278,7 +281,7 @@ impl LineView {
 
 /// The rules and zones that were asked: at the instant it is wanted for, or, when it is another bound that moved it from
 /// there into closed hours, just before they open.
-fn hours(api: &Api, question: &Question<'_>, start: Start, wanted: Time) -> Hours {
+fn hours(api: &Api, composed: &Composed<'_>, question: &Question<'_>, start: Start, wanted: Time) -> Hours {
     let office = &api.engine.rules.law.hours;
     let mut advice = office.advise(question, wanted);
     let is_closed = start.due > Time(0) && start.why == Reason::WindowClosed;
@@ -287,6 +290,7 @@ fn hours(api: &Api, question: &Question<'_>, start: Start, wanted: Time) -> Hour
     }
     Hours {
         allowed: matches!(advice.verdict, Verdict::Go { .. }),
+        region: Some(composed.extras.region.to_owned()).filter(|region| !region.is_empty()),
         reason: advice.reason,
         rules: advice.rules,
         zones: advice.zones,

@@ -141,7 +141,9 @@ impl Found {
             consent_ref: some(record.consent_ref()),
             time_zone: some(record.zone()),
             spelling: (record.spelling() != Spelling::AsWritten).then(|| record.spelling().word()),
+            price: record.cost().map(|cost| cost.to_string()),
             changed_characters: Some(record.changed).filter(|changed| *changed > 0),
+            region: some(record.region()),
             possible_duplicate: life.possible_duplicate,
             reason,
             until: waits.and_then(|(until, _)| instant(until)),
@@ -322,6 +324,10 @@ pub(super) struct View {
     spelling: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     changed_characters: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price: Option<String>,
     possible_duplicate: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Cause>,

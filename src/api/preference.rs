@@ -9,6 +9,7 @@ use crate::api::state::Api;
 use crate::api::upload::{Upload, media};
 use crate::base::{Msisdn, Span};
 use crate::config::Scope;
+use crate::directory::hours::zone::no_such as no_such_zone;
 use crate::pipeline::accept::{Code, Format};
 use crate::storage::{Archive, PersonChange, Preference};
 use axum::extract::Request;
@@ -79,7 +80,7 @@ pub(super) async fn put(api: Arc<Api>, request: Request) -> Result<Reply, Proble
     }
     let zone = wanted.time_zone.clone().unwrap_or_default();
     if !zone.is_empty() && api.engine.rules.law.hours.hours().zone_by_name(&zone).is_none() {
-        return Err(wrong("/time_zone", "expected the name of a time zone such as Europe/Paris"));
+        return Err(Problem { detail: no_such_zone(&zone).into(), ..wrong("/time_zone", "") });
     }
     let locale = wanted.locale.clone().unwrap_or_default();
     if locale.len() > LOCALE_CHARS_MAX || !locale.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-') {

@@ -84,6 +84,7 @@ fn question<'m>(account: &'m str, record: &'m MessageRecord) -> Question<'m> {
         channel: record.channel(),
         campaign: record.campaign(),
         zone: record.zone(),
+        region: record.region(),
         content: record.content,
     }
 }

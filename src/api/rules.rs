@@ -57,6 +57,7 @@ fn overview(api: &Api, caller: &Caller) -> Value {
         "zones": overview.zones,
         "since": overview.since.map(Time::rfc3339),
         "must_also_allow": overview.former.iter().map(|one| document!({ "version": one.version, "until": one.until.rfc3339() })).collect::<Vec<_>>(),
+        "unsure_until": overview.unsure_until.map(Time::rfc3339),
         "overrides": loosened.collect::<Vec<_>>(),
         "ending_tables": overview.endings.iter().map(|one| document!({ "calendar": one.calendar, "last_year": one.last_year })).collect::<Vec<_>>(),
     })

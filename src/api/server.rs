@@ -5,9 +5,11 @@ use crate::api::pace::{Guarded, Limits, Pace, Paced};
 use crate::api::routes;
 use crate::api::state::Api;
 use crate::base::Span;
+use crate::base::quiet::{Quiet, Saying};
+use crate::config::limits;
 use crate::engine::Engine;
 use crate::telemetry::Metrics;
-use crate::world::{BoxListener, BoxStream, Clock, tls};
+use crate::world::{BoxListener, BoxStream, Clock, World, tls};
 use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -39,13 +41,14 @@ pub async fn serve(engine: Arc<Engine>, mut listener: BoxListener, tls: Option<t
     let api = Arc::new(Api::new(engine));
     let server = Arc::new(Server::new(&api, tls));
     let places = Arc::new(Semaphore::new(api.config().http.connections_max as usize));
+    let (world, mut quiet) = (api.engine.world.clone(), Quiet::new(limits::COMPLAINTS_MAX, limits::COMPLAINTS_EVERY));
     let mut serving = JoinSet::new();
     while !stop.is_cancelled() {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
             Some(_) = serving.join_next(), if !serving.is_empty() => {}
-            taken = next(&mut listener, &places) => admit(&mut serving, taken, &server, &stop),
+            taken = next(&mut listener, &places, &mut quiet, &world) => admit(&mut serving, taken, &server, &stop),
         }
     }
     // Connections that are there end with their request; those that come until then get one answer each.
@@ -55,7 +58,7 @@ pub async fn serve(engine: Arc<Engine>, mut listener: BoxListener, tls: Option<t
             biased;
             ended = serving.join_next() => if ended.is_none() { break },
             Some(_) = late.join_next(), if !late.is_empty() => {}
-            taken = next(&mut listener, &places) => admit(&mut late, taken, &server, &stop),
+            taken = next(&mut listener, &places, &mut quiet, &world) => admit(&mut late, taken, &server, &stop),
         }
     }
 }
@@ -71,12 +74,22 @@ fn admit(to: &mut JoinSet<()>, taken: Option<(BoxStream, OwnedSemaphorePermit)>,
 }
 
 /// The next connection, once there is a place for it. Those above the bound wait in the system's queue.
-async fn next(listener: &mut BoxListener, places: &Arc<Semaphore>) -> Option<(BoxStream, OwnedSemaphorePermit)> {
+async fn next(
+    listener: &mut BoxListener,
+    places: &Arc<Semaphore>,
+    quiet: &mut Quiet,
+    world: &World,
+) -> Option<(BoxStream, OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, _)) => Some((stream, place)),
         Err(fault) => {
-            tracing::warn!(%fault, "a connection could not be accepted");
+            // Whoever holds many connections causes it twenty times a second.
+            if quiet.ask(world.mono()) == Saying::Said {
+                tracing::warn!(%fault, "a connection could not be accepted");
+            } else if let Some(times) = quiet.told(world.mono()) {
+                tracing::warn!(times, "more connections could not be accepted");
+            }
             tokio::time::sleep(ACCEPT_WAIT.std()).await;
             None
         }

@@ -4,7 +4,7 @@ use crate::api::held::InProgress;
 use crate::api::problem::Problem;
 use crate::base::Span;
 use crate::config::{self, Config};
-use crate::directory::{Atlas, Keys, Rates};
+use crate::directory::{Atlas, Rates};
 use crate::engine::Engine;
 use crate::message::{Class, DoubtPolicy};
 use crate::pipeline::accept::{AccountRules, BulkLimits, Coding, Country, Inflate, InflateLimits, Repeats, Senders, Split};
@@ -31,7 +31,6 @@ pub(super) struct Customer {
 /// See the module.
 pub(super) struct Api {
     pub(super) engine: Arc<Engine>,
-    pub(super) keys: Keys,
     /// In the configuration's order.
     pub(super) customers: Vec<Customer>,
     /// Names, in the configuration's order.
@@ -57,7 +56,6 @@ impl Api {
             metrics: engine.metrics.account(&account.name),
         };
         Api {
-            keys: Keys::new(&config.accounts, &config.pepper),
             customers: config.accounts.iter().map(customer).collect(),
             carriers: config.carriers.iter().map(|carrier| carrier.name.clone()).collect(),
             routes: Routes::new(&config.routes, &config.carriers),

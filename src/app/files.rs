@@ -161,7 +161,7 @@ pub fn check_rules(config: &Config) -> Result<(), String> {
         return Ok(());
     }
     let sources = rules(&config.rules)?;
-    Law::new(config).hours.reload(&sources, Time(0)).map(|_| ()).map_err(|fault| fault.to_string())
+    Law::new(config).hours.reload(sources, Time(0)).map(|_| ()).map_err(|fault| fault.to_string())
 }
 
 /// Reads a configuration; all its mistakes as lines `file:line:column: key: what; hint`.

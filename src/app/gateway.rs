@@ -8,7 +8,8 @@ use crate::engine::handle::Engine;
 use crate::engine::hook::{CourierStats, State};
 use crate::engine::reader::Calls;
 use crate::engine::recover::Found;
-use crate::engine::start::{Running, StartFault};
+use crate::engine::rules::ReadRules;
+use crate::engine::start::{Files, Running, StartFault};
 use crate::storage::{Journal, memory, sqlite};
 use crate::telemetry::Metrics;
 use crate::world::{World, tls};
@@ -70,6 +71,7 @@ pub struct Gateway {
     api: tokio::task::JoinHandle<()>,
     upkeep: tokio::task::JoinHandle<()>,
     eraser: tokio::task::JoinHandle<()>,
+    stops: tokio::task::JoinHandle<()>,
     stop_api: CancellationToken,
     stop_upkeep: CancellationToken,
     drain_timeout: Span,
@@ -100,11 +102,11 @@ impl Gateway {
             }
         };
         let Opened { journal, checkpoint } = journal;
-        let mut running = crate::engine::start(world.clone(), config.clone(), journal, metrics, calls, &files::read).await?;
-        let engine = running.engine.clone();
         let names = config.rules.clone();
-        engine.rules.read_by(Box::new(move || files::rules(&names)));
-        engine.rules.reload(world.now()).map_err(GatewayFault::Rules)?;
+        let of_rules: ReadRules = Box::new(move || files::rules(&names));
+        let named = Files { read: &files::read, rules: Some(of_rules) };
+        let mut running = crate::engine::start(world.clone(), config.clone(), journal, metrics, calls, named).await?;
+        let engine = running.engine.clone();
         if let Some(mut checkpoint) = checkpoint {
             let stop = running.stop_couriers.clone();
             let part = Box::new(move || {
@@ -122,6 +124,7 @@ impl Gateway {
         let api = tokio::spawn(api::serve(engine.clone(), listener, tls, stop_api.clone()));
         let upkeep = tokio::spawn(look_after(engine.clone(), stop_upkeep.clone()));
         let eraser = tokio::spawn(crate::engine::eraser::run(engine.clone(), stop_upkeep.clone()));
+        let stops = tokio::spawn(crate::engine::stopper::run(engine.clone(), stop_upkeep.clone()));
         let broken = CancellationToken::new();
         let Running { parts, couriers, stop_couriers, recovered: found, .. } = running;
         let parts = parts.into_iter().map(|(name, part)| (name.clone(), tokio::spawn(watch(name, part, broken.clone())))).collect();
@@ -138,6 +141,7 @@ impl Gateway {
             api,
             upkeep,
             eraser,
+            stops,
             stop_api,
             stop_upkeep,
             drain_timeout,
@@ -181,6 +185,7 @@ impl Gateway {
         self.upkeep.abort();
         // What it has not done is noted and done after the next start.
         let _ = tokio::time::timeout(REQUESTS_END.std(), &mut self.eraser).await;
+        let _ = tokio::time::timeout(REQUESTS_END.std(), &mut self.stops).await;
         ended
     }
 }
@@ -188,7 +193,7 @@ impl Gateway {
 impl Drop for Gateway {
     /// What was not stopped ends at once, as a kill would end it; nothing is waited for.
     fn drop(&mut self) {
-        [&self.api, &self.upkeep, &self.eraser, &self.couriers].into_iter().for_each(tokio::task::JoinHandle::abort);
+        [&self.api, &self.upkeep, &self.eraser, &self.stops, &self.couriers].into_iter().for_each(tokio::task::JoinHandle::abort);
         self.parts.iter().for_each(|(_, part)| part.abort());
     }
 }

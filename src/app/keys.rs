@@ -1,10 +1,16 @@
-//! API keys: made here, shown once, kept as keyed hashes in the configuration.
+//! API keys: made here, shown once, kept as keyed hashes in the configuration, and read from it again while the gateway runs.
 
+use crate::app::files::{self, SystemSecrets};
 use crate::base::Secret;
 use crate::config::KeyHash;
+use crate::engine::Engine;
 use crate::world::World;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::path::Path;
+
+/// Mistakes of a configuration read anew that are told in the log: `relais check` tells all.
+const SHOWN_MAX: usize = 10;
 
 /// A new key.
 pub struct NewKey {
@@ -30,4 +36,20 @@ pub fn webhook_secret(world: &World) -> String {
     let mut octets = [0; 32];
     world.entropy.fill(&mut octets);
     format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(octets))
+}
+
+/// Takes the keys from the configuration as it is written now; nothing else of it. A mistake anywhere in it leaves those in use.
+/// What became of it is in the log.
+pub fn reload(engine: &Engine, path: &Path) {
+    match files::load(path, &SystemSecrets) {
+        Ok(config) => {
+            let replaced = engine.keys.replace(&engine.config.accounts, &config.accounts, &config.pepper);
+            tracing::info!(keys = replaced.keys, revoked = replaced.revoked, "keys are in force");
+        }
+        Err(mistakes) => {
+            for mistake in mistakes.lines().take(SHOWN_MAX) {
+                tracing::error!(mistake, "the configuration is refused; the keys in use stay, also those it revokes");
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::app::files::{self, SystemSecrets};
 use crate::app::gateway::{Ended, Gateway};
+use crate::app::keys;
 use crate::app::output::{eprint, println};
 use crate::config::{LogFormat, LogLevel};
 use crate::engine::reader::Calls;
@@ -54,10 +55,10 @@ pub async fn serve(world: World, path: &Path) -> u8 {
     }
     let scheme = if gateway.engine.config.http.tls.is_some() { "https" } else { "http" };
     println(&format!("listening on {scheme}://{}", gateway.http));
-    wait(gateway).await
+    wait(gateway, path).await
 }
 
-async fn wait(gateway: Gateway) -> u8 {
+async fn wait(gateway: Gateway, path: &Path) -> u8 {
     let heard = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), signal(SignalKind::hangup()));
     let (Ok(mut term), Ok(mut interrupt), Ok(mut hangup)) = heard else {
         tracing::error!("signals cannot be heard");
@@ -66,9 +67,13 @@ async fn wait(gateway: Gateway) -> u8 {
     let (engine, broken) = (gateway.engine.clone(), gateway.broken.clone());
     let reloads = async {
         while hangup.recv().await.is_some() {
-            let engine = engine.clone();
-            // What became of it is in the log.
-            let _ = tokio::task::spawn_blocking(move || engine.rules.reload(engine.world.now())).await;
+            let (engine, path) = (engine.clone(), path.to_owned());
+            // What became of it is in the log. Keys first: one that is revoked is revoked at once.
+            let _ = tokio::task::spawn_blocking(move || {
+                keys::reload(&engine, &path);
+                engine.rules.reload(engine.world.now())
+            })
+            .await;
         }
         std::future::pending::<()>().await;
     };

@@ -6,6 +6,7 @@ pub mod bucket;
 pub mod id;
 pub mod phone;
 pub mod price;
+pub mod quiet;
 pub mod secret;
 pub mod time;
 

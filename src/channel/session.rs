@@ -39,6 +39,8 @@ pub struct Receipt<'a> {
     pub number: u64,
     /// Our own reference, when the carrier echoes it (user_message_reference, SMPP 3.4 §5.3.2.17).
     pub reference: Option<u16>,
+    /// When the carrier says it took the message: seconds since 1970 in its own local time; 0 when it does not say.
+    pub submit_date: i64,
     /// What it says.
     pub state: PartState,
     /// The carrier's error, as text, at most 32 characters.
@@ -99,14 +101,49 @@ pub enum Heard<'a> {
 /// What is only counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Note {
-    /// A PDU that could not be read and was answered with an error.
-    Malformed,
-    /// A command nobody knows, nacked.
-    UnknownCommand,
-    /// A receipt whose state word nobody has told us.
-    UnmappedState,
+    /// Something that could not be read or had no place there; it was answered with an error where one is due.
+    Malformed(Fault),
     /// An acknowledgement by the handset's user or application: answered, and nothing more.
     Acknowledgement,
+}
+
+/// What is wrong with what a peer sent: a closed set, for metrics.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// Its length cannot be: the peer's octets cannot be followed.
+    Length,
+    /// A field of it cannot be read.
+    Field,
+    /// A parameter goes over its end, or there are too many.
+    Parameter,
+    /// A response whose body cannot be read.
+    Response,
+    /// A command that has no business there: before the bind, or an ESME's.
+    Place,
+    /// A command nobody knows.
+    Command,
+    /// A receipt with a state word that nobody has told us.
+    State,
+}
+
+impl Fault {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Fault; 7] =
+        [Fault::Length, Fault::Field, Fault::Parameter, Fault::Response, Fault::Place, Fault::Command, Fault::State];
+
+    /// A word for metrics.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Fault::Length => "length",
+            Fault::Field => "field",
+            Fault::Parameter => "parameter",
+            Fault::Response => "response",
+            Fault::Place => "place",
+            Fault::Command => "command",
+            Fault::State => "state",
+        }
+    }
 }
 
 /// Why a session is over. Shown in metrics, logs and the API: a normal stop and a failure look different.

@@ -243,6 +243,12 @@ pub const ACCOUNT_RULES_MAX: usize = 64;
 pub const CAPS_OF_ACCOUNT_MAX: usize = 8;
 /// Rules replaced in the last seven days, which still must allow too; a reload beyond it is refused. Each is asked.
 pub const FORMER_RULES_MAX: usize = 8;
+/// Messages to one recipient that are looked through, newest first, when he opts out, so that what waits of them ends at once:
+/// each frame they are in is read. The rest ends when its own time comes, as everything is judged again then.
+pub const STOPPED_MESSAGES_MAX: usize = 16_384;
+/// Octets of rule files and time zones together, as they are in memory and, for seven days after they were replaced, in the
+/// store: the rules in the program have 250 thousand, the whole zone database under a million.
+pub const RULES_KEPT_BYTES_MAX: usize = 16 << 20;
 /// Kinds of recipients (account's hours, place, own zone, channel, class) whose hours a thread keeps worked out; about 400
 /// octets each. The program's tables have under 600 places; beyond the bound all is worked out anew.
 pub const RULE_PAGES_MAX: usize = 16_384;
@@ -275,6 +281,11 @@ pub const URL_CHARS_MAX: usize = 2_048;
 pub const SIGNING_BYTES_MIN: usize = 24;
 /// See [`SIGNING_BYTES_MIN`].
 pub const SIGNING_BYTES_MAX: usize = 64;
+/// Lines of the log that a peer can cause as often as it likes: so many of one cause and carrier (or webhook) in the interval, the rest is
+/// counted and told once. Enough to see what is the matter, and at most some megabytes a day, whatever is sent.
+pub const COMPLAINTS_MAX: u32 = 20;
+/// See [`COMPLAINTS_MAX`].
+pub const COMPLAINTS_EVERY: Span = s(60);
 /// What the promises give: receipts, orphans and idempotency keys are kept at least 72 h, webhooks tried for 24 h.
 pub const PROMISED: Span = h(72);
 /// See [`PROMISED`].

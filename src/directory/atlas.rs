@@ -23,6 +23,15 @@ impl Atlas {
     pub fn shipped() -> Atlas {
         Atlas { numbers: Numbers::new(), places: Places::new(), hours: Hours::shipped(), senders: Senders::new() }
     }
+
+    /// Whether a country and a state or province of it (`US-TX`, ISO 3166-2) are known by their numbers, rules or holidays.
+    #[must_use]
+    pub fn knows_region(&self, region: &str) -> bool {
+        let Some((country, state)) = region.split_once('-') else { return false };
+        let capitals = |octet: u8| octet.is_ascii_uppercase() || octet.is_ascii_digit();
+        let is_one = country.len() == 2 && (1..=3).contains(&state.len()) && state.bytes().all(capitals);
+        is_one && (!self.places.of_state(country, state).is_empty() || self.hours.calendar_by_name(region).is_some())
+    }
 }
 
 /// Debug shows no tables.

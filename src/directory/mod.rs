@@ -15,5 +15,5 @@ pub mod rate;
 
 pub use atlas::Atlas;
 pub use consent::Consent;
-pub use keys::{Grant, Keys};
+pub use keys::{Grant, Keyring, Keys, Replaced};
 pub use rate::{Rate, Rates};

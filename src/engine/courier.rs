@@ -4,7 +4,9 @@
 //! An endpoint that hangs or fails delays no other: couriers share nothing that waits. The store may fail to
 //! answer; then the courier tries again in a second and events are told later.
 
+use crate::base::quiet::{Quiet, Saying};
 use crate::base::{Mono, Span};
+use crate::config::limits;
 use crate::engine::hook::{CourierStats, Settings, State};
 use crate::engine::post::{Call, Post, PostFault};
 use crate::engine::reader::Reader;
@@ -20,6 +22,7 @@ use hyper::Method;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 /// The least time between two writes of a cursor.
@@ -54,6 +57,8 @@ pub struct Courier {
     notes: Arc<dyn Notes>,
     stats: Arc<CourierStats>,
     tls: tls::Client,
+    /// What is said of the endpoint, which can go and come as often as it likes.
+    quiet: Mutex<Quiet>,
 }
 
 /// What changes while it runs.
@@ -92,7 +97,8 @@ impl Courier {
         notes: Arc<dyn Notes>,
         stats: Arc<CourierStats>,
     ) -> Courier {
-        Courier { settings, world, reader, tail, notes, stats, tls }
+        let quiet = Mutex::new(Quiet::new(limits::COMPLAINTS_MAX, limits::COMPLAINTS_EVERY));
+        Courier { settings, world, reader, tail, notes, stats, tls, quiet }
     }
 
     /// Serves the endpoint until `stop`. Then an exchange under way may end within `STOP_WAIT`; what it did not
@@ -295,7 +301,7 @@ impl Courier {
     fn count(&self, round: &Round, outcome: Outcome) {
         let (counts, stats, name) = (round.endpoint.counts(), &self.stats, &self.settings.name);
         let died = counts.dead - stats.dead.load(Relaxed);
-        if died > 0 {
+        if died > 0 && self.may_say() {
             tracing::error!(webhook = %name, events = died, why = %outcome.words(), "events are given up");
         }
         stats.delivered.store(counts.taken, Relaxed);
@@ -310,13 +316,25 @@ impl Courier {
         };
         let before = stats.state.swap(state as u8, Relaxed);
         match state {
-            State::Failing if before == State::Working as u8 => {
+            State::Failing if before == State::Working as u8 && self.may_say() => {
                 tracing::warn!(webhook = %name, why = %outcome.words(), "the endpoint takes nothing; its events wait");
             }
-            State::Working if before == State::Failing as u8 => tracing::info!(webhook = %name, "the endpoint takes events again"),
+            State::Working if before == State::Failing as u8 && self.may_say() => {
+                tracing::info!(webhook = %name, "the endpoint takes events again")
+            }
             State::Gone => tracing::error!(webhook = %name, "the endpoint answered 410 and is left alone until the next start"),
             _ => {}
         }
+    }
+
+    /// Whether one more line may be said of the endpoint; what is not said is counted.
+    fn may_say(&self) -> bool {
+        let now = self.world.mono();
+        let mut quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(times) = quiet.told(now) {
+            tracing::warn!(webhook = %self.settings.name, times, "more was to be said of the endpoint");
+        }
+        quiet.ask(now) == Saying::Said
     }
 
     /// Waits for what comes first: the endpoint's next turn, a new row, a cursor to be written, the end.

@@ -3,6 +3,7 @@
 
 use crate::base::{Span, Time};
 use crate::channel::session::Over;
+use crate::engine::report::Complaint;
 use crate::engine::shard::{Core, Line};
 use crate::world::{BoxStream, Entropy64, World, tls};
 use std::cell::RefCell;
@@ -49,7 +50,9 @@ pub(crate) async fn drive(core: Rc<RefCell<Core>>, slot: usize, line: usize, end
                 over
             }
             Err(fault) => {
-                tracing::warn!(carrier = core.borrow().slots[slot].desk.carrier(), %fault, "the carrier cannot be reached");
+                if core.borrow().slots[slot].reporter.may_say(Complaint::Unreachable, world.mono()) {
+                    tracing::warn!(carrier = core.borrow().slots[slot].desk.carrier(), %fault, "the carrier cannot be reached");
+                }
                 core.borrow_mut().close(slot, line, Over::Unreachable);
                 Over::Unreachable
             }
@@ -61,7 +64,7 @@ pub(crate) async fn drive(core: Rc<RefCell<Core>>, slot: usize, line: usize, end
         failures = if world.mono().since(began) > endpoint.reconnect_max { 0 } else { failures.saturating_add(1) };
         core.borrow().slots[slot].reporter.reconnecting();
         let pause = pause(&world, &endpoint, failures, over);
-        if over != Over::Unreachable {
+        if over != Over::Unreachable && core.borrow().slots[slot].reporter.may_say(Complaint::Over, world.mono()) {
             tracing::warn!(
                 carrier = core.borrow().slots[slot].desk.carrier(),
                 why = over.word(),

@@ -3,7 +3,7 @@
 
 use crate::base::{BatchId, MessageId, MessageRef, Span};
 use crate::config::Config;
-use crate::directory::Consent;
+use crate::directory::{Consent, Keyring};
 use crate::engine::batches::Batches;
 use crate::engine::courier::Notes;
 use crate::engine::erasures::Erasures;
@@ -14,6 +14,7 @@ use crate::engine::mailbox::Mailbox;
 use crate::engine::reader::Reader;
 use crate::engine::rules::Rules;
 use crate::engine::shard::{CarrierView, ToShard};
+use crate::engine::stops::Stops;
 use crate::engine::tail::Tail;
 use crate::engine::writer::{NotDurable, ToWriter, WriterState};
 use crate::message::event::Moved;
@@ -74,6 +75,8 @@ pub struct Engine {
     pub config: Arc<Config>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// Who may ask for what.
+    pub keys: Keyring,
     /// The send windows.
     pub rules: Rules,
     /// Ids of bulks.
@@ -88,6 +91,8 @@ pub struct Engine {
     pub archive: Arc<dyn Archive>,
     /// Erasures by number.
     pub erasures: Arc<Erasures>,
+    /// Opt-outs whose waiting messages are still to end.
+    pub(crate) stops: Arc<Stops>,
     /// The head of the log.
     pub tail: Arc<Tail>,
     /// How the webhooks stand, by name.

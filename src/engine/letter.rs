@@ -29,6 +29,8 @@ pub enum ToShard {
     NotFetched(MessageId),
     /// Messages of a frame were erased in the journal.
     Erased(Arc<Frame>),
+    /// A recipient has opted out: end those of these messages that have not left and may not go any more.
+    Stopped { frame: Arc<Frame>, ordinals: Vec<u32>, reply: oneshot::Sender<u32> },
     /// Cancel one message, if it has not left.
     Cancel { carrier: String, at: MessageRef, reply: oneshot::Sender<bool> },
     /// Cancel what has not left of a bulk.

@@ -11,6 +11,7 @@ pub mod handle;
 mod handsets;
 pub mod hook;
 pub mod ids;
+mod kept;
 pub mod letter;
 pub mod mailbox;
 mod people;
@@ -22,6 +23,8 @@ pub mod rules;
 pub mod shard;
 mod slot;
 pub mod start;
+pub mod stopper;
+pub mod stops;
 pub mod tail;
 pub mod writer;
 
@@ -29,4 +32,4 @@ pub mod writer;
 mod text_tests;
 
 pub use handle::{Engine, Refused, Taken, WhenFull};
-pub use start::{Running, StartFault, start, start_under};
+pub use start::{Files, Running, StartFault, start, start_under};

@@ -7,11 +7,12 @@ use crate::config::{self, Config};
 use crate::directory::consent::{Answer, Consent, Hearing, Replies, Said, StopRule, StopScope, content_hash};
 use crate::directory::judge::Law;
 use crate::engine::mailbox::Mailbox;
-use crate::engine::report::Reporter;
+use crate::engine::report::{Complaint, Reporter};
 use crate::engine::writer::ToWriter;
 use crate::message::event::{Event, Keyword};
 use crate::message::{Class, Composed, DoubtPolicy, Extras, Reference};
 use crate::pipeline::accept::Sender;
+use crate::pipeline::desk::Now;
 use crate::pipeline::journal::drafts::Start;
 use crate::pipeline::journal::{Drafts, FrameDraft, Turn};
 use crate::storage::{Archive, PersonChange, Recovered, StoreFault};
@@ -75,11 +76,11 @@ pub(crate) fn load(config: &Config, recovered: &Recovered, archive: &dyn Archive
     Ok(consent)
 }
 
-/// The note that says until when it is not known what was sent.
-const DOUBT_NOTE: &str = "caps.unsure";
+/// The note of the instant before which it is not known whole what was sent.
+const DOUBT_NOTE: &str = "caps.unknown";
 
 /// Reads what was sent for as long as a cap reaches back. Nothing may be leased before it has returned. When what was
-/// sent is not known whole, a note says until when.
+/// sent is not known whole, a note says before when.
 ///
 /// # Errors
 /// As `load`: with damage, marketing messages of accounts with caps wait until no cap reaches back to it.
@@ -92,6 +93,8 @@ pub(crate) fn load_caps(
     writer: &Mailbox<ToWriter>,
 ) -> Result<(), StoreFault> {
     law.caps.reach(law.consent.longest_cap());
+    // What is older than the retention is not there to be read.
+    law.hours.limits().into_iter().for_each(|limit| law.caps.reach_of(limit, config.journal.retention));
     let longest = law.caps.longest();
     let mut is_lost = recovered.spent_lost;
     if longest > Span::ZERO {
@@ -103,21 +106,20 @@ pub(crate) fn load_caps(
         }
     }
     let noted = archive.notes(DOUBT_NOTE)?;
-    let noted = noted.first().and_then(|(_, value)| value.first_chunk::<8>()).map_or(i64::MIN, |until| i64::from_le_bytes(*until));
+    let noted = noted.first().and_then(|(_, value)| value.first_chunk::<8>()).map(|before| i64::from_le_bytes(*before));
     // What a file that was set aside knew is missed until no cap reaches back to it, whatever restarts come between.
-    let until = if is_lost { noted.max(now.after(longest).0) } else { noted };
-    if until <= now.0 || longest == Span::ZERO {
-        return Ok(());
-    }
+    let before = if is_lost { noted.max(Some(now.0)) } else { noted };
+    let Some(before) = before.map(Time).filter(|before| now < before.after(longest)) else { return Ok(()) };
     match config.consent.after_loss {
         config::AfterLoss::Hold => {
-            tracing::error!(until = Time(until).rfc3339(), "what was sent is not known whole: marketing of accounts with caps waits");
-            law.caps.doubt(Time(until));
+            let until = before.after(longest).rfc3339();
+            tracing::error!(until, "what was sent is not known whole: marketing of accounts with caps waits");
+            law.caps.doubt(before);
         }
         config::AfterLoss::Send => tracing::warn!("what was sent is not known whole; consent.after_loss says to send all the same"),
     }
     let (reply, _) = tokio::sync::oneshot::channel();
-    writer.force(ToWriter::Notes { notes: vec![(DOUBT_NOTE.to_owned(), Some(until.to_le_bytes().to_vec()))], reply });
+    writer.force(ToWriter::Notes { notes: vec![(DOUBT_NOTE.to_owned(), Some(before.0.to_le_bytes().to_vec()))], reply });
     Ok(())
 }
 
@@ -169,12 +171,12 @@ impl Ear {
     }
 
     /// A message came: what it asks for. A stop holds from now on.
-    pub(crate) fn hear(&mut self, carrier: &str, said: Said<'_>, now: Time, reporter: &Reporter) -> Keyword {
-        let heard = self.ears.hearing.hear(&self.ears.consent, said, now);
+    pub(crate) fn hear(&mut self, carrier: &str, said: Said<'_>, now: Now, reporter: &Reporter) -> Keyword {
+        let heard = self.ears.hearing.hear(&self.ears.consent, said, now.wall);
         reporter.asked(heard.keyword, heard.is_unread);
         self.people.extend(heard.changes);
         if let Some(answer) = heard.answer
-            && let Some(draft) = self.draft(carrier, said, &answer)
+            && let Some(draft) = self.draft(carrier, said, &answer, |complaint| reporter.may_say(complaint, now.mono))
         {
             self.frames.push(draft);
         }
@@ -182,11 +184,16 @@ impl Ear {
     }
 
     /// The same for an event: what it asks for is put into it, if it is a message.
-    pub(crate) fn listen(&mut self, mut event: Event, now: Time, reporter: &Reporter) -> Event {
+    pub(crate) fn listen(&mut self, mut event: Event, now: Now, reporter: &Reporter) -> Event {
         if let Event::Inbound { carrier, account, from, to, text, keyword, .. } = &mut event {
             *keyword = self.hear(carrier, Said { account, from, to, text }, now, reporter);
         }
         event
+    }
+
+    /// Takes over what another has heard, but answers nobody: nobody knows how long ago it was said.
+    pub(crate) fn join(&mut self, other: Ear) {
+        self.people.extend(other.people);
     }
 
     /// The same commit that holds the message holds what it brings.
@@ -196,15 +203,19 @@ impl Ear {
     }
 
     /// An answer from the number that was written to, over the carrier it came from.
-    fn draft(&mut self, carrier: &str, said: Said<'_>, answer: &Answer) -> Option<FrameDraft> {
+    fn draft(&mut self, carrier: &str, said: Said<'_>, answer: &Answer, may_say: impl Fn(Complaint) -> bool) -> Option<FrameDraft> {
         let Some(from) = Sender::parse(said.to) else {
-            tracing::warn!(carrier, "a message from a handset is not answered: it was written to what cannot be a sender");
+            if may_say(Complaint::NoSender) {
+                tracing::warn!(carrier, "a message from a handset is not answered: it was written to what cannot be a sender");
+            }
             return None;
         };
         let size =
             self.composer.compose(&answer.text, &Wanted::plain(config::Split::Grapheme, config::Concat::EightBit), &RouteText::default());
         if size.ends.len() > SEGMENTS_MAX {
-            tracing::warn!(carrier, "an answer of consent.replies is too long in its alphabet and is not sent");
+            if may_say(Complaint::LongAnswer) {
+                tracing::warn!(carrier, "an answer of consent.replies is too long in its alphabet and is not sent");
+            }
             return None;
         }
         let composed = Composed {

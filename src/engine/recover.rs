@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::engine::batches::Batches;
 use crate::engine::handsets;
 use crate::engine::ids::Ids;
+use crate::engine::people::{Ear, Ears};
 use crate::engine::slot::Slot0;
 use crate::message::log;
 use crate::message::outcome::Tally;
@@ -37,7 +38,7 @@ pub(crate) fn restore(
     archive: &dyn Archive,
     slots: &mut [Slot0],
     batches: &Batches,
-    ids: &Ids,
+    (ids, ears): (&Ids, &Ears),
 ) -> Result<Found, StoreFault> {
     let mut marks = handsets::marks(archive)?;
     // What came from a carrier that is not configured any more would have every start read the log from there.
@@ -77,7 +78,12 @@ pub(crate) fn restore(
         slot.desk.restored(orphans, &|id| profile.receipt_keys(id), now);
         let parts = replay.parts_of(slot.desk.carrier());
         let from = marks.iter().find(|(carrier, _)| carrier == slot.desk.carrier()).map(|(_, seq)| *seq);
-        slot.handsets.restore(&parts, from, ids, now).into_iter().for_each(|event| slot.desk.inbound_late(event));
+        // A stop in them holds from here on: nothing is leased yet.
+        let mut ear = Ear::new(ears.clone());
+        for event in slot.handsets.restore(&parts, from, ids, now) {
+            slot.desk.inbound_late(ear.listen(event, now.wall, &slot.reporter));
+        }
+        slot.heard = Some(ear);
     }
     Ok(found)
 }

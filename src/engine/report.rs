@@ -1,13 +1,17 @@
 //! What a shard publishes of a carrier: differences of running totals, once per turn, through handles that were
 //! looked up at start.
 
+use crate::base::quiet::{Quiet, Saying};
 use crate::base::{Mono, Span, Time};
+use crate::channel::session::Fault;
+use crate::config::limits;
 use crate::engine::gate::Gate;
 use crate::message::Status;
 use crate::message::event::Keyword;
 use crate::pipeline::desk::held::WHOLE;
 use crate::pipeline::desk::{Counts, Desk, Ready};
 use crate::telemetry::{CarrierMetrics, Counter, Gauge};
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -20,12 +24,43 @@ const HELD: u64 = WHOLE * 9 / 10;
 /// Averages are made over this long.
 const HELD_EVERY: Span = Span::millis(100);
 
+/// A line that a carrier, or a handset behind it, can cause as often as it likes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Complaint {
+    /// A receipt's state is unknown.
+    State,
+    /// A message was written to what can not answer.
+    NoSender,
+    /// An answer is too long.
+    LongAnswer,
+    /// The carrier is not there.
+    Unreachable,
+    /// A session is over.
+    Over,
+}
+
+impl Complaint {
+    const ALL: [Complaint; 5] = [Complaint::State, Complaint::NoSender, Complaint::LongAnswer, Complaint::Unreachable, Complaint::Over];
+
+    const fn repeated(self) -> &'static str {
+        match self {
+            Complaint::State => "more receipts had a state word that is not in our table",
+            Complaint::NoSender => "more messages from handsets were not answered: they were written to what cannot be a sender",
+            Complaint::LongAnswer => "more answers of consent.replies were too long in their alphabet and were not sent",
+            Complaint::Unreachable => "the carrier could not be reached again and again",
+            Complaint::Over => "more sessions were over",
+        }
+    }
+}
+
 /// One carrier's reporter.
 pub(crate) struct Reporter {
     metrics: Arc<CarrierMetrics>,
     links: Vec<Gauge>,
     up: Vec<bool>,
     outcomes: [Counter; Status::ALL.len()],
+    malformed: [Counter; Fault::ALL.len()],
+    complaints: [Cell<Quiet>; Complaint::ALL.len()],
     last: Counts,
     gauges_at: Mono,
     gate: Arc<Gate>,
@@ -56,6 +91,8 @@ impl Reporter {
             links: (0..links).map(|link| metrics.link(link).up).collect(),
             up: vec![false; links],
             outcomes: metrics.outcomes(words),
+            malformed: metrics.malformed(Fault::ALL.map(Fault::word)),
+            complaints: std::array::from_fn(|_| Cell::new(Quiet::new(limits::COMPLAINTS_MAX, limits::COMPLAINTS_EVERY))),
             metrics,
             last: Counts::default(),
             gauges_at: Mono(0),
@@ -81,6 +118,31 @@ impl Reporter {
 
     pub(crate) fn inbound(&self) {
         self.metrics.inbound.inc();
+    }
+
+    pub(crate) fn malformed(&self, fault: Fault) {
+        self.malformed[fault as usize].inc();
+    }
+
+    /// Whether a line may be said that a peer can cause as often as it likes. What is not said is counted, and told once
+    /// in an interval.
+    pub(crate) fn may_say(&self, complaint: Complaint, now: Mono) -> bool {
+        let place = &self.complaints[complaint as usize];
+        let mut quiet = place.get();
+        let saying = quiet.ask(now);
+        place.set(quiet);
+        saying == Saying::Said
+    }
+
+    /// What was not said lately.
+    pub(crate) fn unsaid(&self, carrier: &str, now: Mono) {
+        for (complaint, place) in Complaint::ALL.iter().zip(&self.complaints) {
+            let mut quiet = place.get();
+            if let Some(times) = quiet.told(now) {
+                place.set(quiet);
+                tracing::warn!(carrier, times, "{}", complaint.repeated());
+            }
+        }
     }
 
     /// What a message from a handset asks for; `is_unread` when its sender is no number.
@@ -122,6 +184,7 @@ impl Reporter {
                 (&m.intermediate, counts.intermediate, last.intermediate),
                 (&m.repeated, counts.repeated, last.repeated),
                 (&m.orphaned, counts.orphaned, last.orphaned),
+                (&m.ambiguous, counts.ambiguous, last.ambiguous),
                 (&m.adopted, counts.adopted, last.adopted),
                 (&m.orphans_dropped, counts.orphans_dropped, last.orphans_dropped),
                 (&m.doubted, counts.doubted, last.doubted),

@@ -2,14 +2,14 @@
 //! taken, then effects go out: batching follows by itself. No lock, no shared map on the path of a message.
 
 use crate::base::{BatchId, MessageId, Mono, Span, Time};
-use crate::channel::session::{Heard, Note, Over};
+use crate::channel::session::{Fault, Heard, Note, Over};
 use crate::channel::sms::{Profile, Session};
 use crate::engine::batches::{Batches, Shift};
 use crate::engine::handsets::Handsets;
 use crate::engine::ids::Ids;
 use crate::engine::mailbox::Mailbox;
 use crate::engine::people::{Ear, Ears};
-use crate::engine::report::Reporter;
+use crate::engine::report::{Complaint, Reporter};
 use crate::engine::writer::ToWriter;
 use crate::message::log;
 use crate::pipeline::desk::{After, Desk, Now, reference_of};
@@ -129,6 +129,11 @@ impl Core {
         }
     }
 
+    /// What was heard of this shard's carriers before it ran.
+    pub(crate) fn heard_before(&mut self, ear: Ear) {
+        self.ear.join(ear);
+    }
+
     fn now(&self) -> Now {
         Now { wall: self.world.now(), mono: self.world.mono() }
     }
@@ -184,18 +189,21 @@ impl Core {
             Heard::Receipt { sequence, receipt } => desk.receipt(line, era, sequence, &receipt, now),
             Heard::Inbound { sequence, message } => {
                 reporter.inbound();
-                let event = ear.listen(handsets.message(message, &ids, now), now.wall, reporter);
+                let event = ear.listen(handsets.message(message, &ids, now), now, reporter);
                 desk.inbound(line, era, sequence, Some(event));
             }
             Heard::InboundPart { sequence, piece } => {
                 reporter.inbound();
-                let events: Vec<_> = handsets.piece(piece, &ids, now).map(|event| ear.listen(event, now.wall, reporter)).collect();
+                let events: Vec<_> = handsets.piece(piece, &ids, now).map(|event| ear.listen(event, now, reporter)).collect();
                 desk.inbound(line, era, sequence, events);
             }
-            Heard::Note(Note::UnmappedState) => {
-                tracing::warn!(carrier = desk.carrier(), "a receipt has a state word that is not in our table")
+            Heard::Note(Note::Malformed(fault)) => {
+                reporter.malformed(fault);
+                if fault == Fault::State && reporter.may_say(Complaint::State, now.mono) {
+                    tracing::warn!(carrier = desk.carrier(), "a receipt has a state word that is not in our table");
+                }
             }
-            Heard::Note(_) => {}
+            Heard::Note(Note::Acknowledgement) => {}
         });
         if *must_close { outcome.and(Err(Over::WrongState)) } else { outcome }
     }
@@ -245,7 +253,7 @@ impl Core {
         for index in 0..self.slots.len() {
             let Slot { desk, handsets, reporter, .. } = &mut self.slots[index];
             while let Some(event) = handsets.due(&self.ids, now) {
-                desk.inbound_late(self.ear.listen(event, now.wall, reporter));
+                desk.inbound_late(self.ear.listen(event, now, reporter));
             }
             desk.tick(now);
             desk.plan(now);
@@ -282,6 +290,7 @@ impl Core {
                     "message ids of this carrier compare in this form"
                 );
             }
+            reporter.unsaid(desk.carrier(), now.mono);
             reporter.publish(desk, now.mono);
         }
         self.post();
@@ -309,6 +318,11 @@ impl Core {
             ToShard::Cancel { carrier, at, reply } => {
                 let canceled = self.slot_of(&carrier).is_some_and(|slot| self.slots[slot].desk.cancel(at, now));
                 self.replies.push(Reply::One(reply, canceled));
+            }
+            ToShard::Stopped { frame, ordinals, reply } => {
+                let slot = self.slot_of(&frame.head.lane.carrier);
+                let ended = slot.map_or(0, |slot| self.slots[slot].desk.stopped(&frame, &ordinals, now));
+                self.replies.push(Reply::Many(reply, ended));
             }
             ToShard::CancelBatch { batch, reply } => {
                 let canceled = self.slots.iter_mut().map(|slot| slot.desk.cancel_batch(batch, now)).sum();

@@ -5,6 +5,7 @@ use crate::config::{self, Config};
 use crate::directory::judge::Jury;
 use crate::engine::gate::Gate;
 use crate::engine::handsets::Handsets;
+use crate::engine::people::Ear;
 use crate::engine::report::Reporter;
 use crate::engine::writer::WriterState;
 use crate::pipeline::desk::{Desk, Receipts, Rules};
@@ -23,6 +24,8 @@ pub(crate) struct Slot0 {
     pub(crate) kinds: Vec<BindKind>,
     pub(crate) reporter: Reporter,
     pub(crate) handsets: Handsets,
+    /// What texts that were whole after a restart ask for.
+    pub(crate) heard: Option<Ear>,
 }
 
 pub(crate) fn slot(
@@ -48,6 +51,7 @@ pub(crate) fn slot(
         reporter: Reporter::new(metrics.carrier(&carrier.name), kinds.len(), gate.clone(), index),
         kinds,
         handsets: Handsets::new(carrier, inbound_account, &config.engine, state.clone()),
+        heard: None,
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::base::{MessageId, Span, Time};
 use crate::config::{self, Config};
+use crate::directory::Consent;
 use crate::directory::judge::{Judge, Jury, Law};
+use crate::directory::{Keyring, Keys};
 use crate::engine::batches::Batches;
 use crate::engine::courier::Courier;
 use crate::engine::driver::{self, Endpoint};
@@ -15,9 +17,10 @@ use crate::engine::mailbox::Mailbox;
 use crate::engine::people::{self, Ears};
 use crate::engine::reader::{Calls, Reader, Shelf};
 use crate::engine::recover::{Found, restore};
-use crate::engine::rules::Rules;
+use crate::engine::rules::{ReadRules, Rules};
 use crate::engine::shard::{self, Core, Line, Slot, Surroundings, ToShard};
 use crate::engine::slot::{Slot0, slot};
+use crate::engine::stops::Stops;
 use crate::engine::tail::Tail;
 use crate::engine::writer::{NotDurable, ToWriter, Writer, WriterState};
 use crate::message::Class;
@@ -62,6 +65,9 @@ pub enum StartFault {
         /// What is wrong.
         why: String,
     },
+    /// The send windows, or what an account says of them.
+    #[error("{0}")]
+    Rules(String),
 }
 
 /// What runs: to be joined at the end.
@@ -81,6 +87,22 @@ pub struct Running {
 /// Reads the files named in the configuration (CA files).
 pub type ReadFile<'a> = &'a dyn Fn(&std::path::Path) -> std::io::Result<Vec<u8>>;
 
+/// How files named in the configuration are read.
+pub struct Files<'a> {
+    /// CA files.
+    pub read: ReadFile<'a>,
+    /// Rules and time zones; without it there are those in the program.
+    pub rules: Option<ReadRules>,
+}
+
+impl<'a> Files<'a> {
+    /// With the rules in the program.
+    #[must_use]
+    pub fn plain(read: ReadFile<'a>) -> Files<'a> {
+        Files { read, rules: None }
+    }
+}
+
 /// Makes the judge of a carrier's desk, from the law of the configuration.
 pub type MakeJury<'a> = &'a dyn Fn(&Arc<Law>) -> Box<dyn Jury>;
 
@@ -94,9 +116,9 @@ pub async fn start(
     journal: Box<dyn Journal>,
     metrics: Arc<Metrics>,
     calls: Calls,
-    read_file: ReadFile<'_>,
+    files: Files<'_>,
 ) -> Result<Running, StartFault> {
-    start_under(world, config, journal, metrics, calls, read_file, &|law| Box::new(Judge::new(law.clone()))).await
+    start_under(world, config, journal, metrics, calls, files, &|law| Box::new(Judge::new(law.clone()))).await
 }
 
 /// The same, each carrier's desk with a judge of this making.
@@ -109,7 +131,7 @@ pub async fn start_under(
     mut journal: Box<dyn Journal>,
     metrics: Arc<Metrics>,
     calls: Calls,
-    read_file: ReadFile<'_>,
+    files: Files<'_>,
     jury: MakeJury<'_>,
 ) -> Result<Running, StartFault> {
     let recovered = journal.recover()?;
@@ -129,15 +151,14 @@ pub async fn start_under(
     let seed = world.entropy.next_u64();
     let consent = Arc::new(people::load(&config, &recovered, archive.as_ref(), &metrics)?);
     let ears = Ears::new(consent.clone(), &config);
-    let rules = Rules::new(&config, consent.clone(), metrics.ending_tables.clone());
-    people::load_caps(&config, &recovered, archive.as_ref(), &rules.law, world.now(), &writer_box)?;
+    let rules = begin(&config, files.rules, (&consent, &metrics), (&recovered, archive.as_ref()), (&writer_box, world.now()))?;
     let mut slots = Vec::new();
     let gate = Arc::new(Gate::new(config.carriers.len(), u64::from(config.engine.ahead_max), u64::from(config.engine.accept_min)));
     for (index, carrier) in config.carriers.iter().enumerate() {
         slots.push(slot(carrier, &config, &metrics, (&gate, index), seed, jury(&rules.law), &state));
     }
     let kept = hold_advertising(revival(&world, &config, &recovered, archive.as_ref())?, &mut slots, &writer_box);
-    let found = restore(&world, &config, &recovered, archive.as_ref(), &mut slots, &batches, &ids)?;
+    let found = restore(&world, &config, &recovered, archive.as_ref(), &mut slots, &batches, (&ids, &ears))?;
 
     // Before anybody can ask: what is not there any more.
     let erasures = Arc::new(Erasures::load(&config, archive.as_ref())?);
@@ -146,11 +167,13 @@ pub async fn start_under(
         world: world.clone(),
         config: config.clone(),
         metrics: metrics.clone(),
+        keys: Keyring::new(Keys::new(&config.accounts, &config.pepper)),
         rules,
         ids: ids.clone(),
         batches: batches.clone(),
         consent: consent.clone(),
         reader: reader.clone(),
+        stops: Arc::new(Stops::load(archive.as_ref())?),
         archive,
         erasures: erasures.clone(),
         tail: tail.clone(),
@@ -181,14 +204,14 @@ pub async fn start_under(
         commit_bytes_max: usize::try_from(config.journal.commit_bytes_max).unwrap_or(usize::MAX),
         erasures,
         consent,
+        stops: engine.stops.clone(),
         caps: engine.rules.law.caps.clone(),
         weights: config.accounts.iter().map(|account| (account.name.clone(), u32::from(account.weight))).collect(),
     };
-    parts.push(("journal".to_owned(), world.start.start("journal", Box::new(move || Box::pin(writer.run())))));
-    until_kept(kept).await;
+    parts.push(begin_writing(&world, writer, kept).await);
     let mut by_shard: Vec<Vec<(Slot0, Vec<Endpoint>)>> = (0..shard_count).map(|_| Vec::new()).collect();
     for (index, (slot, carrier)) in slots.into_iter().zip(&config.carriers).enumerate() {
-        let endpoint = endpoint(carrier, read_file)?;
+        let endpoint = endpoint(carrier, files.read)?;
         let endpoints = vec![endpoint; slot.kinds.len()];
         by_shard[index % shard_count].push((slot, endpoints));
     }
@@ -209,6 +232,24 @@ pub async fn start_under(
     let stop_couriers = CancellationToken::new();
     let couriers = couriers(&mut engine, &stop_couriers)?;
     Ok(Running { engine: Arc::new(engine), parts, couriers, stop_couriers, recovered: found })
+}
+
+/// The rules that were in use, those that are now, and what was sent for as long as they ask for it.
+fn begin(
+    config: &Config,
+    read: Option<ReadRules>,
+    (consent, metrics): (&Arc<Consent>, &Metrics),
+    (recovered, archive): (&Recovered, &dyn Archive),
+    (writer, now): (&Arc<Mailbox<ToWriter>>, Time),
+) -> Result<Rules, StartFault> {
+    let rules = Rules::new(config, consent.clone(), metrics.ending_tables.clone(), writer.clone());
+    rules.recall(config, recovered, archive, now)?;
+    if let Some(read) = read {
+        rules.read_by(read);
+        rules.begin(now).map_err(StartFault::Rules)?;
+    }
+    people::load_caps(config, recovered, archive, &rules.law, now, writer)?;
+    Ok(rules)
 }
 
 /// Starts the couriers, one an endpoint, on a thread of their own: beside the HTTP interface they would wait behind
@@ -303,13 +344,16 @@ fn hold_advertising(revival: Revival, slots: &mut [Slot0], writer: &Mailbox<ToWr
 /// An answer of the writer.
 type Kept = tokio::sync::oneshot::Receiver<Result<(), NotDurable>>;
 
-/// Waits for the note before anything else is written: rows of this life make the journal young, and notes are in a file of their
-/// own. Dead between the two, the next start would find neither a long absence nor the note, and let advertising go. A disk
-/// without room keeps nobody from starting: the note is then the next thing written, whenever that is.
-async fn until_kept(kept: Option<Kept>) {
+/// Starts the journal's thread, and waits for the note before anything else can be written: rows of this life make the journal
+/// young, and notes are in a file of their own. Dead between the two, the next start would find neither a long absence nor
+/// the note, and let advertising go. A disk without room keeps nobody from starting: the note is then the next thing written,
+/// whenever that is.
+async fn begin_writing(world: &World, writer: Writer, kept: Option<Kept>) -> (String, Finished) {
+    let part = world.start.start("journal", Box::new(move || Box::pin(writer.run())));
     if let Some(kept) = kept {
         let _ = tokio::time::timeout(KEPT_WAIT.std(), kept).await;
     }
+    ("journal".to_owned(), part)
 }
 
 fn shard_part(
@@ -322,7 +366,7 @@ fn shard_part(
     Box::new(move || {
         Box::pin(async move {
             let inbox = around.inbox.clone();
-            let (mut owned, mut endpoints) = (Vec::new(), Vec::new());
+            let (mut owned, mut endpoints, mut heard) = (Vec::new(), Vec::new(), Vec::new());
             for (slot, of_slot) in slots {
                 let line = |kind: &BindKind| Line {
                     kind: *kind,
@@ -334,11 +378,14 @@ fn shard_part(
                     closes: Time(i64::MAX),
                 };
                 let lines = slot.kinds.iter().map(line).collect();
-                let Slot0 { desk, profile, reporter, handsets, .. } = slot;
+                let Slot0 { desk, profile, reporter, handsets, heard: of_parts, .. } = slot;
+                heard.extend(of_parts);
                 owned.push(Slot { desk, profile, lines, reporter, learnt: None, handsets });
                 endpoints.push(of_slot);
             }
-            let core = Rc::new(RefCell::new(Core::new(world, index, owned, around)));
+            let mut core = Core::new(world, index, owned, around);
+            heard.into_iter().for_each(|ear| core.heard_before(ear));
+            let core = Rc::new(RefCell::new(core));
             let mut drivers = tokio::task::JoinSet::new();
             for (slot, of_slot) in endpoints.into_iter().enumerate() {
                 for (line, endpoint) in of_slot.into_iter().enumerate() {

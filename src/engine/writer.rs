@@ -9,6 +9,7 @@ use crate::engine::erasures::Erasures;
 use crate::engine::letter::{Load, ToShard};
 use crate::engine::mailbox::Mailbox;
 use crate::engine::reader::Shelf;
+use crate::engine::stops::Stops;
 use crate::engine::tail::Tail;
 use crate::message::Status;
 use crate::message::outcome::Tally;
@@ -91,6 +92,8 @@ pub struct Writer {
     pub(crate) erasures: Arc<Erasures>,
     /// Who has opted out: it holds when it is committed.
     pub(crate) consent: Arc<Consent>,
+    /// Opt-outs whose waiting messages are still to end.
+    pub(crate) stops: Arc<Stops>,
     /// What was sent, for a metric.
     pub(crate) caps: Arc<Caps>,
     /// The account's share, for lanes.
@@ -217,6 +220,7 @@ impl Writer {
         let began = self.world.mono();
         let acceptances = std::mem::take(&mut letters.acceptances);
         let mut prepared = self.grouping.prepare(acceptances, std::mem::take(&mut letters.turns), std::mem::take(&mut letters.notes), now);
+        Stops::note(&mut prepared.group);
         if prepared.group.is_empty() {
             // Nothing to write: those who asked are told at once.
             self.grouping.undo(&prepared);
@@ -274,8 +278,10 @@ impl Writer {
             spent: std::mem::take(&mut prepared.group.spent),
             notes: Vec::new(),
         };
-        let notes = std::mem::take(&mut prepared.group.notes);
+        let mut notes = std::mem::take(&mut prepared.group.notes);
+        Stops::without(&mut notes);
         *prepared = self.grouping.prepare(Vec::new(), vec![turn], notes, self.world.now());
+        Stops::note(&mut prepared.group);
         if prepared.group.is_empty() {
             self.grouping.undo(prepared);
             return Ok(Written::Nothing);
@@ -309,6 +315,7 @@ impl Writer {
         }
         if !prepared.group.people.is_empty() {
             self.consent.apply(&prepared.group.people);
+            self.stops.committed(&prepared.group);
             self.metrics.consent.suppressions.set(i64::try_from(self.consent.entries()).unwrap_or(i64::MAX));
         }
         if !prepared.group.spent.is_empty() || self.caps.is_full() {

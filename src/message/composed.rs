@@ -1,6 +1,6 @@
 //! A message whose size is known: validated, encoded, cut into segments, routed to a carrier.
 
-use crate::base::{Msisdn, Span, Time};
+use crate::base::{Msisdn, Price, Span, Time};
 use crate::message::content::{Class, DoubtPolicy, Encoding, Reference, Spelling};
 
 /// A message ready for the journal. Borrowed from the request and from reusable buffers: it lives only until
@@ -46,6 +46,8 @@ pub struct Extras<'a> {
     pub consent_ref: &'a str,
     /// The recipient's own time zone (`Europe/Paris`), if the customer gave it.
     pub zone: &'a str,
+    /// The state or province of the recipient's address (`US-TX`), if the customer gave it.
+    pub region: &'a str,
     /// Message class (3GPP TS 23.038 clause 4) plus one: 1 flash, 2 handset, 3 SIM, 4 terminal; 0 none.
     pub message_class: u8,
     /// A user data header of the customer's own (ports), with its length octet; the concatenation element is added to it.
@@ -65,4 +67,6 @@ pub struct Extras<'a> {
     pub spelling: Spelling,
     /// How many of its characters were changed; 0 unless it is spelt otherwise.
     pub changed: u32,
+    /// What a segment costs on its route.
+    pub price: Option<Price>,
 }

@@ -81,6 +81,8 @@ fn events() -> Vec<Event> {
         inbound(13, "bank", "+33612345678", &[]),
         inbound(14, "shop", "33699999999", &[]),
         Event::Orphaned {
+            reference: None,
+            submit_date: 0,
             carrier: "one".into(),
             carrier_id: "A1".into(),
             other_id: "".into(),

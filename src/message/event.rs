@@ -176,7 +176,18 @@ pub enum Event {
     /// The message's one final state.
     Ended { at: MessageRef, status: Status, reason: Reason, command_status: u32, possible_duplicate: bool, when: Time },
     /// A receipt that matches nothing yet.
-    Orphaned { carrier: Box<str>, carrier_id: Box<str>, other_id: Box<str>, number: u64, state: PartState, error: Box<str>, when: Time },
+    /// `reference` is the echo of ours, `submit_date` the carrier's own (0: none), as `channel::session::Receipt` has them.
+    Orphaned {
+        carrier: Box<str>,
+        carrier_id: Box<str>,
+        other_id: Box<str>,
+        number: u64,
+        reference: Option<u16>,
+        submit_date: i64,
+        state: PartState,
+        error: Box<str>,
+        when: Time,
+    },
     /// An orphan found its message (a `Receipt` entry follows) or its time was over.
     OrphanGone { carrier: Box<str>, carrier_id: Box<str>, when: Time },
     /// All messages of a frame that were never leased wait, `held` of them, until `until` at the earliest

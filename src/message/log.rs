@@ -128,7 +128,9 @@ record!(Orphaned {
     error: string = "4" as String,
     when: int64 = "5" as i64,
     other_id: string = "6" as String,
-    number: uint64 = "7" as u64
+    number: uint64 = "7" as u64,
+    reference: uint32 = "8" as u32,
+    submit_date: int64 = "9" as i64
 });
 record!(OrphanGone { carrier: string = "1" as String, carrier_id: string = "2" as String, when: int64 = "3" as i64 });
 record!(Inbound {
@@ -244,15 +246,7 @@ fn to_entry(event: &Event) -> entry::Event {
             command_status: *command_status,
             when: when.0,
         }),
-        Event::Orphaned { carrier, carrier_id, other_id, number, state, error, when } => entry::Event::Orphaned(Orphaned {
-            other_id: other_id.to_string(),
-            number: *number,
-            carrier: carrier.to_string(),
-            carrier_id: carrier_id.to_string(),
-            state: *state as u32,
-            error: error.to_string(),
-            when: when.0,
-        }),
+        Event::Orphaned { .. } => entry::Event::Orphaned(orphan_record(event)),
         Event::OrphanGone { carrier, carrier_id, when } => {
             entry::Event::OrphanGone(OrphanGone { carrier: carrier.to_string(), carrier_id: carrier_id.to_string(), when: when.0 })
         }
@@ -283,6 +277,23 @@ fn to_entry(event: &Event) -> entry::Event {
     }
 }
 
+fn orphan_record(event: &Event) -> Orphaned {
+    let Event::Orphaned { carrier, carrier_id, other_id, number, reference, submit_date, state, error, when } = event else {
+        unreachable!("it is asked about orphans only");
+    };
+    Orphaned {
+        reference: reference.map_or(0, |reference| u32::from(reference) + 1),
+        submit_date: *submit_date,
+        other_id: other_id.to_string(),
+        number: *number,
+        carrier: carrier.to_string(),
+        carrier_id: carrier_id.to_string(),
+        state: *state as u32,
+        error: error.to_string(),
+        when: when.0,
+    }
+}
+
 fn place(frame: u64, ordinal: u32) -> MessageRef {
     MessageRef { frame: MessageId(frame), ordinal }
 }
@@ -293,6 +304,10 @@ fn part(number: u32) -> Result<u8, Unreadable> {
 
 fn state(number: u32) -> Result<PartState, Unreadable> {
     PartState::ALL.get(number as usize).copied().ok_or(Unreadable)
+}
+
+fn echo(number: u32) -> Result<Option<u16>, Unreadable> {
+    number.checked_sub(1).map(u16::try_from).transpose().map_err(|_| Unreadable)
 }
 
 fn parked(e: &Parked, why: Reason) -> Event {
@@ -349,15 +364,7 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
             possible_duplicate: e.possible_duplicate,
             when: Time(e.when),
         },
-        entry::Event::Orphaned(e) => Event::Orphaned {
-            other_id: e.other_id.into(),
-            number: e.number,
-            carrier: e.carrier.into(),
-            carrier_id: e.carrier_id.into(),
-            state: state(e.state)?,
-            error: e.error.into(),
-            when: Time(e.when),
-        },
+        entry::Event::Orphaned(e) => orphaned(e)?,
         entry::Event::OrphanGone(e) => Event::OrphanGone { carrier: e.carrier.into(), carrier_id: e.carrier_id.into(), when: Time(e.when) },
         entry::Event::Parked(e) => parked(&e, reason(e.why)?),
         entry::Event::Held(e) => {
@@ -366,6 +373,20 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
         entry::Event::Rescheduled(e) => e.event(),
         entry::Event::Inbound(e) => inbound(e)?,
         entry::Event::InboundPart(e) => Event::InboundPart(Box::new(inbound_part(e)?)),
+    })
+}
+
+fn orphaned(e: Orphaned) -> Result<Event, Unreadable> {
+    Ok(Event::Orphaned {
+        reference: echo(e.reference)?,
+        submit_date: e.submit_date,
+        other_id: e.other_id.into(),
+        number: e.number,
+        carrier: e.carrier.into(),
+        carrier_id: e.carrier_id.into(),
+        state: state(e.state)?,
+        error: e.error.into(),
+        when: Time(e.when),
     })
 }
 
@@ -477,6 +498,8 @@ mod tests {
                 carrier_id: "ff".into(),
                 other_id: "255".into(),
                 number: 33_612_345_678,
+                reference: Some(0xBEEF),
+                submit_date: 1_790_000_000,
                 state: PartState::Expired,
                 error: "".into(),
                 when: Time(7),

@@ -1,7 +1,7 @@
 //! The journal's messages: protobuf as in `proto/relais/v1/journal.proto`, which a test compares with this file.
 //! A message is written from borrowed fields (`write`) and read with its octets shared with the frame (`read`).
 
-use crate::base::{Msisdn, Span, Time};
+use crate::base::{Msisdn, Price, Span, Time};
 use crate::message::composed::{Composed, Extras};
 use crate::message::content::{Channel, Class, DoubtPolicy, Encoding, Reference, Spelling};
 use bytes::Bytes;
@@ -66,6 +66,12 @@ pub struct MessageRecord {
     pub spelling: u32,
     #[prost(uint32, tag = "25")]
     pub changed: u32,
+    #[prost(bytes = "bytes", tag = "26")]
+    pub region: Bytes,
+    #[prost(uint64, tag = "27")]
+    pub price: u64,
+    #[prost(bytes = "bytes", tag = "28")]
+    pub currency: Bytes,
 }
 
 fn uint(tag: u32, value: u64, out: &mut Vec<u8>) {
@@ -107,6 +113,8 @@ fn extras_len(extras: &Extras<'_>) -> usize {
         + widened(uint_len(extras.protocol.into()))
         + widened(uint_len(extras.spelling as u64))
         + widened(uint_len(extras.changed.into()))
+        + widened(octets_len(extras.region.len()))
+        + extras.price.map_or(0, |price| widened(uint_len(price.micros)) + widened(octets_len(price.currency.len())))
 }
 
 /// A field whose tag is above 15 has a key of two octets.
@@ -132,6 +140,11 @@ fn write_extras(extras: &Extras<'_>, body: &mut Vec<u8>) {
     uint(23, extras.protocol.into(), body);
     uint(24, extras.spelling as u64, body);
     uint(25, extras.changed.into(), body);
+    octets(26, extras.region.as_bytes(), body);
+    if let Some(Price { micros, currency }) = extras.price {
+        uint(27, micros, body);
+        octets(28, &currency, body);
+    }
 }
 
 /// Appends a message, with its length before it, to a frame's body.
@@ -183,13 +196,14 @@ impl MessageRecord {
         let record = <MessageRecord as Message>::decode(bytes).map_err(|_| Unreadable)?;
         let sound = Msisdn::from_u64(record.to).is_some()
             && std::str::from_utf8(&record.from).is_ok()
-            && [&record.client_ref, &record.cancel_key, &record.campaign, &record.consent_ref, &record.zone]
+            && [&record.client_ref, &record.cancel_key, &record.campaign, &record.consent_ref, &record.zone, &record.region]
                 .into_iter()
                 .all(|text| std::str::from_utf8(text).is_ok())
             && Encoding::from_number(record.encoding).is_some()
             && record.header.len() <= 140
             && record.at_once <= 64
             && record.protocol <= 0xFF
+            && (record.currency.is_empty() || record.currency.len() == 3 && record.currency.iter().all(u8::is_ascii_uppercase))
             && record.ends.len() <= 64
             && record.ends.is_sorted()
             && record.ends.last().is_none_or(|end| *end as usize == record.octets.len());
@@ -244,6 +258,12 @@ impl MessageRecord {
     pub fn spelling(&self) -> Spelling {
         Spelling::from_number(self.spelling).unwrap_or_default()
     }
+    /// What all its segments cost, by the route's price when it was accepted.
+    #[must_use]
+    pub fn cost(&self) -> Option<Price> {
+        let currency: [u8; 3] = self.currency.as_ref().try_into().ok()?;
+        Some(Price { micros: self.price, currency }.times(self.segments().into()))
+    }
     /// How it travels.
     #[must_use]
     pub fn channel(&self) -> Channel {
@@ -273,6 +293,11 @@ impl MessageRecord {
     #[must_use]
     pub fn zone(&self) -> &str {
         std::str::from_utf8(&self.zone).expect("read checked it")
+    }
+    /// The state or province of the recipient's address, if the customer gave it; else empty.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        std::str::from_utf8(&self.region).expect("read checked it")
     }
     /// How the segments are joined.
     #[must_use]
@@ -319,6 +344,7 @@ mod tests {
                 campaign: "xmas",
                 consent_ref: "c_77",
                 zone: "Europe/Paris",
+                region: "FR-57",
                 message_class: 1,
                 header: &[5, 4, 0x0b, 0x84, 0x23, 0xf0],
                 shift: 0x0301,
@@ -328,6 +354,7 @@ mod tests {
                 content: 0x1234_5678_9abc_def0,
                 spelling: Spelling::Transliterated,
                 changed: 300,
+                price: Price::parse("0.045 EUR"),
             },
         }
     }
@@ -348,9 +375,11 @@ mod tests {
         assert_eq!(record.expires(Time(1_000)), Time(3_601_000));
         assert_eq!((record.not_before(), record.cancel_key()), (Some(Time(1_764_576_000_000)), "cart:8812"));
         assert_eq!((record.campaign(), record.consent_ref(), record.zone()), ("xmas", "c_77", "Europe/Paris"));
+        assert_eq!(record.region(), "FR-57");
         assert_eq!((record.message_class, &record.header[..2], record.shift), (1, &[5, 4][..], 0x0301));
         assert_eq!((&record.late[..], record.content), (&b"{}"[..], 0x1234_5678_9abc_def0));
         assert_eq!((record.spelling(), record.changed), (Spelling::Transliterated, 300));
+        assert_eq!(record.cost().map(|cost| cost.to_string()).as_deref(), Some("0.09 EUR"));
         assert_eq!((record.protocol, record.segments(), record.segments_of_a_part()), (0x41, 2, 1));
     }
 

@@ -81,8 +81,8 @@ fn person(number: u64, scope: u8, what: u8) -> PersonChange {
 }
 
 fn words(found: &Recovered) -> String {
-    let Recovered { last_seq, last_id, last_at, open, replay_from, damage, people_lost, spent_lost } = found;
-    format!("{last_seq} {last_id:?} {last_at:?} {open:?} {replay_from} {damage:?} {people_lost} {spent_lost}")
+    let Recovered { last_seq, last_id, last_at, open, replay_from, damage, people_lost, notes_lost, spent_lost } = found;
+    format!("{last_seq} {last_id:?} {last_at:?} {open:?} {replay_from} {damage:?} {people_lost} {notes_lost} {spent_lost}")
 }
 
 /// One history; the bulks' names are used once each, as those of real bulks are.

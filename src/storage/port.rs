@@ -162,6 +162,8 @@ pub struct Recovered {
     pub damage: Vec<String>,
     /// Rows of people are damaged or gone: who has opted out is not known any more.
     pub people_lost: bool,
+    /// The file of the notes is damaged or gone.
+    pub notes_lost: bool,
     /// Commits are damaged or gone: what was sent of late is not known whole.
     pub spent_lost: bool,
 }

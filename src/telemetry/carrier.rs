@@ -25,6 +25,7 @@ pub(super) struct Carriers {
     throttled: Counters,
     missed: Counters,
     reconnects: Counters,
+    malformed: Counters,
     inbound: Counters,
     keywords: Counters,
     unread: Counters,
@@ -64,6 +65,11 @@ impl Carriers {
             throttled: to.counters("relais_throttled_total", by, "Pauses because the carrier said throttled or queue full"),
             missed: to.counters("relais_enquire_link_missed_total", by, "enquire_link that stayed without answer"),
             reconnects: to.counters("relais_reconnects_total", by, "Attempts to bind again"),
+            malformed: to.counters(
+                "relais_malformed_total",
+                &["carrier", "fault"],
+                "What the carrier sent and could not be read or had no place there",
+            ),
             inbound: to.counters("relais_inbound_total", by, "Messages from handsets"),
             keywords: to.counters("relais_inbound_keywords_total", &["carrier", "keyword"], "Messages from handsets, by what they ask for"),
             unread: to.counters("relais_inbound_unread_total", by, "Messages that ask for something from a sender that is no number"),
@@ -108,6 +114,7 @@ impl Carriers {
             intermediate: kind("intermediate"),
             repeated: kind("repeated"),
             orphaned: kind("orphaned"),
+            ambiguous: kind("ambiguous"),
             adopted: kind("adopted"),
             orphans_dropped: kind("dropped"),
             doubted: counter(&self.doubted),
@@ -136,6 +143,7 @@ impl Carriers {
             window_size: gauge(&self.window_size),
             links_bound: gauge(&self.links_bound),
             outcomes: self.outcomes.clone(),
+            malformed: self.malformed.clone(),
             link_up: self.link_up.clone(),
             labels,
         }
@@ -180,6 +188,8 @@ pub struct CarrierMetrics {
     pub repeated: Counter,
     /// Receipts that matched nothing when they came.
     pub orphaned: Counter,
+    /// Receipts, among them, that may be about one of several messages.
+    pub ambiguous: Counter,
     /// Orphans that found their message.
     pub adopted: Counter,
     /// Orphans given up.
@@ -228,6 +238,7 @@ pub struct CarrierMetrics {
     pub window_size: Gauge,
     /// Links that are up.
     pub links_bound: Gauge,
+    malformed: Counters,
     outcomes: Counters,
     link_up: Gauges,
     labels: Labels,
@@ -238,6 +249,12 @@ impl CarrierMetrics {
     #[must_use]
     pub fn outcomes<const N: usize>(&self, statuses: [&'static str; N]) -> [Counter; N] {
         array::from_fn(|at| self.outcomes.get_or_create_owned(&with(&self.labels, "status", statuses[at])))
+    }
+
+    /// A counter for each of these faults, in their order.
+    #[must_use]
+    pub fn malformed<const N: usize>(&self, faults: [&'static str; N]) -> [Counter; N] {
+        array::from_fn(|at| self.malformed.get_or_create_owned(&with(&self.labels, "fault", faults[at])))
     }
 
     /// The handles of a link, by its number within the carrier.

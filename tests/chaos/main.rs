@@ -9,6 +9,7 @@ mod common;
 mod kill;
 mod ledger;
 mod load;
+mod orphans;
 mod receipts;
 mod send;
 mod stop;

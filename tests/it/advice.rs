@@ -101,7 +101,22 @@ async fn the_next_opening_knows_sundays_holidays_and_zones() {
     has(&free, json!({ "allowed": true, "rules": [] }));
     let named = opening("rule=FR-sms&zone=Europe/Paris&calendar=FR-57&at=2026-12-26T10:00:00Z").await;
     has(&named, json!({ "allowed": false, "next_open_at": "2026-12-28T07:00:00.000Z" }));
-    for wrong in ["", "to=12x", "rule=XX&zone=Europe/Paris", "rule=FR-sms&zone=Mars/Base", "to=%2B33612345678&at=soon", "when=now"] {
+    // Sunday, half past ten in New York; in Texas from noon on.
+    let address = opening("to=%2B12124937205&at=2026-07-12T14:30:00Z&region=US-TX").await;
+    has(&address, json!({ "allowed": false, "region": "US-TX" }));
+    has(&opening("to=%2B12124937205&at=2026-07-12T14:30:00Z").await, json!({ "allowed": true, "region": null }));
+    let wrong = rig.get("/v1/next-opening?to=%2B12124937205&zone=Mars/Base").await.json();
+    assert!(wrong["detail"].as_str().is_some_and(|detail| detail.contains("Mars/Base")), "{wrong}");
+    for wrong in [
+        "to=%2B12124937205&region=TX",
+        "rule=FR-sms&zone=Europe/Paris&region=FR-57",
+        "",
+        "to=12x",
+        "rule=XX&zone=Europe/Paris",
+        "rule=FR-sms&zone=Mars/Base",
+        "to=%2B33612345678&at=soon",
+        "when=now",
+    ] {
         assert_eq!(rig.call("GET", &format!("/v1/next-opening?{wrong}"), &[auth(KEY)], b"").await.status, 400, "{wrong}");
     }
 }

@@ -197,3 +197,26 @@ async fn after_a_stop_nothing_that_waits_is_sent_not_over_a_restart_either_and_c
         assert_eq!(rig.record.times(token), 0, "{token}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_scheduled_for_a_suppressed_recipient_ends_before_its_time() {
+    let rig = Rig::start(Setup::default()).await;
+    let send = async |to: &str, class: &str| {
+        let body = json!({"to": to, "from": "SHOP", "text": "hi", "class": class, "send_after": "P1D"});
+        rig.send(&body.to_string()).await.json()["id"].as_str().expect("an id").to_owned()
+    };
+    let (news, code) = (send("+33612345678", "service").await, send("+33612345678", "otp").await);
+    let other = send("+33612345679", "service").await;
+    let status = async |id: &str| rig.get(&format!("/v1/messages/{id}")).await.json();
+    assert_eq!(status(&news).await["status"], "scheduled");
+    let numbers: Vec<Value> = (0..500).map(|n| json!({"number": format!("+336{n:08}")})).collect();
+    let many = json!({"suppressions": numbers});
+    assert_eq!(rig.post("/v1/suppressions", "application/json", many.to_string().as_bytes()).await.json(), json!({"added": 500}));
+    let one = br#"{"number":"+33612345678","scope":"class:service"}"#;
+    assert_eq!(rig.post("/v1/suppressions", "application/json", one).await.json(), json!({"added": 1}));
+    let ended = crate::rig::until("the end", async || Some(status(&news).await).filter(|it| it["status"] == "refused")).await;
+    assert_eq!(ended["reason"]["code"], "opted_out", "{ended}");
+    for id in [code, other] {
+        assert_eq!(status(&id).await["status"], "scheduled");
+    }
+}

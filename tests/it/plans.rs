@@ -79,6 +79,7 @@ async fn what_contradicts_itself_or_is_unknown_is_refused_with_its_place() {
         (r#""send_after":"P1M""#, "invalid_value", "/send_after"),
         (r#""send_after":"P2D","expires_at":"2027-01-01T00:00:00Z""#, "lifetime_out_of_range", "/expires_at"),
         (r#""time_zone":"Europe/Nowhere""#, "unknown_time_zone", "/time_zone"),
+        (r#""region":"US-XX""#, "unknown_region", "/region"),
         (r#""channel":"mms""#, "unsupported_channel", "/channel"),
         (r#""campain":"x""#, "unknown_field", "/campain"),
         (r#""country":"QQ""#, "invalid_value", "/country"),
@@ -156,6 +157,8 @@ async fn a_message_may_cost_what_its_sender_allows_and_not_more() {
         let answer = rig.send(&body(most, length)).await;
         let Some(detail) = detail else {
             assert_eq!(answer.status, 202, "{most}");
+            let view = rig.get(&format!("/v1/messages/{}", answer.json()["id"].as_str().expect("an id"))).await.json();
+            assert_eq!(view["price"], "0.09 EUR", "{view:#}");
             continue;
         };
         assert_eq!((answer.code().as_str(), &answer.json()["detail"]), ("price_exceeded", &json!(detail)), "{most}");

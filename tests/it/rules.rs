@@ -62,3 +62,33 @@ async fn rules_are_read_again_from_their_directory_whole_or_not_at_all() {
     assert_ne!(taken["rules"], before["rules"]);
     assert_eq!(closes(&rig).await, "2026-07-13T17:00:00.000Z");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_reload_replaced_must_still_allow_after_a_restart() {
+    let dir = tempfile::tempdir().expect("a directory");
+    write(dir.path(), "08:00-19:00");
+    let account = format!("margin = \"0ms\"\n[[accounts.keys]]\nid = \"boss\"\nhash = \"{}\"\nscopes = [\"admin\"]\n", hash(ADMIN));
+    let sections = format!("[rules]\ndir = {:?}\n", dir.path());
+    let rig = Rig::start(Setup { account: leaked(account), sections: leaked(sections), ..Setup::default() }).await;
+    let first = rig.get("/v1/rules").await.json();
+    assert_eq!(first["must_also_allow"], json!([]));
+    write(dir.path(), "10:00-21:00");
+    let taken = rig.call("POST", "/v1/rules/reload", &[auth(ADMIN)], b"").await.json();
+    let also = taken["must_also_allow"].clone();
+    let version = first["rules"].as_str().expect("a version");
+    assert!(also[0]["version"].as_str().is_some_and(|also| also.contains(version)), "{also}");
+    assert_eq!(closes(&rig).await, "2026-07-13T17:00:00.000Z");
+
+    let rig = rig.restart().await;
+    let after = rig.get("/v1/rules").await.json();
+    assert_eq!((&after["must_also_allow"], &after["rules"], &after["unsure_until"]), (&also, &taken["rules"], &Value::Null));
+    assert_eq!(closes(&rig).await, "2026-07-13T17:00:00.000Z");
+    // Other files at a start are a reload, too: what was in use before it must allow.
+    write(dir.path(), "08:00-12:00");
+    let rig = rig.restart().await;
+    let again = rig.get("/v1/rules").await.json();
+    assert_eq!(again["must_also_allow"].as_array().map(Vec::len), Some(2), "{again}");
+    let opens = rig.get("/v1/next-opening?to=%2B33612345678&at=2026-07-13T06:30:00Z").await.json();
+    assert_eq!((&opens["next_open_at"], &opens["allowed"]), (&json!("2026-07-13T08:00:00.000Z"), &json!(false)), "{opens}");
+    assert!(rig.get("/v1/next-opening?to=%2B33612345678&at=2026-07-13T09:30:00Z").await.json()["allowed"].as_bool().is_some_and(|is| is));
+}

@@ -30,7 +30,9 @@ pub(crate) fn config(smsc: SocketAddr, carrier: &str, rest: &str) -> Config {
 
 pub(crate) async fn engine(world: &World, config: Config, journal: Box<dyn Journal>, calls: Calls) -> Running {
     let read = |path: &std::path::Path| std::fs::read(path);
-    relais::engine::start(world.clone(), Arc::new(config), journal, Metrics::new(), calls, &read).await.expect("it starts")
+    relais::engine::start(world.clone(), Arc::new(config), journal, Metrics::new(), calls, relais::engine::Files::plain(&read))
+        .await
+        .expect("it starts")
 }
 
 /// What messages of a bulk are like.

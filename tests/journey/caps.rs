@@ -5,16 +5,18 @@ use crate::bench;
 use relais::base::{BatchId, MessageId, MessageRef, Msisdn, Span, Time};
 use relais::config;
 use relais::directory::caps::content_key;
+use relais::directory::judge::{Judge, Jury, Law, Question, Verdict};
 use relais::engine::reader::Calls;
 use relais::engine::{Engine, Running, WhenFull};
 use relais::lab::personality::Personality;
 use relais::lab::record::{Keep, Recorder};
 use relais::lab::{Options, RecordOptions, SimWorld, Smsc, TokenRule};
-use relais::message::outcome::Tally;
+use relais::message::content::Channel;
+use relais::message::outcome::{Reason, Tally};
 use relais::message::{Class, Composed, DoubtPolicy, Encoding, Extras, Reference, Status};
 use relais::pipeline::journal::{Acceptance, Drafts, Start};
 use relais::storage::memory::{Memory, SimulatedFault};
-use relais::storage::{BatchRow, Journal};
+use relais::storage::{BatchRow, Group, Journal};
 use relais::telemetry::Metrics;
 use relais::world::World;
 use std::sync::Arc;
@@ -31,7 +33,9 @@ async fn start(world: &World, journal: Box<dyn Journal>) -> Running {
     config.accounts[0].caps = vec![cap];
     config.accounts[0].repeat_guard = Span::secs(3_600);
     let read = |path: &std::path::Path| std::fs::read(path);
-    relais::engine::start(world.clone(), Arc::new(config), journal, Metrics::new(), Calls::Direct, &read).await.expect("it starts")
+    relais::engine::start(world.clone(), Arc::new(config), journal, Metrics::new(), Calls::Direct, relais::engine::Files::plain(&read))
+        .await
+        .expect("it starts")
 }
 
 /// A bulk of orders to one recipient; `tokens` are in their texts.
@@ -128,5 +132,54 @@ fn the_fifth_in_the_period_goes_at_its_instant_over_a_kill_and_the_same_text_is_
         assert_eq!((times.len(), record.repeated()), (7, 0));
         bench::stop(again).await;
         smsc.stop().await;
+    });
+}
+
+#[test]
+fn what_a_rule_counted_weeks_ago_is_counted_after_a_restart_as_far_as_the_journal_goes() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let sim = SimWorld::new(5);
+        let at = |text: &str| Time::parse_rfc3339(text).expect("an instant");
+        let config =
+            |retention: &str| bench::config(AT.parse().expect("an address"), "", &format!("[journal]\nretention = \"{retention}\""));
+        // French law: four calls in thirty days (config/rules/FR.toml); the account has no cap of its own.
+        let call = Question {
+            account: "shop",
+            to: Msisdn::from_u64(33_612_345_678).expect("a number"),
+            from: "",
+            class: Class::Marketing,
+            channel: Channel::Voice,
+            campaign: "",
+            zone: "",
+            region: "",
+            content: 0,
+        };
+        let (then, now) = (at("2026-12-01T10:00:00Z"), at("2026-12-21T10:00:00Z"));
+        let mut before = Judge::new(Arc::new(Law::new(&config("40d"))));
+        for _ in 0..4 {
+            assert!(matches!(before.spend(&call, then), Verdict::Go { .. }));
+        }
+        let mut memory = Memory::new();
+        let seq = memory.recover().expect("a new journal").last_seq + 1;
+        let spent = Jury::take_spent(&mut before);
+        memory.commit(&Group { seq, at: then, spent, ..Group::default() }).expect("durable");
+
+        sim.set_wall(now);
+        for (retention, verdict) in [("40d", Some(at("2026-12-31T10:00:00Z"))), ("10d", None)] {
+            let journal = Box::new(memory.reopen());
+            let read = |path: &std::path::Path| std::fs::read(path);
+            let (config, files) = (Arc::new(config(retention)), relais::engine::Files::plain(&read));
+            let running =
+                relais::engine::start(sim.world(), config, journal, Metrics::new(), Calls::Direct, files).await.expect("it starts");
+            let mut judge = Judge::new(running.engine.rules.law.clone());
+            let wanted = verdict.map(|until| Verdict::Hold { until, why: Reason::FrequencyCap });
+            match (judge.spend(&call, now), wanted) {
+                (said, Some(wanted)) => assert_eq!(said, wanted),
+                (said, None) => assert!(matches!(said, Verdict::Go { .. }), "the journal does not reach so far: {said:?}"),
+            }
+            let of_texts = judge.spend(&Question { channel: Channel::Sms, ..call }, now);
+            assert!(matches!(of_texts, Verdict::Go { .. }), "{of_texts:?}");
+        }
     });
 }

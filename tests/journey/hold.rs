@@ -81,9 +81,17 @@ impl House {
         let config = Arc::new(bench::config(AT.parse().expect("an address"), &self.carrier, ""));
         let read = |path: &std::path::Path| std::fs::read(path);
         let jury = |_: &Arc<relais::directory::judge::Law>| Box::new(self.place.clone()) as Box<dyn Jury>;
-        relais::engine::start_under(self.world.clone(), config, journal, Metrics::new(), Calls::Direct, &read, &jury)
-            .await
-            .expect("it starts")
+        relais::engine::start_under(
+            self.world.clone(),
+            config,
+            journal,
+            Metrics::new(),
+            Calls::Direct,
+            relais::engine::Files::plain(&read),
+            &jury,
+        )
+        .await
+        .expect("it starts")
     }
 
     /// When submits came, ascending.

@@ -7,3 +7,4 @@ mod hold;
 mod journeys;
 mod parts;
 mod simulated;
+mod stops;

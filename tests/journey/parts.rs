@@ -6,8 +6,14 @@
 
 use crate::bench;
 use crate::journeys::store;
+use relais::base::Msisdn;
+use relais::directory::judge::{Judge, Question, Verdict};
 use relais::engine::reader::Calls;
-use relais::message::{Event, log};
+use relais::message::content::Channel;
+use relais::message::event::InboundPart;
+use relais::message::outcome::Reason;
+use relais::message::{Class, Event, log};
+use relais::storage::{Group, Journal as _};
 use relais::wire::smpp::pdu::{BindKind, Sm, esm};
 use relais::wire::smpp::{Address, Status, command, write};
 use relais::world::World;
@@ -119,5 +125,59 @@ async fn a_text_whose_parts_do_not_come_is_told_with_its_holes() {
     }
     assert_eq!(told(&running.engine), [("\u{2026}two ".to_owned(), 3, true)]);
     drop(one);
+    bench::stop(running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_whose_parts_were_journaled_and_not_told_before_a_crash_is_heard_at_the_start() {
+    let (world, dir) = (World::real(), tempfile::tempdir().expect("a directory"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let config = bench::config(listener.local_addr().expect("bound"), "", "");
+    let part = |place: u8, text: &[u8]| {
+        Event::InboundPart(Box::new(InboundPart {
+            id: u64::from(place),
+            carrier: "one".into(),
+            from: "33612345678".into(),
+            to: "36111".into(),
+            is_wide: false,
+            reference: 9,
+            total: 2,
+            place,
+            coding: 0,
+            octets: text.into(),
+            when: world.now(),
+        }))
+    };
+    let mut journal = store(dir.path());
+    let seq = journal.recover().expect("a new journal").last_seq + 1;
+    let mut group = Group { seq, at: world.now(), ..Group::default() };
+    log::write_events(&[part(1, b"ST"), part(2, b"OP")], &mut group.log);
+    group.notes = vec![("inbound-parts/one".into(), Some(seq.to_le_bytes().to_vec()))];
+    journal.commit(&group).expect("durable");
+    drop(journal);
+
+    let running = bench::engine(&world, config, store(dir.path()), Calls::Threads).await;
+    // Before anything could be leased.
+    let question = Question {
+        account: "shop",
+        to: Msisdn::from_u64(33_612_345_678).expect("a number"),
+        from: "36111",
+        class: Class::Service,
+        channel: Channel::Sms,
+        campaign: "",
+        zone: "",
+        region: "",
+        content: 0,
+    };
+    let verdict = Judge::new(running.engine.rules.law.clone()).judge(&question, world.now());
+    assert_eq!(verdict, Verdict::Refuse { why: Reason::OptedOut });
+    let began = std::time::Instant::now();
+    while told(&running.engine).is_empty() && began.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(told(&running.engine), [("STOP".to_owned(), 2, false)]);
+    // In the commit of the text, so that the next start knows it.
+    let rows = running.engine.archive.suppressions(None, 10).expect("readable");
+    assert_eq!(rows.iter().map(|row| row.key.number).collect::<Vec<_>>(), [33_612_345_678]);
     bench::stop(running).await;
 }

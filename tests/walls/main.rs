@@ -12,6 +12,7 @@ mod rig;
 
 mod carrier;
 mod differential;
+mod flood;
 mod fuzz;
 mod http;
 mod injection;

@@ -48,6 +48,7 @@ pub fn read<'a>(
         keys: [profile.receipt_keys(first), profile.receipt_keys(second)],
         number,
         reference: tlvs.number(tag::USER_MESSAGE_REFERENCE).and_then(|reference| u16::try_from(reference).ok()),
+        submit_date: parsed.submit_date.map_or(0, |date| date.seconds()),
         state: state(parsed.state, parsed.is_final, profile.acceptd_is_final),
         error: clip(error),
     };

@@ -5,7 +5,7 @@
 //! States: binding → bound → unbinding; every one of them has a deadline.
 
 use crate::base::{Mono, Span};
-use crate::channel::session::{Answer, Heard, Inbound, Keys, Note, Over, Piece};
+use crate::channel::session::{Answer, Fault, Heard, Inbound, Keys, Note, Over, Piece};
 use crate::channel::sms::content;
 use crate::channel::sms::profile::Profile;
 use crate::channel::sms::{form, receipt};
@@ -171,6 +171,7 @@ impl Session {
                     return Ok(());
                 }
                 Framed::Broken(bad) => {
+                    hear(Heard::Note(Note::Malformed(Fault::Length)));
                     if let Reaction::NackAndClose(status) = fault::reaction_to_length(&bad) {
                         write::generic_nack(&mut self.out, status, bad.sequence);
                     }
@@ -195,12 +196,19 @@ impl Session {
                 Err(_) => Ok(()),
             },
             Reaction::Respond { command, status } => {
-                hear(Heard::Note(Note::Malformed));
+                // Before the bind the place is wrong, whatever else may be.
+                let fault = match decoded {
+                    Err(_) if bound == Bound::No => Fault::Place,
+                    Err(fault) if fault.answer == Status::RINVOPTPARSTREAM => Fault::Parameter,
+                    Err(_) => Fault::Field,
+                    Ok(_) => Fault::Place,
+                };
+                hear(Heard::Note(Note::Malformed(fault)));
                 write::header(&mut self.out, command, status, header.sequence);
                 Ok(())
             }
             Reaction::Nack(status) => {
-                hear(Heard::Note(Note::UnknownCommand));
+                hear(Heard::Note(Note::Malformed(Fault::Command)));
                 write::generic_nack(&mut self.out, status, header.sequence);
                 self.nacks += 1;
                 if self.nacks >= NACKS_MAX { Err(Over::Garbled) } else { Ok(()) }
@@ -211,7 +219,7 @@ impl Session {
             }
             // A response whose body cannot be read still answers its request: by its status alone.
             Reaction::Ignore => {
-                hear(Heard::Note(Note::Malformed));
+                hear(Heard::Note(Note::Malformed(Fault::Response)));
                 if header.command == command::SUBMIT_SM_RESP {
                     self.answered(header, None, hear);
                 }
@@ -251,15 +259,16 @@ impl Session {
             Pdu::UnbindResp if matches!(self.state, State::Unbinding { .. }) => return Err(Over::Unbound),
             // A nack with the number of a submit answers it: certain, not in doubt.
             Pdu::GenericNack => return self.nacked(header, hear),
-            Pdu::SubmitSm(_) => self.not_ours(header),
-            _ if !command::is_response(header.command) => self.not_ours(header),
+            Pdu::SubmitSm(_) => self.not_ours(header, hear),
+            _ if !command::is_response(header.command) => self.not_ours(header, hear),
             _ => {}
         }
         Ok(())
     }
 
     /// A request that only an ESME may send.
-    fn not_ours(&mut self, header: &Header) {
+    fn not_ours(&mut self, header: &Header, hear: &mut dyn FnMut(Heard<'_>)) {
+        hear(Heard::Note(Note::Malformed(Fault::Place)));
         write::header(&mut self.out, command::response_of(header.command), Status::RINVBNDSTS, header.sequence);
     }
 
@@ -324,7 +333,7 @@ impl Session {
             let text = wire::narrow(text, &mut wide);
             let read = receipt::read(&self.profile, esm_class, text, tlvs, source, &mut self.scratch);
             if read.unmapped {
-                hear(Heard::Note(Note::UnmappedState));
+                hear(Heard::Note(Note::Malformed(Fault::State)));
             }
             return hear(Heard::Receipt { sequence, receipt: read.receipt });
         }

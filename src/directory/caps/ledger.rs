@@ -2,7 +2,7 @@
 //! recipient lie in one stripe, so that asking and counting are one step, whichever threads ask. Full it counts nothing
 //! more and says so. What is too old for every cap is swept when a stripe has doubled.
 
-use super::limit::{Limit, REPEAT, STRIPES, repeat_key, stamp, stripe, unstamp};
+use super::limit::{KINDS, Limit, REPEAT, STRIPES, repeat_key, stamp, stripe, unstamp};
 use crate::storage::Spent;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -100,16 +100,17 @@ pub(super) struct Ledger {
     /// Sends in all of them.
     len: AtomicU64,
     max: u64,
-    /// Minutes after which a send is too old for every cap; grows.
-    keep: AtomicU32,
+    /// Minutes after which a send of a kind is too old for every cap of that kind; they grow. A rule of calls that reaches
+    /// back for months keeps no texts.
+    keep: [AtomicU32; KINDS],
     /// The same for contents.
     keep_repeats: u32,
 }
 
 impl Ledger {
-    pub(super) fn new(max: u64, keep: u32, keep_repeats: u32) -> Ledger {
+    pub(super) fn new(max: u64, keep_repeats: u32) -> Ledger {
         let stripes = (0..STRIPES).map(|_| Mutex::default()).collect();
-        Ledger { stripes, len: AtomicU64::new(0), max, keep: AtomicU32::new(keep), keep_repeats }
+        Ledger { stripes, len: AtomicU64::new(0), max, keep: Default::default(), keep_repeats }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -120,16 +121,22 @@ impl Ledger {
         self.len() >= self.max
     }
 
-    /// Sends are kept so many minutes at least.
-    pub(super) fn keep_for(&self, minutes: u32) {
-        if self.keep.load(Ordering::Relaxed) < minutes {
-            self.keep.fetch_max(minutes, Ordering::AcqRel);
+    /// Sends of the limit's kinds are kept for as long as it reaches back, at least.
+    pub(super) fn keep_for(&self, limit: &Limit) {
+        let of_it = self.keep.iter().enumerate().filter(|(kind, _)| limit.kinds >> kind & 1 == 1);
+        for (_, keep) in of_it.filter(|(_, keep)| keep.load(Ordering::Relaxed) < limit.minutes) {
+            keep.fetch_max(limit.minutes, Ordering::AcqRel);
         }
+    }
+
+    /// Minutes after which nothing of a kind is asked for any more.
+    pub(super) fn reaches(&self, kind: u8) -> u32 {
+        self.keep.get(usize::from(kind)).map_or(0, |keep| keep.load(Ordering::Acquire)).max(self.keep_repeats)
     }
 
     /// Minutes after which nothing is asked for any more.
     pub(super) fn longest(&self) -> u32 {
-        self.keep.load(Ordering::Acquire).max(self.keep_repeats)
+        (0..KINDS as u8).map(|kind| self.reaches(kind)).max().unwrap_or(0)
     }
 
     fn stripe(&self, key: u64) -> MutexGuard<'_, Stripe> {
@@ -199,7 +206,8 @@ impl Ledger {
 
     fn is_kept(&self, one: u32, now: u32) -> bool {
         let (minute, kind) = unstamp(one);
-        let keep = if kind == REPEAT { self.keep_repeats } else { self.keep.load(Ordering::Relaxed) };
+        let of_kind = || self.keep.get(usize::from(kind)).map_or(0, |keep| keep.load(Ordering::Relaxed));
+        let keep = if kind == REPEAT { self.keep_repeats } else { of_kind() };
         now < minute.saturating_add(keep)
     }
 

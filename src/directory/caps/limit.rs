@@ -11,6 +11,9 @@ const MINUTE_MS: i64 = 60_000;
 /// The kind of rows that are not sends of a class and channel but contents, for the guard against repeats.
 pub(super) const REPEAT: u8 = 63;
 
+/// Kinds there are, [`kind`] being below.
+pub(super) const KINDS: usize = Class::ALL.len() * Channel::ALL.len();
+
 /// At most so many in so long, over some classes and channels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limit {

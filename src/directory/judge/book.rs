@@ -2,15 +2,15 @@
 //! and how long it stands. A message whose kind is known costs the reading of its number's prefix and one look-up.
 //! Bounded; it empties itself when full and when the rules are new. Never wrong, only empty.
 
-use super::case::{Case, OwnZone, Subject};
+use super::case::{Address, Case, OwnZone, Subject};
 use super::office::Office;
 use super::policy;
 use super::question::{Question, Verdict};
-use super::statute::Statute;
+use super::statute::{Statute, of_rule};
 use super::together::{NEVER_CLOSES, group, hold, verdict};
 use crate::base::{Span, Time};
 use crate::config::limits::RULE_PAGES_MAX;
-use crate::directory::caps::{Limit, kinds};
+use crate::directory::caps::Limit;
 use crate::directory::hours::{HoursCache, Version};
 use crate::message::content::Channel;
 use crate::message::outcome::Reason;
@@ -20,7 +20,12 @@ use std::sync::Arc;
 
 /// When to ask again while the rules are still being read.
 const RULES_AGAIN: Span = Span::secs(1);
+/// When to ask again while it is not known which rules were replaced: until then, or until somebody says otherwise.
+const UNSURE_AGAIN: Span = Span::secs(60);
 const DAY_MS: i64 = 86_400_000;
+
+/// States that are told apart at once: they have twelve bits, and the world has some four thousand.
+const REGIONS_MAX: usize = 4_095;
 
 /// An own zone that the database does not have.
 const ZONE_UNKNOWN: u16 = u16::MAX;
@@ -49,6 +54,9 @@ pub(super) struct Book {
     account: (String, u16),
     /// The own zone asked about last, and its number.
     zone: (String, u16),
+    /// States of addresses, by number, and the one asked about last.
+    regions: HashMap<Box<str>, u16, FixedState>,
+    region: (String, u16),
     asked_at: Time,
     /// Whether any page has limits.
     is_limiting: bool,
@@ -56,8 +64,18 @@ pub(super) struct Book {
 
 impl Book {
     pub(super) fn new(statute: Arc<Statute>) -> Book {
-        let (account, zone) = ((String::new(), 0), (String::new(), 0));
-        Book { statute, pages: HashMap::default(), sheets: HoursCache::default(), account, zone, asked_at: Time(0), is_limiting: false }
+        let none = || (String::new(), 0);
+        Book {
+            statute,
+            pages: HashMap::default(),
+            sheets: HoursCache::default(),
+            account: none(),
+            zone: none(),
+            regions: HashMap::default(),
+            region: none(),
+            asked_at: Time(0),
+            is_limiting: false,
+        }
     }
 
     pub(super) fn version(&self) -> Version<'_> {
@@ -71,6 +89,9 @@ impl Book {
         }
         if self.statute.is_shut {
             return hold(now, RULES_AGAIN, Reason::WindowClosed);
+        }
+        if now < self.statute.unsure_until {
+            return hold(now, UNSURE_AGAIN, Reason::Revival);
         }
         self.asked_at = now;
         let key = self.key(office, question);
@@ -113,12 +134,13 @@ impl Book {
         }
     }
 
-    /// Policy, place, own zone, channel and class in one number.
+    /// Policy, own zone, place, state of the address, channel and class in one number: 16, 16, 16, 12 and 4 bits.
     fn key(&mut self, office: &Office, question: &Question<'_>) -> u64 {
         if self.account.0 != question.account {
             self.account = (question.account.to_owned(), office.policies.of(question.account));
         }
         let kind = question.class as u64 * Channel::ALL.len() as u64 + question.channel as u64;
+        let kind = u64::from(self.region(question.region)) << 4 | kind;
         let (policy, zone) = (u64::from(self.account.1), u64::from(self.zone(question.zone)));
         policy << 48 | zone << 32 | u64::from(office.places.find(question.to)) << 16 | kind
     }
@@ -136,6 +158,24 @@ impl Book {
         self.zone.1
     }
 
+    /// The number of the state of an address; 0 for none, which most have.
+    fn region(&mut self, name: &str) -> u16 {
+        if name.is_empty() {
+            return 0;
+        }
+        if self.region.0 != name {
+            if self.regions.len() >= REGIONS_MAX {
+                // The numbers are given anew, so nothing may be known by the former ones.
+                self.regions.clear();
+                self.pages.clear();
+            }
+            let next = self.regions.len() as u16 + 1;
+            let number = *self.regions.entry(name.into()).or_insert(next);
+            self.region = (name.to_owned(), number);
+        }
+        self.region.1
+    }
+
     /// Makes a page; no verdict stands on it yet.
     fn page(&mut self, office: &Office, question: &Question<'_>, key: u64, now: Time) -> &mut Page {
         let own = match self.zone(question.zone) {
@@ -145,7 +185,8 @@ impl Book {
         };
         let policy = office.policies.get(self.account.1);
         let place = office.places.get(office.places.find(question.to));
-        let cases = self.statute.cases(&Subject { place, own, class: question.class, channel: question.channel, policy }, now);
+        let address = Address::of(question.region, &office.places);
+        let cases = self.statute.cases(&Subject { place, own, address, class: question.class, channel: question.channel, policy }, now);
         if self.pages.len() >= RULE_PAGES_MAX {
             self.pages.clear();
         }
@@ -175,17 +216,11 @@ impl Book {
     }
 }
 
-/// What the rules of all cases say of how often. What a rule counts is of its class and channels.
+/// What the rules of all cases say of how often.
 fn limits(cases: &[Case]) -> Box<[Limit]> {
     let mut all = Vec::new();
-    for (case, rule) in cases.iter().flat_map(|case| case.rules.iter().map(move |rule| (case, *rule))) {
-        let rule = case.hours.rule(rule);
-        let Some(often) = rule.frequency else { continue };
-        let kinds = kinds(&[rule.class], &rule.channels);
-        let days = |days: u64| Span::secs(days * 24 * 3_600);
-        let period = Limit::new(often.max_attempts, days(u64::from(often.period_days)), kinds);
-        let a_day = often.max_per_day.map(|count| Limit::new(count, days(1), kinds));
-        for limit in [Some(period), a_day].into_iter().flatten() {
+    for rule in cases.iter().flat_map(|case| case.rules.iter().map(|rule| case.hours.rule(*rule))) {
+        for limit in of_rule(rule) {
             if !all.contains(&limit) {
                 all.push(limit);
             }

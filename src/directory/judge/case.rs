@@ -5,7 +5,7 @@ use super::policy;
 use crate::base::{Span, Time};
 use crate::config::AccountHours;
 use crate::directory::hours::{Ask, CalendarRef, Decision, Hours, HoursCache, RuleRef, Zone};
-use crate::directory::number::Place;
+use crate::directory::number::{Place, Places};
 use crate::message::content::{Channel, Class};
 use std::sync::Arc;
 
@@ -35,11 +35,31 @@ pub(super) enum OwnZone<'a> {
     Unknown,
 }
 
+/// The state of the recipient's address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Address<'a> {
+    /// ISO 3166.
+    pub country: &'a str,
+    /// ISO 3166-2 without the country.
+    pub state: &'a str,
+    /// The zones of the state; none when they are not known apart from those of the country.
+    pub zones: &'a [crate::directory::number::Zone],
+}
+
+impl<'a> Address<'a> {
+    /// From `US-TX`; `None` for what has another form.
+    pub(super) fn of(region: &'a str, places: &'a Places) -> Option<Address<'a>> {
+        let (country, state) = region.split_once('-')?;
+        Some(Address { country, state, zones: places.of_state(country, state) })
+    }
+}
+
 /// What a message is, as far as its hours go.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Subject<'a> {
     pub place: &'a Place,
     pub own: OwnZone<'a>,
+    pub address: Option<Address<'a>>,
     pub class: Class,
     pub channel: Channel,
     pub policy: &'a AccountHours,
@@ -75,26 +95,42 @@ impl Case {
 
 /// Adds what one pack is to be asked; nothing when no rule binds.
 pub(super) fn cases(subject: &Subject<'_>, hours: &Arc<Hours>, until: Option<Time>, now: Time, to: &mut Vec<Case>) {
-    let Subject { place, own, class, channel, policy } = *subject;
+    let Subject { place, own, address, class, channel, policy } = *subject;
     let region = region(place, own);
     let zones: Box<[Zone]> = match own {
         OwnZone::Known(name) => hours.zone_by_name(name).into_iter().collect(),
-        OwnZone::None => zones(hours, &place.zones),
-        OwnZone::Unknown => zones(hours, &place.all),
+        // The number tells the country alone: the address says more. Otherwise both may be right.
+        OwnZone::None if address.is_some_and(|one| place.states.is_empty() && one.country == region && !one.zones.is_empty()) => {
+            zones(hours, address.map_or(&[], |one| one.zones))
+        }
+        OwnZone::None | OwnZone::Unknown => {
+            let of_number = if own == OwnZone::None { &place.zones } else { &place.all };
+            both(hours, of_number, address.map_or(&[], |one| one.zones))
+        }
     };
-    let states: Vec<Option<&str>> =
-        if place.states.is_empty() { vec![None] } else { place.states.iter().map(|state| Some(*state)).collect() };
-    for state in states {
-        let rules = policy::bind(hours, policy, hours.rules_for(&region, state, channel, class), (class, channel), now);
+    for (region, state) in parts(&region, &place.states, address) {
+        let rules = policy::bind(hours, policy, hours.rules_for(region, state, channel, class), (class, channel), now);
         if rules.is_empty() {
             continue;
         }
-        let calendar = policy::calendar(hours, policy, &region).unwrap_or_else(|| hours.calendar_for(&region, state));
+        let calendar = policy::calendar(hours, policy, region).unwrap_or_else(|| hours.calendar_for(region, state));
         let case = Case { hours: hours.clone(), rules: rules.into(), zones: zones.clone(), calendar, margin: policy.margin, until };
         if to.iter().all(|other| other.ask() != case.ask()) {
             to.push(case);
         }
     }
+}
+
+/// Countries and states whose rules must all allow: those of the number, and that of the address, which takes the place of
+/// a number's country without state.
+fn parts<'a>(region: &'a str, states: &[&'static str], address: Option<Address<'a>>) -> Vec<(&'a str, Option<&'a str>)> {
+    let mut all: Vec<(&str, Option<&str>)> = states.iter().map(|state| (region, Some(*state))).collect();
+    let address = address.map(|one| (one.country, Some(one.state)));
+    if all.is_empty() && address.is_none_or(|(country, _)| country != region) {
+        all.push((region, None));
+    }
+    all.extend(address.filter(|one| !all.contains(one)));
+    all
 }
 
 /// The country whose rules hold: that of the number, or the territory that the own zone tells.
@@ -108,6 +144,12 @@ fn region(place: &Place, own: OwnZone<'_>) -> String {
         }
         _ => region,
     }
+}
+
+/// The zones of a number and of an address, each once.
+fn both(hours: &Hours, number: &[crate::directory::number::Zone], address: &[crate::directory::number::Zone]) -> Box<[Zone]> {
+    let more: Vec<_> = number.iter().chain(address.iter().filter(|zone| !number.contains(zone))).copied().collect();
+    zones(hours, &more)
 }
 
 /// All of them or none: with one that the database lacks nothing can be said.

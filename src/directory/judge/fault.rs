@@ -1,6 +1,6 @@
 //! Why rules and time zones were not taken. The mistake is in a file or in the configuration; trying again does not help.
 
-use crate::config::limits::FORMER_RULES_MAX;
+use crate::config::limits::{FORMER_RULES_MAX, RULES_KEPT_BYTES_MAX};
 use crate::directory::hours::PackFault;
 use crate::directory::hours::zone::ZoneFault;
 
@@ -26,4 +26,7 @@ pub enum LawFault {
     /// Each replaced pack must go on allowing for seven days, and there are that many already.
     #[error("the rules were replaced {FORMER_RULES_MAX} times within seven days: those must all still allow, and no more can be kept")]
     TooOften,
+    /// They are kept for seven days after they are replaced.
+    #[error("rules and time zones have more than {RULES_KEPT_BYTES_MAX} octets together")]
+    TooLarge,
 }

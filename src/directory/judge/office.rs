@@ -1,17 +1,19 @@
 //! The send windows in force, shared by all judges: one pack of rules with one zone database, and for seven days those they
-//! replaced, which must allow too (INV-18). In: files as text and octets, and the time. Out: another version, or a fault
-//! with file and key, and what was in use stays.
+//! replaced, which must allow too (INV-18), also over a restart. In: files as text and octets, what was kept, and the time.
+//! Out: another version, or a fault with file and key, and what was in use stays.
 
-use super::case::{Case, OwnZone, Subject};
+use super::case::{Address, Case, OwnZone, Subject};
 use super::fault::LawFault;
 use super::overview::{Advice, Ending, Former, Loosened, Overview};
 use super::policy::{self, Policies};
 use super::question::Question;
+use super::sources::{Kept, Sources};
 use super::statute::{Replaced, Statute};
 use super::together::verdict;
 use crate::base::{Span, Time};
-use crate::config::limits::FORMER_RULES_MAX;
-use crate::config::{Config, RuleFiles};
+use crate::config::limits::{FORMER_RULES_MAX, RULES_KEPT_BYTES_MAX};
+use crate::config::{AfterLoss, Config, RuleFiles};
+use crate::directory::caps::Limit;
 use crate::directory::hours::{Hours, HoursCache, Pack, Zones};
 use crate::directory::number::Places;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,18 +23,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 const BOTH_FOR: Span = Span::secs(7 * 24 * 3_600);
 /// The name of the rule file made from the accounts' quiet hours.
 const QUIET_FILE: &str = "(accounts)";
-
-/// Names such as `Europe/Paris`, and octets.
-pub type ZoneFiles = Vec<(String, Vec<u8>)>;
-
-/// What was read from the directories of the configuration; without one, what is in the program holds.
-#[derive(Debug, Default)]
-pub struct Sources {
-    /// Names and texts of rule files.
-    pub rules: Option<Vec<(String, String)>>,
-    /// What their owner calls the time zones (`2027a`), names and octets of TZif files.
-    pub zones: Option<(String, ZoneFiles)>,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -47,7 +37,7 @@ pub struct Office {
 impl Default for Office {
     fn default() -> Office {
         let none = Pack::parse::<&str, &str>(&[]).expect("nothing has no mistake");
-        Office::over(Hours::new(none, Zones::shipped()), Policies::default(), false)
+        Office::over(Hours::new(none, Zones::shipped()), Sources { rules: Some(Vec::new()), zones: None }, Policies::default(), false)
     }
 }
 
@@ -55,14 +45,15 @@ impl Office {
     pub(super) fn new(config: &Config) -> Office {
         let policies = Policies::new(&config.accounts);
         let RuleFiles { dir, zoneinfo_dir } = &config.rules;
-        let hours = compile(&Sources::default(), &policies).expect("a test parses the shipped pack and the quiet hours");
+        let sources = Sources::default().whole();
+        let hours = compile(&sources, &policies).expect("a test parses the shipped pack and the quiet hours");
         // What an account names may be in the directories, so its faults are told by the first load.
         let is_shut = dir.is_some() || zoneinfo_dir.is_some() || policies.check(&hours).is_err();
-        Office::over(hours, policies, is_shut)
+        Office::over(hours, sources, policies, is_shut)
     }
 
-    fn over(hours: Hours, policies: Policies, is_shut: bool) -> Office {
-        let statute = Statute { is_shut, ..Statute::new(Arc::new(hours), Vec::new(), 1, None) };
+    fn over(hours: Hours, sources: Sources, policies: Policies, is_shut: bool) -> Office {
+        let statute = Statute { is_shut, ..Statute::new(Arc::new(hours), Arc::new(sources), Vec::new(), 1, None) };
         Office { current: Mutex::new(Arc::new(statute)), version: AtomicU64::new(1), places: Places::new(), policies }
     }
 
@@ -80,13 +71,61 @@ impl Office {
         self.lock().clone()
     }
 
-    /// Takes rules and zones whole, or not at all. What they replace must go on allowing for seven days, but for the first
-    /// load and for what nothing could be sent by. Whether anything is new.
+    /// Takes back, before the first load, what was kept of the time before a restart: what was in use then is replaced now,
+    /// unless the first load brings the same. What cannot be read any more is answered with the instant until which it would
+    /// have been asked; nothing with rules goes before that, unless `after_loss` says so, or before `unsure_until`.
+    pub fn recall(&self, kept: Vec<Kept>, unsure_until: Option<Time>, after_loss: AfterLoss, now: Time) -> Option<Time> {
+        let (mut former, mut lost) = (Vec::new(), None);
+        for one in kept {
+            let until = one.until.unwrap_or_else(|| both_until(now));
+            match compile(&one.sources, &self.policies) {
+                _ if until <= now => {}
+                Ok(hours) => former.push(Replaced { hours: Arc::new(hours), sources: one.sources, until }),
+                Err(_) => lost = lost.max(Some(until)),
+            }
+        }
+        let mut current = self.lock();
+        former.retain(|one| one.hours.version() != current.hours.version());
+        let number = current.number + 1;
+        let lost = lost.filter(|_| after_loss == AfterLoss::Hold);
+        let unsure_until = unsure_until.max(lost).unwrap_or(Time(i64::MIN));
+        let Statute { hours, sources, is_shut, since, .. } = &**current;
+        let statute = Statute::new(hours.clone(), sources.clone(), former, number, *since);
+        *current = Arc::new(Statute { is_shut: *is_shut, unsure_until, ..statute });
+        self.version.store(number, Ordering::Release);
+        lost
+    }
+
+    /// What must be kept over a restart: what is in use, then what was replaced and must still allow; and until when it is
+    /// not known what was.
+    #[must_use]
+    pub fn kept(&self, now: Time) -> (Vec<Kept>, Option<Time>) {
+        let statute = self.current();
+        let former = statute.former.iter().filter(|one| now < one.until);
+        let former = former.map(|one| Kept { sources: one.sources.clone(), until: Some(one.until) });
+        let in_use = Kept { sources: statute.sources.clone(), until: None };
+        (std::iter::once(in_use).chain(former).collect(), Some(statute.unsure_until).filter(|until| now < *until))
+    }
+
+    /// Nothing with rules goes until rules were loaded.
+    pub fn shut(&self) {
+        let mut current = self.lock();
+        let number = current.number + 1;
+        *current = Arc::new(Statute { is_shut: true, number, ..(**current).clone() });
+        self.version.store(number, Ordering::Release);
+    }
+
+    /// Takes rules and zones whole, or not at all. What they replace must go on allowing for seven days, but for what nothing
+    /// could be sent by. Whether anything is new.
     ///
     /// # Errors
     /// `LawFault` with file or account, and key; what was in use stays.
-    pub fn reload(&self, sources: &Sources, now: Time) -> Result<bool, LawFault> {
-        let hours = compile(sources, &self.policies)?;
+    pub fn reload(&self, sources: Sources, now: Time) -> Result<bool, LawFault> {
+        let sources = sources.whole();
+        if sources.bytes() > RULES_KEPT_BYTES_MAX {
+            return Err(LawFault::TooLarge);
+        }
+        let hours = compile(&sources, &self.policies)?;
         self.policies.check(&hours)?;
         let mut current = self.lock();
         let is_same = current.hours.version() == hours.version();
@@ -98,14 +137,14 @@ impl Office {
         // Going back to rules that were replaced: they are asked anyway.
         former.retain(|one| one.hours.version() != hours.version());
         if !is_first && !is_same {
-            if former.len() >= FORMER_RULES_MAX {
-                return Err(LawFault::TooOften);
-            }
-            let until = Time(now.0.saturating_add(i64::try_from(BOTH_FOR.as_millis()).unwrap_or(i64::MAX)));
-            former.push(Replaced { hours: current.hours.clone(), until });
+            former.push(Replaced { hours: current.hours.clone(), sources: current.sources.clone(), until: both_until(now) });
+        }
+        if former.len() > FORMER_RULES_MAX {
+            return Err(LawFault::TooOften);
         }
         let number = current.number + 1;
-        *current = Arc::new(Statute::new(Arc::new(hours), former, number, Some(now)));
+        let statute = Statute::new(Arc::new(hours), Arc::new(sources), former, number, Some(now));
+        *current = Arc::new(Statute { unsure_until: current.unsure_until, ..statute });
         self.version.store(number, Ordering::Release);
         Ok(true)
     }
@@ -132,6 +171,7 @@ impl Office {
             zones,
             since: statute.since,
             is_shut: statute.is_shut,
+            unsure_until: Some(statute.unsure_until).filter(|until| now < *until),
             former: statute.former.iter().filter(|one| now < one.until).map(former).collect(),
             endings: statute.hours.endings(now).into_iter().map(|(calendar, last_year)| Ending { calendar, last_year }).collect(),
             loosened: loosened.collect(),
@@ -150,7 +190,8 @@ impl Office {
         };
         let policy = self.policies.get(self.policies.of(question.account));
         let place = self.places.get(self.places.find(question.to));
-        let cases = statute.cases(&Subject { place, own, class: question.class, channel: question.channel, policy }, at);
+        let address = Address::of(question.region, &self.places);
+        let cases = statute.cases(&Subject { place, own, address, class: question.class, channel: question.channel, policy }, at);
         let mut sheets = HoursCache::new(64);
         let verdict = verdict(&cases, &mut sheets, policy::changes(policy, at), at);
         let decisions: Vec<_> = cases.iter().map(|case| case.decide(&mut sheets, at)).collect();
@@ -173,11 +214,22 @@ impl Office {
         }
     }
 
+    /// How often all rules that are asked allow: for those who remember what was sent.
+    #[must_use]
+    pub fn limits(&self) -> Vec<Limit> {
+        self.current().all_limits()
+    }
+
     /// The rules and zones in use, for questions that name them.
     #[must_use]
     pub fn hours(&self) -> Arc<Hours> {
         self.current().hours.clone()
     }
+}
+
+/// Until when what is replaced now must allow.
+fn both_until(now: Time) -> Time {
+    now.after(BOTH_FOR)
 }
 
 fn compile(sources: &Sources, policies: &Policies) -> Result<Hours, LawFault> {

@@ -29,6 +29,8 @@ pub struct Overview {
     pub since: Option<Time>,
     /// Whether nothing with rules may go yet, because the configured files were not read.
     pub is_shut: bool,
+    /// Until when nothing with rules may go, because it was lost what was replaced.
+    pub unsure_until: Option<Time>,
     /// What was replaced and must still allow.
     pub former: Vec<Former>,
     /// Holiday tables in their last year or past it.

@@ -21,6 +21,8 @@ pub struct Question<'a> {
     pub campaign: &'a str,
     /// The recipient's own time zone; empty when the number must tell.
     pub zone: &'a str,
+    /// The state or province of the recipient's address (`US-TX`); empty when not known.
+    pub region: &'a str,
     /// The hash of the content, for the guard against repeats; of recipient and text for our own answers; 0 when there is none.
     pub content: u64,
 }

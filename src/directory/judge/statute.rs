@@ -1,8 +1,11 @@
 //! What is in force at one time: rules and zones, and those they replaced. A value that never changes.
 
 use super::case::{Case, Subject, cases};
-use crate::base::Time;
-use crate::directory::hours::Hours;
+use super::sources::Sources;
+use crate::base::{Span, Time};
+use crate::directory::caps::{Limit, kinds};
+use crate::directory::hours::written::Frequency;
+use crate::directory::hours::{Hours, Rule};
 use crate::message::content::Class;
 use std::sync::Arc;
 
@@ -10,30 +13,42 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(super) struct Replaced {
     pub hours: Arc<Hours>,
+    /// What they were read from.
+    pub sources: Arc<Sources>,
     pub until: Time,
 }
 
 /// What is in force.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Statute {
     pub hours: Arc<Hours>,
+    /// What they were read from.
+    pub sources: Arc<Sources>,
     pub former: Vec<Replaced>,
     /// Which classes have rules at all.
     pub limits: [bool; Class::ALL.len()],
     /// Whether what the configuration names is still to be read: nothing with rules may go.
     pub is_shut: bool,
+    /// Until then it is not known what was replaced, and nothing with rules may go.
+    pub unsure_until: Time,
     /// Each has another.
     pub number: u64,
     pub since: Option<Time>,
 }
 
 impl Statute {
-    pub(super) fn new(hours: Arc<Hours>, former: Vec<Replaced>, number: u64, since: Option<Time>) -> Statute {
+    pub(super) fn new(hours: Arc<Hours>, sources: Arc<Sources>, former: Vec<Replaced>, number: u64, since: Option<Time>) -> Statute {
         let has = |class: Class| {
             let all = former.iter().map(|one| &one.hours).chain([&hours]);
             all.flat_map(|hours| hours.pack().rules()).any(|rule| rule.class == class)
         };
-        Statute { limits: Class::ALL.map(has), hours, former, is_shut: false, number, since }
+        Statute { limits: Class::ALL.map(has), hours, sources, former, is_shut: false, unsure_until: Time(i64::MIN), number, since }
+    }
+
+    /// How often all rules allow, those that were replaced and must still allow too.
+    pub(super) fn all_limits(&self) -> Vec<Limit> {
+        let all = self.former.iter().map(|one| &one.hours).chain([&self.hours]);
+        all.flat_map(|hours| hours.pack().rules()).flat_map(of_rule).collect()
     }
 
     /// What is to be asked about a message; those in use first.
@@ -45,4 +60,15 @@ impl Statute {
         }
         list
     }
+}
+
+/// How often a rule allows. What it counts is of its class and channels.
+pub(super) fn of_rule(rule: &Rule) -> impl Iterator<Item = Limit> + use<> {
+    let (kinds, days) = (kinds(&[rule.class], &rule.channels), |days: u64| Span::secs(days * 24 * 3_600));
+    let of = |often: Frequency| {
+        let period = Limit::new(often.max_attempts, days(u64::from(often.period_days)), kinds);
+        let a_day = often.max_per_day.map(|count| Limit::new(count, days(1), kinds));
+        [Some(period), a_day].into_iter().flatten()
+    };
+    rule.frequency.map(of).into_iter().flatten()
 }

@@ -10,7 +10,7 @@ use super::prefix::{PrefixTable, groups};
 use super::region::Region;
 use super::zone::{MOBILES_WITH_AREA, NANP, Zone, Zones};
 use crate::base::Msisdn;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 const REGIONS: &str = include_str!("../../../config/rules/regions.txt");
 
@@ -38,6 +38,8 @@ pub struct Places {
     /// The first is nowhere.
     places: Vec<Place>,
     table: PrefixTable,
+    /// The zones of the states that numbers tell, sorted by country and state.
+    states: Vec<(Region, &'static str, Box<[Zone]>)>,
 }
 
 /// What the places are made from.
@@ -116,7 +118,15 @@ impl Places {
         let mut of_region: HashMap<Option<Region>, BTreeSet<Zone>> = HashMap::new();
         places.iter().for_each(|place| of_region.entry(place.region).or_default().extend(place.zones.iter()));
         places.iter_mut().for_each(|place| place.all = of_region[&place.region].iter().copied().collect());
-        Places { places, table }
+        let mut of_state: BTreeMap<(Region, &'static str), BTreeSet<Zone>> = BTreeMap::new();
+        for place in &places {
+            for state in &place.states {
+                let region = place.region.expect("states are parts of countries");
+                of_state.entry((region, state)).or_default().extend(place.zones.iter());
+            }
+        }
+        let states = of_state.into_iter().map(|((region, state), zones)| (region, state, zones.into_iter().collect())).collect();
+        Places { places, table, states }
     }
 
     /// The number of a recipient's place, for [`Places::get`].
@@ -129,6 +139,14 @@ impl Places {
     #[must_use]
     pub fn get(&self, place: u16) -> &Place {
         self.places.get(usize::from(place)).unwrap_or(&self.places[0])
+    }
+
+    /// The zones of a state or province (`US`, `TX`); none where numbers do not tell states.
+    #[must_use]
+    pub fn of_state(&self, country: &str, state: &str) -> &[Zone] {
+        let wanted = (country, state);
+        let at = self.states.binary_search_by(|(region, one, _)| (region.as_str(), *one).cmp(&wanted));
+        at.map_or(&[], |at| &self.states[at].2)
     }
 
     /// How many there are: some hundred.
@@ -148,7 +166,6 @@ impl std::fmt::Debug for Places {
 mod tests {
     use super::super::{Kind, Numbers};
     use super::*;
-    use std::collections::BTreeMap;
 
     fn name(place: &Place) -> String {
         place.region.map(|region| region.to_string()).unwrap_or_default()
@@ -177,6 +194,17 @@ mod tests {
         check(&places, 8_821_612_345_678, "", &[], &[]);
         check(&places, 9_991_234_567, "", &[], &[]);
         assert!(places.count() < 2_000, "{}", places.count());
+    }
+
+    #[test]
+    fn states_have_the_zones_of_all_their_area_codes() {
+        let places = Places::new();
+        let zones = |country: &str, state: &str| places.of_state(country, state).iter().map(|zone| zone.name()).collect::<Vec<_>>();
+        assert_eq!(zones("US", "NY"), ["America/New_York"]);
+        // El Paso is not in the zone of Dallas.
+        assert_eq!(zones("US", "TX"), ["America/Chicago", "America/Denver"]);
+        assert_eq!(zones("CA", "NS"), ["America/Halifax"]);
+        assert!(zones("US", "ON").is_empty() && zones("FR", "57").is_empty() && zones("", "").is_empty());
     }
 
     /// Zones of the full reading that the digits do not give.

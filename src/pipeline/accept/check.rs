@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::base::{Msisdn, Price, Span, Time};
 use crate::config::{ProtocolId, Substitute, Transliterate};
 use crate::directory::Atlas;
+use crate::directory::hours::zone::no_such as no_such_zone;
 use crate::message::content::{Class, DoubtPolicy};
 use crate::pipeline::accept::country::Country;
 use crate::pipeline::accept::draft::{Draft, Params, Words};
@@ -176,6 +177,8 @@ pub struct Accepted<'a> {
     pub consent_ref: &'a str,
     /// The recipient's own time zone; empty when the number must tell.
     pub zone: &'a str,
+    /// The state or province of the recipient's address (`US-TX`); empty when not given.
+    pub region: &'a str,
     /// The most segments, 1 to 64.
     pub max_segments: u8,
     /// How to encode it.
@@ -201,7 +204,7 @@ impl fmt::Debug for Accepted<'_> {
 ///
 /// # Errors
 /// The first of: `missing_to`, `invalid_value` (country), `invalid_number`, `missing_sender`, `invalid_sender`,
-/// `sender_not_allowed`, `conflicting_fields`, `protocol_not_allowed`, `missing_text`, `empty_text`, `unknown_time_zone`,
+/// `sender_not_allowed`, `conflicting_fields`, `protocol_not_allowed`, `missing_text`, `empty_text`, `unknown_time_zone`, `unknown_region`,
 /// `schedule_out_of_range`, `lifetime_out_of_range`.
 pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Result<Accepted<'a>, Refusal> {
     let atlas = rules.atlas.as_deref();
@@ -224,7 +227,11 @@ pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Resul
     let index = usize::from(class.priority());
     let zone = labels.time_zone.unwrap_or_default();
     if !zone.is_empty() && atlas.and_then(|atlas| atlas.hours.zone_by_name(zone)).is_none() {
-        return Err(Refusal::new(Code::UnknownTimeZone, "/time_zone", "expected a time zone such as Europe/Paris"));
+        return Err(Refusal::new(Code::UnknownTimeZone, "/time_zone", no_such_zone(zone)));
+    }
+    let region = labels.region.unwrap_or_default();
+    if !region.is_empty() && !atlas.is_some_and(|atlas| atlas.knows_region(region)) {
+        return Err(Refusal::new(Code::UnknownRegion, "/region", "expected a country and a state or province such as US-TX"));
     }
     let When { not_before, lifetime } = when(options.schedule, options.expiry, (rules.lifetime[index], rules.lifetime_max), now)?;
     Ok(Accepted {
@@ -242,6 +249,7 @@ pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Resul
         campaign: labels.campaign.unwrap_or_default(),
         consent_ref: labels.consent_ref.unwrap_or_default(),
         zone,
+        region,
         max_segments: options.max_segments.unwrap_or(rules.max_segments).min(rules.max_segments),
         encoding,
         split: options.split.unwrap_or(rules.split),
@@ -380,6 +388,9 @@ mod tests {
         for (body, code, pointer) in [
             (r#"{"to":"+33612345678","text":"hi","time_zone":"Europe/Nowhere"}"#, Code::UnknownTimeZone, "/time_zone"),
             (r#"{"to":"+33612345678","text":"hi","time_zone":"CEST+1"}"#, Code::UnknownTimeZone, "/time_zone"),
+            (r#"{"to":"+33612345678","text":"hi","region":"US-XX"}"#, Code::UnknownRegion, "/region"),
+            (r#"{"to":"+33612345678","text":"hi","region":"us-tx"}"#, Code::UnknownRegion, "/region"),
+            (r#"{"to":"+33612345678","text":"hi","region":"TX"}"#, Code::UnknownRegion, "/region"),
             (r#"{"to":"+33612345678","text":"hi","country":"ZZ"}"#, Code::InvalidValue, "/country"),
             (r#"{"to":"0612345678","text":"hi","country":"US"}"#, Code::InvalidNumber, "/to"),
             (r#"{"to":"+33612345678","text":"hi","send_at":"2026-01-15T08:00:00Z"}"#, Code::ScheduleOutOfRange, "/send_at"),

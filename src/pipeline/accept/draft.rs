@@ -45,6 +45,8 @@ pub struct Labels<'a> {
     pub consent_ref: Option<&'a str>,
     /// The recipient's own time zone.
     pub time_zone: Option<&'a str>,
+    /// The state or province of the recipient's address.
+    pub region: Option<&'a str>,
 }
 
 /// The texts of a message, as they were written.
@@ -181,7 +183,7 @@ pub struct Defaults {
 }
 
 /// How many fields [`Labels`] has, in its order.
-const LABELS: usize = 4;
+const LABELS: usize = 5;
 
 /// The place of a field in [`Labels`].
 const fn label(field: Field) -> Option<usize> {
@@ -190,6 +192,7 @@ const fn label(field: Field) -> Option<usize> {
         Field::Campaign => Some(1),
         Field::ConsentRef => Some(2),
         Field::TimeZone => Some(3),
+        Field::Region => Some(4),
         _ => None,
     }
 }
@@ -371,6 +374,7 @@ impl Values {
                 campaign: text(self.labels[1]).or(defaults.labels[1].as_deref()),
                 consent_ref: text(self.labels[2]).or(defaults.labels[2].as_deref()),
                 time_zone: text(self.labels[3]).or(defaults.labels[3].as_deref()),
+                region: text(self.labels[4]).or(defaults.labels[4].as_deref()),
             },
             options: self.options.or(&defaults.options),
         }

@@ -94,6 +94,7 @@ codes! {
     ProtocolNotAllowed "protocol_not_allowed" 403 never "Leave `protocol_id` out, or ask the operator to allow it."
     LifetimeOutOfRange "lifetime_out_of_range" 422 never "Let the message live at least a second and at most as long as the account allows."
     ScheduleOutOfRange "schedule_out_of_range" 422 never "Give an instant that is not over and at most 800 days ahead."
+    UnknownRegion "unknown_region" 422 never "Use an ISO 3166-2 code of a state or province whose rules or holidays are known, such as US-TX."
     UnknownTimeZone "unknown_time_zone" 422 never "Use a name of the IANA database, such as Europe/Paris."
     SenderNotAccepted "sender_not_accepted" 422 never "Use a sender that arrives in the recipient's country."
     MissingParam "missing_param" 422 never "Give a value for each parameter of the text."

@@ -2,7 +2,7 @@
 
 use crate::pipeline::accept::fault::{Code, Refusal};
 
-/// Longest `client_ref`, `cancel_key`, `campaign`, `consent_ref` and `time_zone`, in characters.
+/// Longest `client_ref`, `cancel_key`, `campaign`, `consent_ref`, `time_zone` and `region`, in characters.
 pub const CLIENT_REF_CHARS_MAX: usize = 64;
 /// Most segments a customer may ask for.
 pub const MAX_SEGMENTS_MAX: u64 = 64;
@@ -35,6 +35,7 @@ pub(super) enum Field {
     Campaign,
     ConsentRef,
     TimeZone,
+    Region,
     Country,
     Variants,
     Texts,
@@ -52,7 +53,7 @@ pub(super) enum Field {
 }
 
 impl Field {
-    pub(super) const ALL: [Field; 33] = [
+    pub(super) const ALL: [Field; 34] = [
         Field::To,
         Field::From,
         Field::Text,
@@ -72,6 +73,7 @@ impl Field {
         Field::Campaign,
         Field::ConsentRef,
         Field::TimeZone,
+        Field::Region,
         Field::Country,
         Field::Variants,
         Field::Texts,
@@ -110,6 +112,7 @@ impl Field {
             "campaign" => Field::Campaign,
             "consent_ref" => Field::ConsentRef,
             "time_zone" => Field::TimeZone,
+            "region" => Field::Region,
             "country" => Field::Country,
             "variants" => Field::Variants,
             "texts" => Field::Texts,
@@ -150,6 +153,7 @@ impl Field {
             Field::Campaign => "/campaign",
             Field::ConsentRef => "/consent_ref",
             Field::TimeZone => "/time_zone",
+            Field::Region => "/region",
             Field::Country => "/country",
             Field::Variants => "/variants",
             Field::Texts => "/texts",
@@ -269,7 +273,8 @@ pub(super) fn check_plain(field: Field, value: &str) -> Result<(), Refusal> {
     if high >= 0x80 && value.chars().any(char::is_control) {
         return Err(Refusal::new(Code::ControlCharacter, field.pointer(), "control characters are not allowed here"));
     }
-    let is_bounded = matches!(field, Field::ClientRef | Field::CancelKey | Field::Campaign | Field::ConsentRef | Field::TimeZone);
+    let is_bounded =
+        matches!(field, Field::ClientRef | Field::CancelKey | Field::Campaign | Field::ConsentRef | Field::TimeZone | Field::Region);
     if is_bounded && value.len() > CLIENT_REF_CHARS_MAX && value.chars().count() > CLIENT_REF_CHARS_MAX {
         return Err(Refusal::new(Code::TooLong, field.pointer(), "at most 64 characters"));
     }

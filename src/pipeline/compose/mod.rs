@@ -152,6 +152,7 @@ fn composed<'c>(accepted: &Accepted<'c>, size: &Size<'c>, header: &'c [u8], conc
             campaign: accepted.campaign,
             consent_ref: accepted.consent_ref,
             zone: accepted.zone,
+            region: accepted.region,
             message_class: accepted.form.message_class,
             protocol: accepted.form.protocol,
             header,

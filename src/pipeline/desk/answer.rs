@@ -8,7 +8,7 @@ use crate::message::Event;
 use crate::message::event::Parts;
 use crate::message::outcome::{Reason, Status};
 use crate::pipeline::desk::Receipts;
-use crate::pipeline::submit::{Settled, settle};
+use crate::pipeline::submit::{Doubtful, Settled, settle};
 use crate::pipeline::track::Awaited;
 
 /// When a submit that was answered had been written: for the latency histograms.
@@ -29,7 +29,7 @@ impl Desk {
         self.effects.free(link);
         let written = submit.written;
         if self.open.contains_key(&submit.at) {
-            self.settle(submit.at, submit.part, answer, keys, now);
+            self.settle(submit.at, submit.part, answer, keys, Some(submit.written), now);
         }
         Some(Answered { written })
     }
@@ -40,18 +40,18 @@ impl Desk {
         let doubted = self.open.get(&submit.at).is_some_and(|open| open.life.doubted & (1 << submit.part) != 0);
         if doubted && let Answer::Accepted(_) = answer {
             self.counts.undoubted += 1;
-            self.settle(submit.at, submit.part, answer, keys, now);
+            self.settle(submit.at, submit.part, answer, keys, Some(submit.written), now);
         }
     }
 
-    fn settle(&mut self, at: MessageRef, part: u8, answer: Answer<'_>, keys: &Keys, now: Now) {
+    fn settle(&mut self, at: MessageRef, part: u8, answer: Answer<'_>, keys: &Keys, written: Option<Mono>, now: Now) {
         let attempt = self.open.get(&at).map_or(1, |open| open.attempt);
         let jitter = self.jitter();
         let settled = settle(answer, attempt, &self.rules.limits, jitter);
         let command_status = match answer {
             Answer::Accepted(carrier_id) => {
                 self.counts.taken += 1;
-                return self.named(at, part, carrier_id, keys, now);
+                return self.named(at, part, carrier_id, keys, written, now);
             }
             Answer::Throttled { command_status } => {
                 self.counts.throttled += 1;
@@ -84,8 +84,8 @@ impl Desk {
         }
     }
 
-    /// The carrier has taken a part and named it.
-    pub(super) fn named(&mut self, at: MessageRef, part: u8, carrier_id: &str, keys: &Keys, now: Now) {
+    /// The carrier has taken a part and named it. `written`: when it was, if this process did that.
+    pub(super) fn named(&mut self, at: MessageRef, part: u8, carrier_id: &str, keys: &Keys, written: Option<Mono>, now: Now) {
         self.emit(Event::Submitted { at, part, carrier_id: carrier_id.into(), when: now.wall });
         let Some(open) = self.open.get_mut(&at) else { return };
         open.named = now.mono;
@@ -100,7 +100,7 @@ impl Desk {
         if is_all_submitted {
             self.unreceipted.push_back((now.mono + self.rules.receipt_wait, at));
         }
-        for orphan in self.orphans.claim(keys, self.awaiting.chosen(), to) {
+        for orphan in self.orphans.claim(keys, self.awaiting.chosen(), to, written) {
             self.counts.adopted += 1;
             let carrier = self.rules.carrier.clone();
             self.emit(Event::OrphanGone { carrier, carrier_id: orphan.carrier_id, when: now.wall });
@@ -109,13 +109,21 @@ impl Desk {
         self.conclude(at, now);
     }
 
-    /// Written and unanswered: holds the message in doubt.
-    pub(super) fn doubt(&mut self, at: MessageRef, parts: Parts, reason: Reason, now: Now) {
-        if !self.open.contains_key(&at) {
-            return;
-        }
+    /// Written and unanswered: holds the message in doubt. `written`: when it was, if this process did that. To be followed by
+    /// `rematch`, when all that fell in doubt with it have.
+    pub(super) fn doubt(&mut self, at: MessageRef, parts: Parts, reason: Reason, written: Option<Mono>, now: Now) {
+        let Some(to) = self.open.get(&at).map(|open| open.to) else { return };
         self.counts.doubted += u64::from(parts.count_ones());
         self.emit(Event::Doubted { at, parts, reason, when: now.wall });
         self.doubts.hold(at, now.mono, self.rules.ambiguity_hold);
+        self.note_nameless(at, to, written);
+    }
+    /// A receipt may be about it whose name is not known.
+    pub(super) fn note_nameless(&mut self, at: MessageRef, to: u64, written: Option<Mono>) {
+        let open = &self.open;
+        if to != 0 {
+            let is_doubtful = |at| open.get(&at).is_some_and(|open| open.life.doubted != 0 || open.life.possible_duplicate);
+            self.nameless.doubted(to, Doubtful { at, written }, is_doubtful);
+        }
     }
 }

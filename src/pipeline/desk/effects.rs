@@ -151,6 +151,8 @@ pub struct Counts {
     pub repeated: u64,
     /// Receipts that matched nothing.
     pub orphaned: u64,
+    /// Receipts, among them, that may be about a message in doubt and may be about another.
+    pub ambiguous: u64,
     /// Orphans that found their message.
     pub adopted: u64,
     /// Orphans whose time or room was over.

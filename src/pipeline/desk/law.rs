@@ -117,6 +117,12 @@ impl Law {
         }
     }
 
+    /// Whether the recipient does not want it.
+    pub(super) fn is_stopped(&mut self, record: &MessageRecord, head: &FrameHead, now: Time) -> bool {
+        let verdict = self.jury.judge(&question(&head.lane.account, record), now);
+        verdict == Verdict::Refuse { why: Reason::OptedOut }
+    }
+
     /// It opens only after its lifetime: whether it could ever have gone tells the two ends apart.
     fn closed_for_good(&mut self, question: &Question<'_>, why: Reason, accepted: Time) -> Ruling {
         let never = why == Reason::WindowClosed && !matches!(self.jury.judge(question, accepted), Verdict::Go { .. });
@@ -137,6 +143,7 @@ fn question<'a>(account: &'a str, record: &'a MessageRecord) -> Question<'a> {
         channel: record.channel(),
         campaign: record.campaign(),
         zone: record.zone(),
+        region: record.region(),
         content: record.content,
     }
 }

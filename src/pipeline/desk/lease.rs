@@ -32,14 +32,15 @@ impl Desk {
         let lost = self.links[link].window.abandon();
         let mut at = 0;
         while at < lost.len() {
-            let message = lost[at].at;
+            let (message, written) = (lost[at].at, lost[at].written);
             let mut parts: Parts = 0;
             while at < lost.len() && lost[at].at == message {
                 parts |= 1 << lost[at].part;
                 at += 1;
             }
-            self.doubt(message, parts, Reason::SessionLost, now);
+            self.doubt(message, parts, Reason::SessionLost, Some(written), now);
         }
+        lost.iter().for_each(|lost| self.rematch(lost.at, now));
         self.links[link].ready_parts = 0;
         for ready in std::mem::take(&mut self.links[link].ready) {
             self.put_back(ready.at, ready.parts, Reason::NotWritten, now);

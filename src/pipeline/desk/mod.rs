@@ -16,20 +16,22 @@ mod parts;
 mod receipt;
 mod restore;
 mod timers;
+mod undoubt;
 
 pub use effects::{After, Counts, Effects, Now, Ready};
 pub use law::Revival;
 pub use parts::LostPart;
-pub use receipt::reference_of;
 pub use restore::{Recovering, Replay, Touched};
+pub use undoubt::reference_of;
 
 use crate::base::{Bucket, MessageRef, Mono, Span, Time};
 use crate::directory::judge::Jury;
 use crate::message::outcome::{Reason, Status};
+use crate::message::record::MessageRecord;
 use crate::message::{DoubtPolicy, Event, Life};
 use crate::pipeline::schedule::{Again, Frames, Lanes, OpenFrame, Retries, first_wait};
 use crate::pipeline::submit::settle::Limits;
-use crate::pipeline::submit::{Doubts, References, Window};
+use crate::pipeline::submit::{Doubts, Nameless, References, Window};
 use crate::pipeline::track::{Awaiting, Orphans};
 use crate::storage::{Frame, FrameHead};
 use hashbrown::HashMap;
@@ -126,6 +128,11 @@ pub struct Desk {
     /// Messages left behind in this turn.
     left_behind: u32,
     doubts: Doubts,
+    nameless: Nameless,
+    /// How far the carrier's clock is ahead of UTC, in quarters of an hour, as its last receipts had it.
+    zone: Option<i64>,
+    /// When this process took over.
+    begun: Mono,
     awaiting: Awaiting,
     orphans: Orphans,
     references: References,
@@ -154,6 +161,9 @@ impl Desk {
             law: law::Law::new(jury),
             left_behind: 0,
             doubts: Doubts::default(),
+            nameless: Nameless::new(rules.orphans_max),
+            zone: None,
+            begun: Mono(0),
             awaiting: Awaiting::new(rules.form, rules.retired_max),
             orphans: Orphans::new(rules.orphans_max, rules.orphan_ttl),
             references: References::default(),
@@ -296,6 +306,24 @@ impl Desk {
         }
     }
 
+    /// A recipient has opted out: those of these messages of a frame end that have not left and may not go any more; how
+    /// many. `body` is the frame, which need not be in memory here.
+    pub fn stopped(&mut self, body: &Frame, ordinals: &[u32], now: Now) -> u32 {
+        let mut ended = 0;
+        for ordinal in ordinals {
+            let at = MessageRef { frame: body.head.first, ordinal: *ordinal };
+            if !self.is_untouched(at) {
+                continue;
+            }
+            let Some(Ok(record)) = body.record(*ordinal).map(MessageRecord::read) else { continue };
+            if self.law.is_stopped(&record, &body.head, now.wall) {
+                self.end(at, Status::Refused, Reason::OptedOut, 0, now);
+                ended += 1;
+            }
+        }
+        ended
+    }
+
     /// Whether nothing of it has left, or is about to.
     fn is_untouched(&self, at: MessageRef) -> bool {
         match self.open.get(&at) {
@@ -342,7 +370,15 @@ impl Desk {
 
     /// Ends a message: its one final status.
     fn end(&mut self, at: MessageRef, status: Status, reason: Reason, command_status: u32, now: Now) {
-        let possible_duplicate = self.open.get(&at).is_some_and(|open| open.life.possible_duplicate || open.life.doubted != 0);
+        let mut possible_duplicate = false;
+        if let Some(Open { life, to, .. }) = self.open.get(&at) {
+            possible_duplicate = life.possible_duplicate || life.doubted != 0;
+            let unreported = (life.leased | life.submitted) & !(life.delivered | life.failed);
+            if (possible_duplicate || unreported != 0) && self.rules.receipts == Receipts::Final {
+                // A receipt for it may still come, under a name that is not known or not any more.
+                self.nameless.gone(*to, now.mono);
+            }
+        }
         self.counts.ended[status as usize] += 1;
         self.emit(Event::Ended { at, status, reason, command_status, possible_duplicate, when: now.wall });
     }
@@ -397,8 +433,12 @@ impl Desk {
 }
 
 #[cfg(test)]
+mod erase_tests;
+#[cfg(test)]
 mod hold_tests;
 #[cfg(test)]
 mod life_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod undoubt_tests;

@@ -2,6 +2,7 @@
 
 use super::Desk;
 use super::effects::{After, Now};
+use super::undoubt::{Found, Told};
 use crate::base::MessageRef;
 use crate::channel::session::{Keys, Receipt};
 use crate::message::Event;
@@ -9,26 +10,25 @@ use crate::message::event::PartState;
 use crate::message::outcome::Reason;
 use crate::pipeline::track::{Awaited, Orphan};
 
-/// The reference we put into a submit: enough to tell the few messages in doubt for one number apart.
-#[must_use]
-pub const fn reference_of(at: MessageRef, part: u8) -> u16 {
-    (at.id().0 as u16).wrapping_add((part as u16) << 10)
-}
-
 impl Desk {
     /// A receipt on a link; it is acknowledged after the commit.
     pub fn receipt(&mut self, link: usize, era: u32, sequence: u32, receipt: &Receipt<'_>, now: Now) {
         self.effects.after.push(After::Acknowledge { link, era, sequence });
         match self.matched(receipt) {
-            Some((awaited, keys)) => self.reported(awaited, &keys, receipt.state, receipt.error, now),
-            None => match self.undoubted(receipt) {
-                Some(awaited) => {
-                    // The receipt names a message whose answer was lost: it is with the carrier after all.
-                    self.counts.undoubted += 1;
-                    self.named(awaited.at, awaited.part, receipt.carrier_id, &receipt.keys[0], now);
-                    self.reported(awaited, &receipt.keys[0], receipt.state, receipt.error, now);
+            Some((awaited, keys)) => {
+                self.learn_zone(awaited.at, receipt.submit_date, now);
+                self.reported(awaited, &keys, receipt.state, receipt.error, now);
+            }
+            None => match self.undoubted(receipt.into(), now) {
+                // The receipt is about a message whose answer was lost: it is with the carrier after all.
+                Found::One(awaited) if !self.is_contested(awaited, receipt.carrier_id, now) => {
+                    self.settled_by_receipt(awaited, Told::from(receipt), now);
                 }
-                None => self.orphan(receipt, now),
+                Found::Nobody => self.orphan(receipt, now),
+                Found::One(_) | Found::Unsure => {
+                    self.counts.ambiguous += 1;
+                    self.orphan(receipt, now);
+                }
             },
         }
     }
@@ -38,17 +38,6 @@ impl Desk {
         let Desk { awaiting, open, .. } = self;
         let confirm = |awaited: Awaited| open.get(&awaited.at).is_some_and(|open| receipt.number != 0 && open.to == receipt.number);
         receipt.keys.iter().find_map(|keys| Some((awaiting.find(keys, confirm)?, *keys)))
-    }
-
-    /// The one part in doubt that this receipt's echo of our reference and number names.
-    fn undoubted(&self, receipt: &Receipt<'_>) -> Option<Awaited> {
-        let reference = receipt.reference?;
-        self.doubts.iter().find_map(|at| {
-            let open = self.open.get(&at).filter(|open| open.to == receipt.number)?;
-            (0..open.life.count)
-                .find(|part| open.life.doubted & (1 << part) != 0 && reference_of(at, *part) == reference)
-                .map(|part| Awaited { at, part })
-        })
     }
 
     /// A message from a handset or a part of one: journaled, then acknowledged. Without events it is known already.
@@ -70,6 +59,8 @@ impl Desk {
             carrier_id: receipt.carrier_id.into(),
             other_id: receipt.other_id.into(),
             number: receipt.number,
+            reference: receipt.reference,
+            submit_date: receipt.submit_date,
             state: receipt.state,
             error: receipt.error.into(),
             when: now.wall,
@@ -79,6 +70,8 @@ impl Desk {
             other_id: receipt.other_id.into(),
             keys: receipt.keys,
             number: receipt.number,
+            reference: receipt.reference,
+            submit_date: receipt.submit_date,
             state: receipt.state,
             error: receipt.error.into(),
         };
@@ -105,7 +98,7 @@ impl Desk {
             self.counts.receipts += 1;
             let named = self.open.get(&at).map_or(now.mono, |open| open.named);
             self.effects.waited.push(now.mono.since(named));
-            self.awaiting.retire(keys);
+            self.awaiting.retire(keys, now.mono);
         } else {
             self.counts.intermediate += 1;
         }

@@ -5,7 +5,7 @@ use super::effects::Now;
 use super::law::{Revival, UNKNOWN};
 use super::parts::{LostPart, LostParts};
 use super::{Desk, Open};
-use crate::base::{MessageId, MessageRef, Span, Time};
+use crate::base::{MessageId, MessageRef, Mono, Span, Time};
 use crate::channel::session::Keys;
 use crate::message::event::{Moved, PartState, all_parts};
 use crate::message::outcome::{Reason, Status, Tally};
@@ -13,7 +13,7 @@ use crate::message::{Class, Event, Life};
 use crate::pipeline::schedule::{OpenFrame, first_wait};
 use crate::pipeline::track::{Awaited, Orphan};
 use crate::storage::{Frame, FrameHead};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 /// What the journal tells of one touched message.
@@ -57,6 +57,10 @@ pub struct LostReceipt {
     pub other_id: Box<str>,
     /// The number it was about.
     pub number: u64,
+    /// The echo of our reference.
+    pub reference: Option<u16>,
+    /// When the carrier took the message, in its own local time; 0 when it did not say.
+    pub submit_date: i64,
     /// What it said.
     pub state: PartState,
     /// The carrier's error.
@@ -70,7 +74,8 @@ pub struct LostReceipt {
 pub struct Replay {
     /// By frame, so that a frame nothing happened to costs nothing. Only the open frames have a place.
     frames: HashMap<MessageId, Touched>,
-    orphans: BTreeMap<(Box<str>, Box<str>), LostReceipt>,
+    /// By carrier and name, those of one name in the order in which they came.
+    orphans: BTreeMap<(Box<str>, Box<str>), VecDeque<LostReceipt>>,
     parts: LostParts,
 }
 
@@ -95,12 +100,16 @@ impl Replay {
                     }
                 }
             }
-            Event::Orphaned { carrier, carrier_id, other_id, number, state, error, when } => {
-                let lost = LostReceipt { carrier_id: carrier_id.clone(), other_id, number, state, error, when };
-                self.orphans.insert((carrier, carrier_id), lost);
+            Event::Orphaned { carrier, carrier_id, other_id, number, reference, submit_date, state, error, when } => {
+                let lost = LostReceipt { carrier_id: carrier_id.clone(), other_id, number, reference, submit_date, state, error, when };
+                self.orphans.entry((carrier, carrier_id)).or_default().push_back(lost);
             }
             Event::OrphanGone { carrier, carrier_id, .. } => {
-                self.orphans.remove(&(carrier, carrier_id));
+                // Each says of one, and the oldest go first.
+                let key = (carrier, carrier_id);
+                if self.orphans.get_mut(&key).is_some_and(|list| list.pop_front().is_none() || list.is_empty()) {
+                    self.orphans.remove(&key);
+                }
             }
             Event::Parked { frame, until, why, .. } => {
                 if let Some(touched) = self.frames.get_mut(&frame) {
@@ -135,10 +144,13 @@ impl Replay {
         self.parts.of(carrier)
     }
 
-    /// The orphans of one carrier.
+    /// The orphans of one carrier, in the order in which they came.
     #[must_use]
     pub fn orphans_of(&self, carrier: &str) -> Vec<LostReceipt> {
-        self.orphans.iter().filter(|((of, _), _)| **of == *carrier).map(|(_, lost)| lost.clone()).collect()
+        let mut lost: Vec<LostReceipt> =
+            self.orphans.iter().filter(|((of, _), _)| **of == *carrier).flat_map(|(_, lost)| lost).cloned().collect();
+        lost.sort_by_key(|lost| lost.when);
+        lost
     }
 }
 
@@ -252,9 +264,10 @@ impl Desk {
         }
         if life.leased != 0 {
             // I4: a durable lease without durable outcome is in doubt, and nothing else is.
-            self.doubt(at, life.leased, Reason::Restart, now);
+            self.doubt(at, life.leased, Reason::Restart, None, now);
         } else if life.doubted != 0 {
             self.doubts.hold(at, now.mono, self.rules.ambiguity_hold);
+            self.note_nameless(at, to, None);
         }
         let missing = all_parts(life.count) & !life.submitted & !life.doubted & !life.leased;
         if missing != 0 {
@@ -270,6 +283,8 @@ impl Desk {
     /// To be called once after the last `restore`: orders what must be in order, and takes the orphans back.
     pub fn restored(&mut self, orphans: Vec<LostReceipt>, keys_of: &dyn Fn(&str) -> Keys, now: Now) {
         self.unreceipted.make_contiguous().sort_unstable();
+        self.nameless.begin(now.mono);
+        self.begun = now.mono;
         for lost in orphans {
             if now.wall.since(lost.when) >= self.rules.orphan_ttl {
                 continue;
@@ -280,10 +295,18 @@ impl Desk {
                 other_id: lost.other_id,
                 keys,
                 number: lost.number,
+                reference: lost.reference,
+                submit_date: lost.submit_date,
                 state: lost.state,
                 error: lost.error,
             };
-            self.orphans.keep(orphan, now.mono);
+            // A clock that begins with the process cannot go back further than that.
+            let since = Mono(now.mono.0.saturating_sub(now.wall.since(lost.when).0));
+            if let Some(dropped) = self.orphans.keep(orphan, since) {
+                self.drop_orphan(dropped, now);
+            }
         }
+        let held: Vec<MessageRef> = if self.orphans.is_empty() { Vec::new() } else { self.doubts.iter().collect() };
+        held.into_iter().for_each(|at| self.rematch(at, now));
     }
 }

@@ -50,6 +50,22 @@ pub(super) fn frame(count: u32, parts: u32, mixed: bool) -> Arc<Frame> {
 
 /// The same, waiting for an instant, each with a `not_before` of its own.
 pub(super) fn framed(count: u32, parts: u32, mixed: bool, due: (Time, u8), not_before: impl Fn(u32) -> Option<Time>) -> Arc<Frame> {
+    let head = FrameHead { due: due.0, why: due.1, ..head(FIRST, count) };
+    written(head, parts, mixed, |n| 33_600_000_000 + u64::from(n), not_before)
+}
+
+/// A second frame, of at-most-once messages to given numbers.
+pub(super) fn frame_to(count: u32, to: impl Fn(u32) -> u64) -> Arc<Frame> {
+    written(head(MessageId(1 << 31), count), 1, true, to, |_| None)
+}
+
+fn head(first: MessageId, count: u32) -> FrameHead {
+    let lane = Lane { carrier: "one".into(), account: "a".into(), priority: 1 };
+    FrameHead { first, count, seq: 1, lane, batch: None, accepted: Time(0), expires: Time(86_400_000), due: Time(0), why: 0 }
+}
+
+fn written(head: FrameHead, parts: u32, mixed: bool, to: impl Fn(u32) -> u64, not_before: impl Fn(u32) -> Option<Time>) -> Arc<Frame> {
+    let count = head.count;
     let mut body = Vec::new();
     let ends: Vec<u32> = (1..=parts).map(|part| part * 2).collect();
     for n in 0..count {
@@ -57,7 +73,7 @@ pub(super) fn framed(count: u32, parts: u32, mixed: bool, due: (Time, u8), not_b
         let doubt = if mixed && n % 2 == 1 { DoubtPolicy::AtMostOnce } else { DoubtPolicy::ResendOnce };
         record::write(
             &Composed {
-                to: Msisdn::from_u64(33_600_000_000 + u64::from(n)).expect("a number"),
+                to: Msisdn::from_u64(to(n)).expect("a number"),
                 from: "SHOP",
                 client_ref: "",
                 encoding: Encoding::Gsm7,
@@ -73,9 +89,6 @@ pub(super) fn framed(count: u32, parts: u32, mixed: bool, due: (Time, u8), not_b
             &mut body,
         );
     }
-    let lane = Lane { carrier: "one".into(), account: "a".into(), priority: 1 };
-    let head =
-        FrameHead { first: FIRST, count, seq: 1, lane, batch: None, accepted: Time(0), expires: Time(86_400_000), due: due.0, why: due.1 };
     Arc::new(Frame::new(head, body.into()).expect("a sound frame"))
 }
 
@@ -216,8 +229,16 @@ impl Bench {
         self.desk.answered(link, sequence, answer, &keys, self.now);
     }
     pub(super) fn receipt(&mut self, name: &str, number: u64, state: PartState) {
-        let receipt =
-            Receipt { carrier_id: name, other_id: "", keys: [keys(name), Keys::default()], number, reference: None, state, error: "000" };
+        let receipt = Receipt {
+            carrier_id: name,
+            other_id: "",
+            keys: [keys(name), Keys::default()],
+            number,
+            reference: None,
+            submit_date: 0,
+            state,
+            error: "000",
+        };
         self.desk.receipt(0, 0, 7, &receipt, self.now);
     }
     pub(super) fn ends(&self) -> Vec<(u32, Status, Reason)> {
@@ -365,7 +386,8 @@ fn a_receipt_that_echoes_our_reference_settles_a_doubt() {
         other_id: "",
         keys: [keys("77"), Keys::default()],
         number: 33_600_000_000,
-        reference: Some(receipt::reference_of(at(0), 0)),
+        reference: Some(reference_of(at(0), 0)),
+        submit_date: 0,
         state: PartState::Delivered,
         error: "",
     };

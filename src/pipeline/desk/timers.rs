@@ -32,17 +32,22 @@ impl Desk {
     }
 
     fn response_timeouts(&mut self, now: Now) {
+        let mut lost = Vec::new();
         for link in 0..self.links.len() {
             while let Some(submit) = self.links[link].window.timed_out(now.mono, self.rules.response_timeout) {
                 self.effects.free(link);
-                self.doubt(submit.at, 1 << submit.part, Reason::ResponseTimeout, now);
+                self.doubt(submit.at, 1 << submit.part, Reason::ResponseTimeout, Some(submit.written), now);
+                lost.push(submit.at);
             }
         }
+        lost.into_iter().for_each(|at| self.rematch(at, now));
     }
 
     fn resolve_doubts(&mut self, now: Now) {
         for _ in 0..TURN_MAX {
             let Some(at) = self.doubts.due(now.mono) else { return };
+            // Who stood beside it may have been named meanwhile.
+            self.rematch(at, now);
             let Some(open) = self.open.get_mut(&at) else { continue };
             match resolve(&open.life, open.policy) {
                 Resolution::Settled => {}

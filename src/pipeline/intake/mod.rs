@@ -98,7 +98,8 @@ impl<'a> Intake<'a> {
         let accepted = check(draft, terms.rules, now)?;
         let arrival = arrivals.of(terms.rules, accepted.from.text, accepted.to)?;
         let route = terms.routes.route(accepted.to).ok_or_else(no_route)?;
-        let composed = composing.compose(&accepted, terms.concat, route.text)?;
+        let mut composed = composing.compose(&accepted, terms.concat, route.text)?;
+        composed.extras.price = route.price;
         if let Some(most) = accepted.max_price {
             affordable(most, route.price, composed.ends.len())?;
         }
@@ -147,6 +148,7 @@ pub fn question<'m>(account: &'m str, message: &Composed<'m>) -> Question<'m> {
         channel: message.encoding.channel(),
         campaign: message.extras.campaign,
         zone: message.extras.zone,
+        region: message.extras.region,
         content: message.extras.content,
     }
 }

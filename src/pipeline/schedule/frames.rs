@@ -12,6 +12,7 @@ use crate::pipeline::schedule::open::OpenFrame;
 use crate::storage::{Closed, Frame};
 use hashbrown::HashMap;
 use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
 
 /// A frame is not parked again before so long after it was let go.
@@ -32,6 +33,15 @@ pub struct Parking {
     pub others: Vec<(u32, Time, Reason)>,
 }
 
+/// Whether a body on its way is the one to be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Asked {
+    /// It is.
+    Current,
+    /// The frame was replaced since: it may have been read before that.
+    Outdated,
+}
+
 /// All open frames of a carrier.
 #[derive(Debug, Default)]
 pub struct Frames {
@@ -45,7 +55,7 @@ pub struct Frames {
     /// Octets of bodies in memory.
     bytes: usize,
     /// Bodies asked for and not yet come.
-    asked: BTreeSet<MessageId>,
+    asked: BTreeMap<MessageId, Asked>,
     /// To be asked for.
     wanted: Vec<MessageId>,
 }
@@ -96,8 +106,11 @@ impl Frames {
         self.bytes
     }
 
-    /// Puts a body in the place of the one in memory, if there is one.
+    /// Puts a body in the place of the one in memory, if there is one, and of one that is on its way.
     pub fn replace(&mut self, body: &Arc<Frame>) {
+        if let Some(asked) = self.asked.get_mut(&body.head.first) {
+            *asked = Asked::Outdated;
+        }
         let Some(former) = self.map.get_mut(&body.head.first).and_then(|frame| frame.body.as_mut()) else { return };
         self.bytes = self.bytes + body.body.len() - former.body.len();
         *former = body.clone();
@@ -105,7 +118,8 @@ impl Frames {
 
     /// Asks for a body, once.
     pub fn want(&mut self, first: MessageId) {
-        if self.asked.insert(first) {
+        if let Entry::Vacant(place) = self.asked.entry(first) {
+            place.insert(Asked::Current);
             self.wanted.push(first);
         }
     }
@@ -113,9 +127,11 @@ impl Frames {
     pub fn take_wanted(&mut self) -> Vec<MessageId> {
         std::mem::take(&mut self.wanted)
     }
-    /// A body has come. Ignored when the frame is over meanwhile.
+    /// A body has come. Ignored when the frame is over meanwhile, and when it was replaced meanwhile: who needs it asks again.
     pub fn fetched(&mut self, body: Arc<Frame>) {
-        self.asked.remove(&body.head.first);
+        if self.asked.remove(&body.head.first) == Some(Asked::Outdated) {
+            return;
+        }
         if let Some(frame) = self.map.get_mut(&body.head.first)
             && frame.body.is_none()
         {

@@ -2,11 +2,13 @@
 //! says what each answer means; doubt says what silence means.
 
 pub mod doubt;
+pub mod nameless;
 pub mod reference;
 pub mod settle;
 pub mod window;
 
 pub use doubt::{Doubts, Resolution};
+pub use nameless::{Doubtful, Nameless};
 pub use reference::References;
 pub use settle::{Settled, settle};
 pub use window::{InFlight, Window};

@@ -114,6 +114,10 @@ impl Window {
             }
         }
     }
+    /// Everything unanswered, in no order.
+    pub fn unanswered_submits(&self) -> impl Iterator<Item = &InFlight> {
+        self.open.values()
+    }
     /// When the oldest unanswered submit was written.
     pub fn oldest(&mut self) -> Option<Mono> {
         while let Some((sequence, written)) = self.order.front() {

@@ -3,13 +3,16 @@
 //! match must be confirmed by the recipient's number, and the form that matches is chosen once it has proved
 //! itself: a wrong match can not happen silently.
 
-use crate::base::{MessageId, MessageRef};
+use crate::base::{MessageId, MessageRef, Mono};
 use crate::channel::session::{FORMS_MAX, Keys};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 
 /// Matches after which a form is believed, when no other form matched anything.
 const CONFIDENT: u32 = 20;
+
+/// One mark of time for so many settled parts.
+const MARK_EVERY: u64 = 1_000;
 
 /// The message and part behind a key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +46,9 @@ pub struct Awaiting {
     /// Keys of parts that are settled, oldest first: a second receipt is recognised as such while it is here.
     retired: VecDeque<u128>,
     retired_max: usize,
+    /// How many were retired, and now and then when the count stood where.
+    retirements: u64,
+    marks: VecDeque<(Mono, u64)>,
     chosen: Option<usize>,
     hits: [u32; FORMS_MAX],
 }
@@ -64,7 +70,15 @@ impl Awaiting {
     /// `form`: the carrier's form if it is known. `retired_max`: how many settled parts are remembered.
     #[must_use]
     pub fn new(form: Option<usize>, retired_max: usize) -> Awaiting {
-        Awaiting { map: HashMap::default(), retired: VecDeque::new(), retired_max, chosen: form, hits: [0; FORMS_MAX] }
+        Awaiting {
+            map: HashMap::default(),
+            retired: VecDeque::new(),
+            retired_max,
+            retirements: 0,
+            marks: VecDeque::new(),
+            chosen: form,
+            hits: [0; FORMS_MAX],
+        }
     }
 
     fn forms(&self) -> std::ops::Range<usize> {
@@ -126,16 +140,32 @@ impl Awaiting {
     }
 
     /// A part has its final receipt: its name is remembered for a second one.
-    pub fn retire(&mut self, keys: &Keys) {
+    pub fn retire(&mut self, keys: &Keys, now: Mono) {
+        if self.marks.back().is_none_or(|(_, count)| self.retirements - count >= MARK_EVERY) {
+            self.marks.push_back((now, self.retirements));
+            let forgotten = self.retirements.saturating_sub(self.retired.len() as u64);
+            while self.marks.get(1).is_some_and(|(_, count)| *count <= forgotten) {
+                self.marks.pop_front();
+            }
+        }
         for form in self.forms() {
             let Some(key) = keys.0[form] else { continue };
             self.retired.push_back(marked(form, key));
+            self.retirements += 1;
             if self.retired.len() > self.retired_max
                 && let Some(old) = self.retired.pop_front()
             {
                 self.map.remove(&old);
             }
         }
+    }
+
+    /// Names retired up to this instant may be forgotten; `None` when none is.
+    #[must_use]
+    pub fn forgotten(&self) -> Option<Mono> {
+        let forgotten = self.retirements.saturating_sub(self.retired.len() as u64);
+        let next = self.marks.iter().find(|(_, count)| *count >= forgotten);
+        (forgotten > 0).then(|| next.map_or(Mono(u64::MAX), |(at, _)| *at))
     }
 
     /// Forgets names whose message `is_open` denies and that are not among the remembered.
@@ -198,7 +228,7 @@ mod tests {
             awaiting.insert(&keys(n, 0), awaited(n as u32));
         }
         for n in 0..3 {
-            awaiting.retire(&keys(n, 0));
+            awaiting.retire(&keys(n, 0), Mono(n as u64));
         }
         assert_eq!(awaiting.find(&keys(0, 0), |_| true), None);
         assert_eq!(awaiting.find(&keys(2, 0), |_| true), Some(awaited(2)));

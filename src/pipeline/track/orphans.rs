@@ -18,6 +18,10 @@ pub struct Orphan {
     pub keys: [Keys; 2],
     /// The number the receipt is about, 0 when it could not be read.
     pub number: u64,
+    /// Our reference, when the carrier echoed it.
+    pub reference: Option<u16>,
+    /// When the carrier says it took the message, in seconds of its own local time; 0 when it does not say.
+    pub submit_date: i64,
     /// What it says.
     pub state: PartState,
     /// The carrier's error text.
@@ -27,7 +31,7 @@ pub struct Orphan {
 /// The orphans of one carrier.
 #[derive(Debug)]
 pub struct Orphans {
-    held: HashMap<u64, Orphan, foldhash::fast::RandomState>,
+    held: HashMap<u64, (Mono, Orphan), foldhash::fast::RandomState>,
     by_key: HashMap<(u8, u128), Vec<u64>, foldhash::fast::RandomState>,
     order: VecDeque<(Mono, u64)>,
     next: u64,
@@ -43,21 +47,23 @@ impl Orphans {
     }
 
     /// Keeps an orphan; the oldest is given back when there is no room.
+    /// `now` is when it came; not before that of the one kept last.
     pub fn keep(&mut self, orphan: Orphan, now: Mono) -> Option<Orphan> {
         let pushed_out = if self.held.len() >= self.max { self.drop_oldest() } else { None };
         let number = self.next;
         self.next += 1;
-        for place in places(&orphan.keys) {
+        for place in places(&orphan) {
             self.by_key.entry(place).or_default().push(number);
         }
-        self.held.insert(number, orphan);
+        self.held.insert(number, (now, orphan));
         self.order.push_back((now, number));
         pushed_out
     }
 
     /// The orphans a freshly named part may claim, oldest first; they are no longer kept. With several forms open
-    /// only those about the same number.
-    pub fn claim(&mut self, keys: &Keys, form: Option<usize>, number: u64) -> Vec<Orphan> {
+    /// only those about the same number. One that came before the part was `written` is about another message, whose name
+    /// was used again.
+    pub fn claim(&mut self, keys: &Keys, form: Option<usize>, number: u64, written: Option<Mono>) -> Vec<Orphan> {
         if self.held.is_empty() {
             return Vec::new();
         }
@@ -66,11 +72,23 @@ impl Orphans {
             .filter_map(|candidate| keys.0[candidate].and_then(|key| self.by_key.get(&(candidate as u8, key))))
             .flatten()
             .copied()
-            .filter(|orphan| form.is_some() || self.held.get(orphan).is_some_and(|orphan| orphan.number == number))
+            .filter(|orphan| self.held.get(orphan).is_some_and(|(came, _)| written.is_none_or(|written| *came >= written)))
+            .filter(|orphan| form.is_some() || self.held.get(orphan).is_some_and(|(_, orphan)| orphan.number == number))
             .collect();
         numbers.sort_unstable();
         numbers.dedup();
         numbers.into_iter().filter_map(|number| self.remove(number)).collect()
+    }
+
+    /// The orphans about a number, oldest first, each with its place.
+    pub fn about(&self, number: u64) -> impl Iterator<Item = (u64, &Orphan)> {
+        let places = self.by_key.get(&(ABOUT, u128::from(number))).filter(|_| number != 0);
+        places.into_iter().flatten().filter_map(|place| Some((*place, &self.held.get(place)?.1)))
+    }
+
+    /// The orphan at a place, no longer kept.
+    pub fn take(&mut self, place: u64) -> Option<Orphan> {
+        self.remove(place)
     }
 
     /// The next orphan whose time is over.
@@ -97,8 +115,8 @@ impl Orphans {
     }
 
     fn remove(&mut self, number: u64) -> Option<Orphan> {
-        let orphan = self.held.remove(&number)?;
-        for place in places(&orphan.keys) {
+        let (_, orphan) = self.held.remove(&number)?;
+        for place in places(&orphan) {
             if let Some(list) = self.by_key.get_mut(&place) {
                 list.retain(|held| *held != number);
                 if list.is_empty() {
@@ -121,12 +139,16 @@ impl Orphans {
     }
 }
 
-/// Where an orphan is filed: once per form and name, without repetition.
-fn places(keys: &[Keys; 2]) -> impl Iterator<Item = (u8, u128)> + '_ {
-    (0..FORMS_MAX).flat_map(move |form| {
-        let [first, second] = [keys[0].0[form], keys[1].0[form]];
+/// Where orphans are filed by number: no form has this one.
+const ABOUT: u8 = FORMS_MAX as u8;
+
+/// Where an orphan is filed: once per form and name, without repetition, and by its number.
+fn places(orphan: &Orphan) -> impl Iterator<Item = (u8, u128)> + '_ {
+    let named = (0..FORMS_MAX).flat_map(move |form| {
+        let [first, second] = [orphan.keys[0].0[form], orphan.keys[1].0[form]];
         [first, second.filter(|key| Some(*key) != first)].into_iter().flatten().map(move |key| (form as u8, key))
-    })
+    });
+    named.chain((orphan.number != 0).then_some((ABOUT, u128::from(orphan.number))))
 }
 
 #[cfg(test)]
@@ -139,6 +161,8 @@ mod tests {
             other_id: "".into(),
             keys: [Keys([Some(key), Some(key + 900), None, None]), Keys::default()],
             number,
+            reference: None,
+            submit_date: 0,
             state: PartState::Delivered,
             error: "".into(),
         }
@@ -150,9 +174,20 @@ mod tests {
         orphans.keep(orphan(1, 33), Mono(0));
         orphans.keep(orphan(1, 33), Mono(1));
         orphans.keep(orphan(2, 34), Mono(2));
-        assert_eq!(orphans.claim(&Keys([Some(1), None, None, None]), Some(0), 0).len(), 2);
-        assert_eq!(orphans.claim(&Keys([Some(1), None, None, None]), Some(0), 0).len(), 0);
+        assert_eq!(orphans.claim(&Keys([Some(1), None, None, None]), Some(0), 0, None).len(), 2);
+        assert_eq!(orphans.claim(&Keys([Some(1), None, None, None]), Some(0), 0, None).len(), 0);
         assert_eq!(orphans.len(), 1);
+    }
+
+    #[test]
+    fn a_name_that_is_used_again_does_not_claim_what_came_before_its_submit() {
+        let mut orphans = Orphans::new(10, Span(100));
+        orphans.keep(orphan(1, 33), Mono(5));
+        let keys = Keys([Some(1), None, None, None]);
+        assert_eq!(orphans.claim(&keys, Some(0), 0, Some(Mono(6))).len(), 0);
+        assert_eq!(orphans.about(33).count(), 1);
+        assert_eq!(orphans.claim(&keys, Some(0), 0, Some(Mono(5))).len(), 1);
+        assert_eq!(orphans.about(33).count(), 0);
     }
 
     #[test]
@@ -160,8 +195,8 @@ mod tests {
         let mut orphans = Orphans::new(10, Span(100));
         orphans.keep(orphan(1, 33), Mono(0));
         let keys = Keys([None, Some(901), None, None]);
-        assert_eq!(orphans.claim(&keys, None, 99).len(), 0);
-        assert_eq!(orphans.claim(&keys, None, 33).len(), 1);
+        assert_eq!(orphans.claim(&keys, None, 99, None).len(), 0);
+        assert_eq!(orphans.claim(&keys, None, 33, None).len(), 1);
     }
 
     #[test]

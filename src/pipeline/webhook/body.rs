@@ -72,7 +72,12 @@ impl Scribe {
         message(at, head, record, out);
         put(out, r#","status":""#);
         put(out, end.status.word());
-        put(out, r#"","final":true,"possible_duplicate":"#);
+        put(out, "\"");
+        if let Some(cost) = record.cost() {
+            put(out, r#","price":"#);
+            string(&cost.to_string(), out);
+        }
+        put(out, r#","final":true,"possible_duplicate":"#);
         put(out, word(end.possible_duplicate));
         put(out, r#","reason":{"code":""#);
         put(out, end.reason.word());
@@ -312,15 +317,17 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_campaign_is_told_with_both_events_when_there_is_one() {
+    fn the_campaign_is_told_with_both_events_and_the_price_with_the_last_when_there_are_any() {
         let (head, mut record) = (head(64, 3, "shop", None), read(&record("", "SHOP", 1)));
         record.campaign = bytes::Bytes::from_static(b"xmas \"26\"");
+        (record.price, record.currency) = (45_000, bytes::Bytes::from_static(b"EUR"));
         let mut out = Vec::new();
         Scribe::default().sent(PLACE, AT, &head, &record, &mut out);
         let first: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
         out.clear();
         Scribe::default().ended(PLACE, AT, DELIVERED, &head, &record, &mut out);
         let last: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
+        assert_eq!((&last["price"], first.get("price")), (&"0.045 EUR".into(), None));
         assert_eq!([&first["message"]["campaign"], &last["message"]["campaign"]], ["xmas \"26\"", "xmas \"26\""]);
     }
 

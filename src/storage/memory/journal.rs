@@ -35,6 +35,7 @@ impl Journal for Memory {
             open,
             damage: Vec::new(),
             people_lost: false,
+            notes_lost: false,
             spent_lost: false,
         })
     }

@@ -50,6 +50,8 @@ struct Gathered {
     lossy: i64,
     last: Last,
     damage: Damage,
+    /// The notes' file is damaged or gone.
+    notes_lost: bool,
 }
 
 #[derive(Default)]
@@ -136,6 +138,7 @@ pub(super) fn recover(store: &Store) -> Result<Found, StoreFault> {
     recovered.replay_from = recovered.open.iter().map(|head| head.seq).min().unwrap_or(all.last.seq + 1);
     recovered.damage = all.damage.told();
     recovered.people_lost = people.is_lost;
+    recovered.notes_lost = all.notes_lost;
     recovered.spent_lost = all.lossy != i64::MIN;
     let next_run = index.newest().map_or(0, |head| head.number) + 1;
     *store.index_mut() = index;
@@ -174,6 +177,8 @@ fn open_files(store: &Store, all: &mut Gathered) -> Result<(Connection, Vec<Arc<
             Err(Unfit::Fault(fault)) => return Err(fault),
         }
     }
+    // It is made before the first of the others.
+    all.notes_lost = !store.meta_path.exists() && !slices.is_empty();
     let meta = open_meta(store, all)?;
     for (start, why) in &unreadable {
         let slice = Slice::new(dir, *start);
@@ -206,6 +211,7 @@ fn open_meta(store: &Store, all: &mut Gathered) -> Result<Connection, StoreFault
             Err(Unfit::Fault(fault)) => return Err(fault),
             Err(Unfit::Unreadable(why)) => {
                 slice::set_aside(path);
+                all.notes_lost = true;
                 all.damage.name(format!("meta.db: cannot be opened ({why}); renamed to meta.db.quarantine, notes are lost"));
             }
         }

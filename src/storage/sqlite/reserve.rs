@@ -14,6 +14,8 @@ const LOCK_TRIES: u32 = 40;
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Takes the directory for this process. The kernel frees it with the process, however that ends.
+// Before anything runs: the simulated world has another store, and a real file's lock is given up in real time.
+#[allow(clippy::disallowed_methods)]
 pub(super) fn lock(dir: &Path) -> Result<File, StoreFault> {
     let broken = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::StorageFull => StoreFault::Full,

@@ -224,17 +224,17 @@ fn malformed_and_unknown_pdus_are_answered_and_the_session_survives_until_ten_ar
     let whole = deliver(7, 0, b"hello", &[]);
     let mut cut = whole[..24].to_vec();
     cut[3] = 24;
-    assert_eq!(hear(&mut session, &cut), (vec![Word::Note(Note::Malformed)], Ok(())));
+    assert_eq!(hear(&mut session, &cut), (vec![Word::Note(Note::Malformed(Fault::Field))], Ok(())));
     let mut submit = whole.clone();
     submit[7] = 4;
-    assert_eq!(hear(&mut session, &submit), (vec![], Ok(())));
+    assert_eq!(hear(&mut session, &submit), (vec![Word::Note(Note::Malformed(Fault::Place))], Ok(())));
     let answers = written(&mut session);
     assert_eq!((answers[0].command, answers[0].status, answers[0].sequence), (command::DELIVER_SM_RESP, Status::RINVMSGLEN.0, 7));
     assert_eq!((answers[1].command, answers[1].status), (command::SUBMIT_SM_RESP, Status::RINVBNDSTS.0));
     let mut unknown = Vec::new();
     write::header(&mut unknown, 0x999, Status::ROK, 0);
     for _ in 1..NACKS_MAX {
-        assert_eq!(hear(&mut session, &unknown), (vec![Word::Note(Note::UnknownCommand)], Ok(())));
+        assert_eq!(hear(&mut session, &unknown), (vec![Word::Note(Note::Malformed(Fault::Command))], Ok(())));
     }
     let nacks = written(&mut session);
     assert!(nacks.iter().all(|h| (h.command, h.status, h.sequence) == (command::GENERIC_NACK, Status::RINVCMDID.0, 0)));
