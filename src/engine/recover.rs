@@ -81,7 +81,7 @@ pub(crate) fn restore(
         // A stop in them holds from here on: nothing is leased yet.
         let mut ear = Ear::new(ears.clone());
         for event in slot.handsets.restore(&parts, from, ids, now) {
-            slot.desk.inbound_late(ear.listen(event, now.wall, &slot.reporter));
+            slot.desk.inbound_late(ear.listen(event, now, &slot.reporter));
         }
         slot.heard = Some(ear);
     }
