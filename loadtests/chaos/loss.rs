@@ -51,6 +51,8 @@ pub(crate) fn table(seed: u64, kills: usize) -> Vec<Value> {
 }
 
 fn line(gateway: &str, fault: &str, figures: Result<Value, String>) -> Value {
+    // The whole takes long: each line is told as it comes.
+    println!("{gateway}, {fault}: {figures:?}");
     match figures {
         Ok(figures) => json!({ "gateway": gateway, "fault": fault, "verdict": "measured", "figures": figures }),
         Err(why) => json!({ "gateway": gateway, "fault": fault, "verdict": "skipped", "figures": why }),

@@ -211,8 +211,7 @@ pub async fn start_under(
     parts.push(begin_writing(&world, writer, kept).await);
     let mut by_shard: Vec<Vec<(Slot0, Vec<Endpoint>)>> = (0..shard_count).map(|_| Vec::new()).collect();
     for (index, (slot, carrier)) in slots.into_iter().zip(&config.carriers).enumerate() {
-        let endpoint = endpoint(carrier, files.read)?;
-        let endpoints = vec![endpoint; slot.kinds.len()];
+        let endpoints = vec![endpoint(carrier, files.read)?; slot.kinds.len()];
         by_shard[index % shard_count].push((slot, endpoints));
     }
     let around = |inbox: &Arc<Mailbox<ToShard>>| Surroundings {
