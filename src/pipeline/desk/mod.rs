@@ -47,6 +47,15 @@ pub enum Receipts {
     None,
 }
 
+/// By what a receipt with an unknown name is matched to a part in doubt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unnamed {
+    /// By the echo of our reference alone.
+    ByReference,
+    /// Also by number and submit date, where nothing else can be meant.
+    ByDate,
+}
+
 /// What a carrier is like: data, never an `if` on its name.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -72,6 +81,8 @@ pub struct Rules {
     pub limits: Limits,
     /// The id form, when it is configured and not learnt.
     pub form: Option<usize>,
+    /// How receipts with unknown names are matched.
+    pub unnamed: Unnamed,
     /// Most orphans kept.
     pub orphans_max: usize,
     /// How long an orphan is kept.
