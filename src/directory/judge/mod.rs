@@ -12,6 +12,7 @@ mod case;
 mod fault;
 #[cfg(test)]
 mod hours_test;
+mod local;
 mod office;
 mod overview;
 mod people;

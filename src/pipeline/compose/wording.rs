@@ -69,16 +69,25 @@ impl Wordings {
         Ok(Wordings { source, locales })
     }
 
-    /// The texts for a locale, the one liked best first: of the locale itself, of its language, of all others.
-    fn of(&self, locale: &str) -> Result<&[Template], Refusal> {
+    /// The texts for a locale, the one liked best first: of the locale itself, of its language; the same of the second
+    /// locale; of all others.
+    fn of(&self, locales: [Option<&str>; 2]) -> Result<&[Template], Refusal> {
+        if self.locales.len() == 1 && self.locales[0].0.is_empty() {
+            return Ok(&self.locales[0].1);
+        }
         let named = |name: &str| self.locales.iter().find(|(other, _)| **other == *name).map(|(_, texts)| &**texts);
-        let wanted = plain(locale).unwrap_or_default();
-        let language = wanted.split('-').next().unwrap_or_default();
-        named(&wanted).or_else(|| named(language)).or_else(|| named("")).ok_or_else(|| {
-            let detail = if wanted.is_empty() {
-                "there are texts by locale, and neither a locale nor a text for all others"
-            } else {
+        let mut is_given = false;
+        for wanted in locales.into_iter().flatten().filter_map(plain).filter(|wanted| !wanted.is_empty()) {
+            is_given = true;
+            if let Some(texts) = named(&wanted).or_else(|| named(wanted.split('-').next().unwrap_or_default())) {
+                return Ok(texts);
+            }
+        }
+        named("").ok_or_else(|| {
+            let detail = if is_given {
                 "no text for this locale, and none for all others"
+            } else {
+                "there are texts by locale, and neither a locale nor a text for all others"
             };
             Refusal::new(Code::MissingText, "/text", detail)
         })
@@ -122,6 +131,6 @@ impl Shelf {
                 self.kept.len() - 1
             }
         };
-        self.kept[at].of(words.locale.unwrap_or_default())
+        self.kept[at].of([words.locale, words.common_locale])
     }
 }
