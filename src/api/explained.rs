@@ -179,6 +179,9 @@ pub(super) struct Sent {
     segments: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<String>,
+    /// `send`: made when it is sent; units, segments and price are those of now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    render: Option<&'static str>,
 }
 
 /// What closed the hours at the instant asked about.
@@ -249,6 +252,7 @@ impl LineView {
             units: composed.octets.len() / if composed.encoding == Encoding::Ucs2 { 2 } else { 1 },
             segments,
             price: price.map(|price| price.times(segments as u64).to_string()),
+            render: (!composed.extras.late.is_empty()).then_some("send"),
         }))
     }
 

@@ -15,7 +15,7 @@ use crate::directory::judge::Judge;
 use crate::message::Encoding;
 use crate::pipeline::accept::{AccountRules, Code, Defaults, Format, MessageReader, Refusal, Senders, check};
 use crate::pipeline::compose::Composing;
-use crate::pipeline::intake::preferred;
+use crate::pipeline::intake::{preferred, settle_clock};
 use axum::extract::Request;
 use hyper::StatusCode;
 use serde_json::{Map, Value, json as document};
@@ -130,6 +130,7 @@ impl<'a> Counter<'a> {
         let mut accepted = check(&draft, &self.rules, self.now)?;
         let locale = preferred(&mut self.judge, &self.customer.name, &accepted);
         accepted.words.locale = accepted.words.locale.or(locale.as_deref());
+        settle_clock(&mut self.judge, &self.customer.name, &mut accepted);
         let route = self.api.routes.route(accepted.to).map_or(&self.nowhere, |route| route.text);
         self.composing.preview(&accepted, self.customer.concat, route)
     }

@@ -5,5 +5,6 @@ mod bench;
 mod caps;
 mod hold;
 mod journeys;
+mod late;
 mod parts;
 mod simulated;

@@ -153,7 +153,7 @@ impl<'a> Params<'a> {
     }
 
     /// Names and values, each name once.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         let Params { own, stores, defaults } = *self;
         let this = *self;
         let own = own.iter().map(move |(name, value)| (stores.get(*name), stores.get(*value)));

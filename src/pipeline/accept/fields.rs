@@ -46,10 +46,11 @@ pub(super) enum Field {
     ProtocolId,
     Substitute,
     Transliterate,
+    Render,
 }
 
 impl Field {
-    pub(super) const ALL: [Field; 30] = [
+    pub(super) const ALL: [Field; 31] = [
         Field::To,
         Field::From,
         Field::Text,
@@ -80,6 +81,7 @@ impl Field {
         Field::ProtocolId,
         Field::Substitute,
         Field::Transliterate,
+        Field::Render,
     ];
 
     /// From its name.
@@ -115,6 +117,7 @@ impl Field {
             "protocol_id" => Field::ProtocolId,
             "substitute" => Field::Substitute,
             "transliterate" => Field::Transliterate,
+            "render" => Field::Render,
             _ => return None,
         })
     }
@@ -152,6 +155,7 @@ impl Field {
             Field::ProtocolId => "/protocol_id",
             Field::Substitute => "/substitute",
             Field::Transliterate => "/transliterate",
+            Field::Render => "/render",
         }
     }
 

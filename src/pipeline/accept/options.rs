@@ -34,6 +34,16 @@ pub enum Split {
     Codepoint,
 }
 
+/// When the text of a message is made.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Binding {
+    /// When it is accepted.
+    #[default]
+    Accept,
+    /// When it is sent.
+    Send,
+}
+
 /// Until when a message may be sent, as the customer said it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expiry {
@@ -81,6 +91,8 @@ pub struct Options {
     pub substitute: Option<Substitute>,
     /// Whose letters may be respelt.
     pub transliterate: Option<Transliterate>,
+    /// When the text is made.
+    pub render: Option<Binding>,
 }
 
 impl Options {
@@ -101,6 +113,7 @@ impl Options {
             ports: self.ports.or(those.ports),
             substitute: self.substitute.or(those.substitute),
             transliterate: self.transliterate.or(those.transliterate),
+            render: self.render.or(those.render),
         }
     }
 
@@ -130,6 +143,13 @@ impl Options {
                     "grapheme" => Split::Grapheme,
                     "codepoint" => Split::Codepoint,
                     _ => return Err(expected("expected grapheme or codepoint")),
+                });
+            }
+            Field::Render => {
+                self.render = Some(match value {
+                    "accept" => Binding::Accept,
+                    "send" => Binding::Send,
+                    _ => return Err(expected("expected accept or send")),
                 });
             }
             Field::Channel if value != "sms" => {

@@ -10,6 +10,7 @@ mod answer;
 pub mod effects;
 pub mod held;
 mod hold;
+mod late;
 mod law;
 mod lease;
 mod parts;
@@ -123,6 +124,7 @@ pub struct Desk {
     links: Vec<Link>,
     bucket: Bucket,
     law: law::Law,
+    late: late::Late,
     /// Messages left behind in this turn.
     left_behind: u32,
     doubts: Doubts,
@@ -152,6 +154,7 @@ impl Desk {
             links: (0..links).map(link).collect(),
             bucket: Bucket::new(rules.rate, rules.burst),
             law: law::Law::new(jury),
+            late: late::Late::default(),
             left_behind: 0,
             doubts: Doubts::default(),
             awaiting: Awaiting::new(rules.form, rules.retired_max),
@@ -389,6 +392,7 @@ impl Desk {
         }
         if after.is_final() {
             self.open.remove(&at);
+            self.late.forget(at);
             if !self.law.moved.is_empty() {
                 self.law.moved.remove(&at);
             }
@@ -398,6 +402,8 @@ impl Desk {
 
 #[cfg(test)]
 mod hold_tests;
+#[cfg(test)]
+mod late_tests;
 #[cfg(test)]
 mod life_tests;
 #[cfg(test)]

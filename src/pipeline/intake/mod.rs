@@ -11,8 +11,8 @@ pub mod sender;
 use crate::base::{Price, Time};
 use crate::config;
 use crate::directory::judge::{Judge, Law, Question};
-use crate::message::{Composed, Encoding};
-use crate::pipeline::accept::{Accepted, AccountRules, Code, Draft, Item, Refusal, SenderForm, Source, check};
+use crate::message::{Composed, Encoding, Moment};
+use crate::pipeline::accept::{Accepted, AccountRules, Code, Draft, Item, Refusal, Render, SenderForm, Source, check};
 use crate::pipeline::compose::Composing;
 use crate::pipeline::journal::Start;
 use crate::pipeline::route::Routes;
@@ -97,6 +97,7 @@ impl<'a> Intake<'a> {
             *locale = preferred;
             accepted.words.locale = Some(locale);
         }
+        settle_clock(judge, terms.account, &mut accepted);
         let composed = composing.compose(&accepted, terms.concat, route.text)?;
         let start = fate(judge, &law.hours, &question(terms.account, &composed), &composed, now)?;
         Ok(Admitted { composed, form: accepted.from.form, arrival, carrier: route.carrier, price: route.price, start })
@@ -118,6 +119,14 @@ impl<'a> Intake<'a> {
 pub fn preferred(judge: &mut Judge, account: &str, accepted: &Accepted<'_>) -> Option<Arc<str>> {
     let is_open = accepted.words.texts.is_some() && accepted.words.locale.is_none();
     if is_open { judge.locale(&asked(account, accepted)) } else { None }
+}
+
+/// Sets the clock of a text that is made when it is sent to the recipient's.
+pub fn settle_clock(judge: &mut Judge, account: &str, accepted: &mut Accepted<'_>) {
+    if let Render::Send { moment, zone } = accepted.render {
+        let offset = judge.offset(&asked(account, accepted), zone, moment.at);
+        accepted.render = Render::Send { moment: Moment { offset, ..moment }, zone };
+    }
 }
 
 /// What is asked about the recipient of a message before it is composed.
