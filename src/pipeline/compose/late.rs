@@ -2,6 +2,7 @@
 //! the text has to fit; out: octets for the record, bounded. In, at each lease: the record and a moment; out: the record
 //! with the text of that moment, or why there is none. The same record and moment give the same text.
 
+use super::filters;
 use super::fit::Fit;
 use super::template::Template;
 use super::values::{Clock, Given, Values};
@@ -15,6 +16,8 @@ use bytes::Bytes;
 
 /// Texts read last: the messages of a bulk share one.
 const KEPT: usize = 8;
+/// Reading a text with filters costs as much as making so many octets of others: some 30 microseconds.
+const READ_COST: usize = 2 * 1_024;
 
 /// Puts what a text is made from into `out`.
 ///
@@ -45,6 +48,8 @@ pub struct Renderer {
     composer: Composer,
     rendered: String,
     shelf: Vec<Vec<Wording>>,
+    /// See [`Renderer::take_cost`].
+    cost: usize,
 }
 
 impl Renderer {
@@ -56,10 +61,14 @@ impl Renderer {
         let (wanted, route) = Wanted::kept(&text.form).ok_or(Reason::NotRendered)?;
         let max_segments = u8::try_from(text.max_segments).map_err(|_| Reason::NotRendered)?;
         let fit = Fit { wanted: &wanted, route: &route, max_segments, gsm_alone: text.gsm_alone };
-        let wordings = read(&mut self.shelf, &text.texts).map_err(|_| Reason::NotRendered)?;
+        self.cost += record.late.len();
+        let wordings = read(&mut self.shelf, &text.texts, &mut self.cost).map_err(|_| Reason::NotRendered)?;
         let clock = Clock::at(moment);
         let values = Values { given: Given::Late(text), clock: Some(&clock) };
-        fit.first(&mut self.composer, wordings, &values, &mut self.rendered).map_err(|refusal| match refusal.code {
+        let before = filters::work();
+        let fits = fit.first(&mut self.composer, wordings, &values, &mut self.rendered);
+        self.cost += filters::work().wrapping_sub(before);
+        fits.map_err(|refusal| match refusal.code {
             Code::TooManySegments => Reason::TooManySegments,
             _ => Reason::NotRendered,
         })?;
@@ -79,6 +88,12 @@ impl Renderer {
         Ok((made, rendering))
     }
 
+    /// What was done since the last call, as octets: those of texts and values, those given to filters, and [`READ_COST`]
+    /// for a text that had to be read.
+    pub fn take_cost(&mut self) -> usize {
+        std::mem::take(&mut self.cost)
+    }
+
     /// The same text again.
     ///
     /// # Errors
@@ -91,12 +106,13 @@ impl Renderer {
     }
 }
 
-fn read<'s>(shelf: &'s mut Vec<Vec<Wording>>, texts: &[String]) -> Result<&'s [Wording], Refusal> {
+fn read<'s>(shelf: &'s mut Vec<Vec<Wording>>, texts: &[String], cost: &mut usize) -> Result<&'s [Wording], Refusal> {
     let is = |kept: &Vec<Wording>| kept.len() == texts.len() && kept.iter().zip(texts).all(|(one, text)| *one.source == **text);
     let at = match shelf.iter().position(is) {
         Some(at) => at,
         None => {
             let read = |text: &String| Template::compile(text, "/text").map(|template| Wording { source: text.as_str().into(), template });
+            *cost += texts.len() * READ_COST;
             let made = texts.iter().map(read).collect::<Result<_, _>>()?;
             if shelf.len() >= KEPT {
                 shelf.remove(0);
@@ -181,6 +197,22 @@ mod tests {
         for rest in [r#""text":"Hi""#, r#""variants":["Hi","Ho"]"#, r#""text":"a {{{{ b""#] {
             assert!(accepted(rest, Time(0)).expect(rest).late.is_empty(), "{rest}");
         }
+    }
+
+    #[test]
+    fn a_text_costs_its_length_what_its_filters_were_given_and_a_reading() {
+        let value = "v".repeat(300);
+        let record = accepted(&format!(r#""text":"{{{{ today }}}} {{{{ a|upper|lower }}}}","params":{{"a":"{value}"}}"#), Time(0))
+            .expect("a record");
+        let text = LateText::read(&record.late).expect("kept");
+        let mut renderer = Renderer::default();
+        for reading in [READ_COST, 0, 0] {
+            renderer.render(&record, &text, NOON).expect("a text");
+            assert_eq!(renderer.take_cost(), record.late.len() + 600 + reading);
+        }
+        // Much work in few octets: refused when it is accepted.
+        let greedy = format!(r#""text":"{{{{ a{} }}}}{{{{now}}}}","params":{{"a":"{}"}}"#, "|upper".repeat(45), "v".repeat(2_000));
+        assert_eq!(accepted(&greedy, Time(0)), Err((Code::TemplateError, "/text".to_owned())));
     }
 
     #[test]

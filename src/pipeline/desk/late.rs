@@ -23,7 +23,7 @@ pub(super) struct Late {
     made: HashMap<MessageRef, Rendering, foldhash::fast::RandomState>,
     /// What came out for the message at hand, to be journaled.
     fresh: Option<Rendering>,
-    /// Octets of texts and values read in this turn.
+    /// What was done in this turn, as octets (`Renderer::take_cost`).
     spent: usize,
 }
 
@@ -45,10 +45,9 @@ impl Late {
         if !matches!(ruling, Ruling::Go { .. }) {
             return ruling;
         }
-        self.spent += record.late.len();
         let made = LateText::read(&record.late).map_err(|_| Reason::NotRendered).and_then(|text| {
             let moment = Moment { at: now, offset: law.offset(head, record, &text.zone, now) };
-            self.renderer.get_or_insert_default().render(record, &text, moment)
+            self.make(|renderer| renderer.render(record, &text, moment))
         });
         let (whole, rendering) = match made {
             Ok(made) => made,
@@ -76,10 +75,17 @@ impl Late {
         if record.late.is_empty() {
             return Ok(record);
         }
-        self.spent += record.late.len();
         let former = *self.made.get(&at).ok_or(Reason::NotRendered)?;
         let text = LateText::read(&record.late).map_err(|_| Reason::NotRendered)?;
-        self.renderer.get_or_insert_default().again(&record, &text, former)
+        self.make(|renderer| renderer.again(&record, &text, former))
+    }
+
+    /// Has a text made, and counts what it cost.
+    fn make<T>(&mut self, make: impl FnOnce(&mut Renderer) -> T) -> T {
+        let renderer = self.renderer.get_or_insert_default();
+        let made = make(renderer);
+        self.spent += renderer.take_cost();
+        made
     }
 
     /// What the journal tells of a message that has no outcome.
