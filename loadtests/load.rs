@@ -21,6 +21,8 @@ mod kannel;
 mod metrics;
 #[path = "load/process.rs"]
 mod process;
+#[path = "load/rules.rs"]
+mod rules;
 #[path = "load/run.rs"]
 mod run;
 #[path = "load/scenario.rs"]
@@ -62,6 +64,10 @@ struct Arguments {
     /// Texts of three segments.
     #[arg(long)]
     long: bool,
+    /// Advertising under every rule at once: send windows, quiet hours, caps, the guard against repeats, and a list of
+    /// opt-outs.
+    #[arg(long)]
+    rules: bool,
     /// Look-ups a second of each kind while messages go.
     #[arg(long)]
     searches: Option<f64>,
@@ -108,6 +114,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     }
     scenario.gateway.binds = arguments.binds.unwrap_or(scenario.gateway.binds);
     scenario.searches_per_s = arguments.searches.unwrap_or(scenario.searches_per_s);
+    scenario.rules |= arguments.rules;
     if arguments.long {
         scenario.text = Text::Long;
     }

@@ -5,6 +5,7 @@
 use super::drive::{Driven, Plan};
 use super::histogram::round;
 use super::process::Usage;
+use super::rules;
 use super::run::{Figures, drive, ranges, report, settled};
 use super::scenario::Scenario;
 use super::search::search;
@@ -20,6 +21,9 @@ const STEPS: u64 = 10;
 
 pub(crate) async fn run(world: &World, scenario: &Scenario, messages: u64, seed: u64, directory: Directory) -> anyhow::Result<Value> {
     let mut stage = Stage::set(world, scenario, directory, false).await?;
+    if scenario.rules {
+        rules::opt_out(&stage.door()).await?;
+    }
     let workload = scenario.text.workload(seed);
     let metrics_before = stage.metrics().await?;
     let ours = Usage::of(std::process::id());

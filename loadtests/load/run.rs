@@ -6,6 +6,7 @@ use super::drive::{Door, Driven, Plan};
 use super::histogram::{Histogram, round};
 use super::metrics::Metrics;
 use super::process::{Process, Usage};
+use super::rules;
 use super::scenario::{Course, Phase, Refusals, Scenario};
 use super::search::search;
 use super::stage::{Directory, Stage};
@@ -52,6 +53,9 @@ pub(crate) async fn run(world: &World, scenario: &Scenario, messages: u64, seed:
 async fn straight(world: &World, scenario: &Scenario, messages: u64, seed: u64, directory: Directory) -> anyhow::Result<Value> {
     let mut stage = Stage::set(world, scenario, directory, true).await?;
     stage.bound(scenario.gateway.carriers * scenario.gateway.binds).await?;
+    if scenario.rules {
+        rules::opt_out(&stage.door()).await?;
+    }
     let workload = scenario.text.workload(seed);
     let door = stage.door();
     let groups = plans(&door, &workload, scenario, messages);

@@ -45,6 +45,9 @@ pub(crate) struct Scenario {
     /// message. Costs the SMSC a microsecond each.
     #[serde(default)]
     pub(crate) trace: bool,
+    /// Whether the messages are advertising under every rule: see `rules.rs`.
+    #[serde(default)]
+    pub(crate) rules: bool,
     /// Look-ups a second of each kind while messages go.
     #[serde(default)]
     pub(crate) searches_per_s: f64,

@@ -4,6 +4,7 @@
 use super::drive::Door;
 use super::metrics::Metrics;
 use super::process::{Process, Programs, Usage, ports};
+use super::rules;
 use super::scenario::Scenario;
 use anyhow::Context as _;
 use relais::app::keys;
@@ -77,7 +78,8 @@ impl Stage {
         let key = keys::make(world, "load", &Secret::new(PEPPER));
         // The port is known before the SMSC is there, so that a carrier can be down at first.
         let smsc_port = world.net.listen(([127, 0, 0, 1], 0).into()).await?.local_addr().port();
-        let config = config(scenario, &dir, &key.hash, smsc_port, sink_port);
+        let rules = if scenario.rules { rules::config(&dir, world.now())? } else { rules::Lines::default() };
+        let config = config(scenario, &dir, &key.hash, smsc_port, sink_port, &rules);
         std::fs::write(dir.join("relais.toml"), config)?;
         let smsc = if carrier_is_up { Some(smsc(&programs, &scenario.smsc, scenario.trace, &dir, smsc_port).await?) } else { None };
         let (gateway, at) = gateway(&programs, &dir, &webhook_secret).await?;
@@ -179,13 +181,15 @@ async fn gateway(programs: &Programs, dir: &Path, webhook_secret: &str) -> anyho
     Ok((gateway, at))
 }
 
-fn config(scenario: &Scenario, dir: &Path, hash: &str, smsc_port: u16, sink_port: u16) -> String {
+fn config(scenario: &Scenario, dir: &Path, hash: &str, smsc_port: u16, sink_port: u16, rules: &rules::Lines) -> String {
     let gateway = &scenario.gateway;
     let mut text = format!(
         "data_dir = {:?}\n[secrets]\npepper = {{ env = \"LOAD_PEPPER\" }}\n[http]\nlisten = \"127.0.0.1:0\"\n{}\n\
-         [[accounts]]\nname = \"load\"\n[[accounts.keys]]\nid = \"load\"\nhash = \"{hash}\"\n",
+         [[accounts]]\nname = \"load\"\n{}[[accounts.keys]]\nid = \"load\"\nhash = \"{hash}\"\n{}",
         dir.join("data"),
         gateway.http,
+        rules.account,
+        rules.caps,
     );
     let rate = if gateway.carrier.contains("segments_per_second") { "" } else { "segments_per_second = 0\n" };
     for carrier in 0..gateway.carriers {
@@ -203,7 +207,7 @@ fn config(scenario: &Scenario, dir: &Path, hash: &str, smsc_port: u16, sink_port
     text + &format!(
         "[[routes]]\nprefix = \"\"\ncarrier = \"far-0\"\n[[webhooks]]\nname = \"told\"\naccount = \"load\"\n\
          url = \"http://127.0.0.1:{sink_port}/hooks\"\nsecret = {{ env = \"LOAD_WEBHOOK\" }}\nmax_batch = 1000\n\
-         [webhook_rules]\nallow_loopback = true\nallow_http = true\nports = [{sink_port}]\n[log]\nlevel = \"warn\"\nformat = \"text\"\n{}\n",
-        gateway.sections,
+         [webhook_rules]\nallow_loopback = true\nallow_http = true\nports = [{sink_port}]\n[log]\nlevel = \"warn\"\nformat = \"text\"\n{}\n{}",
+        gateway.sections, rules.sections,
     )
 }

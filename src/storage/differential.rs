@@ -165,6 +165,27 @@ fn play(steps: &[Step]) {
     }
 }
 
+#[test]
+fn a_bulk_is_found_while_it_is_open_though_the_slice_it_was_completed_in_is_gone() {
+    use Step::{Commit, Complete, Frame, Upkeep};
+    let wait = |wait_minutes| Commit { wait_minutes };
+    let single = || Frame { account: 0, bulk: None, count: 1, key: 0 };
+    let bulk = Frame { account: 0, bulk: Some(5), count: 1, key: 100 };
+    play(&[
+        bulk,
+        wait(0),
+        wait(51),
+        Complete(5),
+        wait(9),
+        wait(54),
+        single(),
+        single(),
+        wait(34),
+        wait(33),
+        Upkeep { age_hours: 0, told_back: 0 },
+    ]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]

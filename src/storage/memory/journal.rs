@@ -2,7 +2,7 @@
 
 use crate::base::{BatchId, Time};
 use crate::storage::memory::archive::Reader;
-use crate::storage::memory::disk::SimulatedFault;
+use crate::storage::memory::disk::{SimulatedFault, Slice};
 use crate::storage::memory::store::Memory;
 use crate::storage::port::{Archive, Group, Journal, Recovered, Rewrite, Scrubbed, StoreFault};
 use std::collections::HashSet;
@@ -72,10 +72,22 @@ impl Journal for Memory {
         self.dead()?;
         let mut disk = self.disk();
         let (newest, count) = (disk.slices.last().map(|slice| slice.start), disk.slices.len());
-        disk.slices.retain(|slice| {
+        let mut keys = Vec::new();
+        disk.slices.retain_mut(|slice| {
             let past = slice.last_at < before && slice.last_seq < told;
-            Some(slice.start) == newest || !past || !slice.open.is_empty()
+            let stays = Some(slice.start) == newest || !past || !slice.open.is_empty();
+            if !stays {
+                keys.extend(std::mem::take(&mut slice.keys));
+            }
+            stays
         });
+        // A bulk's keys are filed where it was completed, its frames may be in an older slice that stays.
+        for (key, id) in keys {
+            let has = |slice: &&mut Slice| {
+                slice.frames.range(..=id).next_back().is_some_and(|(first, frame)| id - first < frame.head.count.into())
+            };
+            disk.slices.iter_mut().find(has).into_iter().for_each(|slice| _ = slice.keys.insert((key, id)));
+        }
         Ok(count - disk.slices.len())
     }
 

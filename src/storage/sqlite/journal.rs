@@ -29,6 +29,8 @@ const LOG_BYTES_MAX: u64 = 64 << 20;
 const LEFT_BYTES_MAX: u64 = 4 << 20;
 /// The log is looked at every so many octets.
 const LOOK_BYTES: u64 = 2 << 20;
+/// No frame has more messages, so none has ids further from its first (`journal.frame_messages_max` is a u16).
+const FRAME_IDS: u64 = 1 << 16;
 /// What a commit writes beside its blobs, about.
 const ROWS_BYTES: u64 = 10 * PAGE_BYTES;
 
@@ -335,7 +337,7 @@ impl Sqlite {
             let done = self.open.get(&slice.start).is_none_or(HashSet::is_empty);
             let past = slice.last_at.load(Ordering::Acquire) < before.0 && slice.last_seq.load(Ordering::Acquire) < told;
             // A change of people that is not applied has its only copy here.
-            if !done || !past || self.people.as_ref().is_some_and(People::is_behind) {
+            if !done || !past || self.people.as_ref().is_some_and(People::is_behind) || self.finds_open(slice.start) {
                 continue;
             }
             self.store.remove_slice(slice);
@@ -349,6 +351,16 @@ impl Sqlite {
             let _ = slice::sync_dir(self.store.dir());
         }
         removed
+    }
+
+    /// Whether a run in this slice has the keys of a frame that is open in another: a message that was accepted long ago
+    /// and waits is found as long as it waits.
+    fn finds_open(&self, start: i64) -> bool {
+        let runs = self.store.index().runs();
+        let mut others = self.open.iter().filter(|(other, _)| **other != start).flat_map(|(_, firsts)| firsts);
+        let heads: Vec<&RunHead> = runs.iter().filter(|run| run.slice == start).map(|run| &run.head).collect();
+        !heads.is_empty()
+            && others.any(|first| heads.iter().any(|run| *first <= run.greatest && first.saturating_add(FRAME_IDS) > run.least))
     }
 
     /// Moves the logs into the files; those of slices that take no commits any more are emptied and left.

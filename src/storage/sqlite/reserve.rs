@@ -9,6 +9,9 @@ use std::path::Path;
 
 const RESERVE: &str = "reserve.bin";
 const UNFINISHED: &str = "reserve.new";
+/// Two seconds: longer than an orderly end takes when nothing is in flight, shorter than anybody waits for an error.
+const LOCK_TRIES: u32 = 40;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Takes the directory for this process. The kernel frees it with the process, however that ends.
 pub(super) fn lock(dir: &Path) -> Result<File, StoreFault> {
@@ -17,11 +20,16 @@ pub(super) fn lock(dir: &Path) -> Result<File, StoreFault> {
         _ => StoreFault::Broken(error.to_string()),
     };
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock")).map_err(broken)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreFault::Broken("the data directory is in use by another process".into())),
-        Err(TryLockError::Error(error)) => Err(broken(error)),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // The one before may be on its way out; and a child that is being started holds all that is open here
+            // until it has become another program.
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(broken(error)),
+        }
     }
+    Err(StoreFault::Broken("the data directory is in use by another process".into()))
 }
 
 /// Writes the reserve if it is not there; gives up quietly when there is no room.

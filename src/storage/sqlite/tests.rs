@@ -509,6 +509,42 @@ fn search_over_runs_tail_and_a_late_bulk_survives_restarts() {
 }
 
 #[test]
+fn what_waits_is_found_after_the_slices_between_are_gone_but_the_one_whose_run_has_its_keys() {
+    let home = dir();
+    let (mut desk_a, _, _) = desk(home.path());
+    let waits = desk_a.frame("bank", None, 5, 3);
+    desk_a.commit();
+    let (mut firsts, mut slices) = (Vec::new(), 0);
+    for _ in 0..4 {
+        desk_a.wait(30 * HOUR);
+        slices += 1;
+        for _ in 0..RUN_MESSAGES / 4_000 / 2 {
+            firsts.push(desk_a.frame("bank", None, 4_000, 10_000));
+            desk_a.group.frames[0].references.clear();
+            desk_a.commit();
+        }
+    }
+    firsts.iter().for_each(|first| desk_a.close(*first, None));
+    desk_a.wait(30 * HOUR);
+    desk_a.commit();
+    let (before, told) = (Time(desk_a.now.0 - HOUR), u64::MAX);
+    let removed = desk_a.journal.upkeep(before, told).expect("upkeep");
+    assert!((1..slices).contains(&removed), "{removed} of {slices}");
+    let mut archive = desk_a.journal.archive();
+    for round in 0..2 {
+        assert_eq!(archive.search(3, None, 9).expect("readable").len(), 5, "round {round}");
+        assert!(archive.frame(waits).expect("readable").is_some());
+        drop(desk_a);
+        (desk_a, _, archive) = desk(home.path());
+    }
+    // When it is over, the slice with the run goes too.
+    desk_a.close(waits, None);
+    desk_a.wait(30 * HOUR);
+    desk_a.commit();
+    assert!(desk_a.journal.upkeep(Time(desk_a.now.0 - HOUR), told).expect("upkeep") >= 2);
+}
+
+#[test]
 fn the_log_is_emptied_by_commits_alone_and_by_the_checkpoint_thread() {
     let home = dir();
     let mut journal = Sqlite::open(Options { slice: crate::base::Span::secs(360_000), ..options(home.path()) }).expect("free");
