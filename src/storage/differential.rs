@@ -186,6 +186,29 @@ fn a_bulk_is_found_while_it_is_open_though_the_slice_it_was_completed_in_is_gone
     ]);
 }
 
+#[test]
+fn a_bulk_that_was_completed_in_a_slice_that_is_gone_is_complete_after_a_restart_and_what_ended_has_ended() {
+    use Step::{Close, Commit, Complete, Frame, Restart, Upkeep};
+    let wait = |wait_minutes| Commit { wait_minutes };
+    let single = |account| Frame { account, bulk: None, count: 1, key: 0 };
+    let bulk = Frame { account: 0, bulk: Some(4), count: 1, key: 0 };
+    play(&[
+        single(0),
+        single(0),
+        wait(0),
+        bulk,
+        wait(18),
+        Complete(4),
+        wait(78),
+        Close(0),
+        wait(34),
+        single(1),
+        wait(3),
+        Upkeep { age_hours: 0, told_back: 0 },
+        Restart,
+    ]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]

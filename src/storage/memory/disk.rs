@@ -124,6 +124,27 @@ impl Disk {
         self.staged = staged;
     }
 
+    /// Removes the slices that are over, last committed to before this instant and told; how many. What one says of
+    /// frames in those that stay goes to them.
+    pub(super) fn remove_old(&mut self, before: Time, told: u64) -> usize {
+        let Some(newest) = self.slices.pop() else { return 0 };
+        let open: HashSet<u64> = self.slices.iter().chain([&newest]).flat_map(|slice| slice.open.iter().copied()).collect();
+        let (mut kept, mut removed) = (Vec::<Slice>::new(), 0);
+        for slice in self.slices.drain(..) {
+            let past = slice.last_at < before && slice.last_seq < told;
+            let knows_more = slice.touches.iter().any(|(frame, _)| open.contains(frame));
+            if past && slice.open.is_empty() && !knows_more {
+                removed += 1;
+                slice.hand_over(&mut kept);
+            } else {
+                kept.push(slice);
+            }
+        }
+        kept.push(newest);
+        self.slices = kept;
+        removed
+    }
+
     /// Puts rows in the place of others.
     pub(super) fn rewrite(&mut self, rewrite: &Rewrite) {
         for one in &rewrite.frames {
@@ -196,6 +217,24 @@ impl Slice {
             closed: BTreeMap::new(),
             keys: BTreeSet::new(),
             spent: Vec::new(),
+        }
+    }
+
+    /// Whether one of its frames has this message.
+    fn holds(&self, id: u64) -> bool {
+        self.frames.range(..=id).next_back().is_some_and(|(first, frame)| id - first < frame.head.count.into())
+    }
+
+    /// Ends, bulks and keys go to the slices that have the frames.
+    fn hand_over(self, kept: &mut [Slice]) {
+        for home in kept {
+            let keys: Vec<_> = self.keys.iter().filter(|(_, id)| home.holds(*id)).copied().collect();
+            home.keys.extend(keys);
+            let ended = self.closed.iter().filter(|(frame, _)| home.frames.contains_key(frame));
+            ended.for_each(|(frame, closed)| _ = home.closed.entry(*frame).or_insert_with(|| closed.clone()));
+            let has = |id: &u64| home.frames.values().any(|frame| frame.head.batch.is_some_and(|batch| batch.0 == *id));
+            let bulks: Vec<_> = self.batches.iter().filter(|(id, _)| has(id)).map(|(id, row)| (*id, row.clone())).collect();
+            bulks.into_iter().for_each(|(id, row)| _ = home.batches.entry(id).or_insert(row));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::base::{BatchId, Time};
 use crate::storage::memory::archive::Reader;
-use crate::storage::memory::disk::{SimulatedFault, Slice};
+use crate::storage::memory::disk::SimulatedFault;
 use crate::storage::memory::store::Memory;
 use crate::storage::port::{Archive, Group, Journal, Recovered, Rewrite, Scrubbed, StoreFault};
 use std::collections::HashSet;
@@ -70,25 +70,7 @@ impl Journal for Memory {
 
     fn upkeep(&mut self, before: Time, told: u64) -> Result<usize, StoreFault> {
         self.dead()?;
-        let mut disk = self.disk();
-        let (newest, count) = (disk.slices.last().map(|slice| slice.start), disk.slices.len());
-        let mut keys = Vec::new();
-        disk.slices.retain_mut(|slice| {
-            let past = slice.last_at < before && slice.last_seq < told;
-            let stays = Some(slice.start) == newest || !past || !slice.open.is_empty();
-            if !stays {
-                keys.extend(std::mem::take(&mut slice.keys));
-            }
-            stays
-        });
-        // A bulk's keys are filed where it was completed, its frames may be in an older slice that stays.
-        for (key, id) in keys {
-            let has = |slice: &&mut Slice| {
-                slice.frames.range(..=id).next_back().is_some_and(|(first, frame)| id - first < frame.head.count.into())
-            };
-            disk.slices.iter_mut().find(has).into_iter().for_each(|slice| _ = slice.keys.insert((key, id)));
-        }
-        Ok(count - disk.slices.len())
+        Ok(self.disk().remove_old(before, told))
     }
 
     fn rewrite(&mut self, rewrite: &Rewrite) -> Result<(), StoreFault> {

@@ -29,8 +29,6 @@ const LOG_BYTES_MAX: u64 = 64 << 20;
 const LEFT_BYTES_MAX: u64 = 4 << 20;
 /// The log is looked at every so many octets.
 const LOOK_BYTES: u64 = 2 << 20;
-/// No frame has more messages, so none has ids further from its first (`journal.frame_messages_max` is a u16).
-const FRAME_IDS: u64 = 1 << 16;
 /// What a commit writes beside its blobs, about.
 const ROWS_BYTES: u64 = 10 * PAGE_BYTES;
 
@@ -329,40 +327,6 @@ impl Sqlite {
         }
     }
 
-    fn remove_old(&mut self, before: Time, told: u64) -> usize {
-        let slices = self.store.slices();
-        let Some((_newest, old)) = slices.split_last() else { return 0 };
-        let mut removed = 0;
-        for slice in old {
-            let done = self.open.get(&slice.start).is_none_or(HashSet::is_empty);
-            let past = slice.last_at.load(Ordering::Acquire) < before.0 && slice.last_seq.load(Ordering::Acquire) < told;
-            // A change of people that is not applied has its only copy here.
-            if !done || !past || self.people.as_ref().is_some_and(People::is_behind) || self.finds_open(slice.start) {
-                continue;
-            }
-            self.store.remove_slice(slice);
-            self.retired.retain(|(retired, _)| retired.start != slice.start);
-            self.open.remove(&slice.start);
-            slice::remove_database(&slice.path);
-            removed += 1;
-        }
-        if removed > 0 {
-            // A removal that a power cut undoes is done again.
-            let _ = slice::sync_dir(self.store.dir());
-        }
-        removed
-    }
-
-    /// Whether a run in this slice has the keys of a frame that is open in another: a message that was accepted long ago
-    /// and waits is found as long as it waits.
-    fn finds_open(&self, start: i64) -> bool {
-        let runs = self.store.index().runs();
-        let mut others = self.open.iter().filter(|(other, _)| **other != start).flat_map(|(_, firsts)| firsts);
-        let heads: Vec<&RunHead> = runs.iter().filter(|run| run.slice == start).map(|run| &run.head).collect();
-        !heads.is_empty()
-            && others.any(|first| heads.iter().any(|run| *first <= run.greatest && first.saturating_add(FRAME_IDS) > run.least))
-    }
-
     /// Moves the logs into the files; those of slices that take no commits any more are emptied and left.
     fn checkpoint_all(&mut self) -> rusqlite::Result<()> {
         let mut failed = None;
@@ -387,6 +351,8 @@ impl Sqlite {
     }
 }
 
+#[path = "retire.rs"]
+mod retire;
 #[path = "rewrite.rs"]
 mod rewrite;
 
@@ -467,7 +433,7 @@ impl Journal for Sqlite {
             people.catch_up().map_err(|fault| self.store.note_fault(fault))?;
         }
         // First what frees room.
-        let removed = self.remove_old(before, told);
+        let removed = self.remove_old(before, told)?;
         let moved = self.checkpoint_all().map_err(|error| slice::write_fault(&error));
         moved.map_err(|fault| self.store.note_fault(fault))?;
         let mut waiting = locked(&self.store.waiting_notes);
