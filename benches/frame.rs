@@ -78,7 +78,13 @@ impl Feed {
         if !self.filed {
             (recipients, references) = (Vec::new(), Vec::new());
         }
-        NewFrame { frame: Arc::new(Frame::new(head, body.into()).expect("well formed")), recipients, references, cancel_keys: Vec::new() }
+        NewFrame {
+            frame: Arc::new(Frame::new(head, body.into()).expect("well formed")),
+            recipients,
+            references,
+            cancel_keys: Vec::new(),
+            campaigns: Vec::new(),
+        }
     }
 
     fn group(&mut self) -> Group {

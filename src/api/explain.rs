@@ -90,8 +90,10 @@ async fn message(api: &Arc<Api>, caller: &Caller, mut plain: Plain, mut body: Ve
     let draft = reader.read(&body, defaults, bytes_max)?;
     let mut intake = api.intake(caller.customer());
     let now = api.engine.world.now();
+    // A refusal is told as sending tells it.
+    let preview = intake.preview(&draft, now).ok();
     let admitted = intake.admit(&draft, now)?;
-    Ok(json(StatusCode::OK, &LineView::admitted(api, caller.name(), 0, &admitted, now)))
+    Ok(json(StatusCode::OK, &LineView::admitted(api, caller.name(), 0, &admitted, preview.as_ref(), now)))
 }
 
 async fn list(api: &Arc<Api>, caller: &Caller, mut plain: Plain, head: Vec<u8>, mut reader: BulkReader) -> Result<Reply, Problem> {

@@ -1,14 +1,19 @@
 //! An explanation: the lines, as many as are listed, and totals of all of them.
 
+use crate::api::preview::shown;
 use crate::api::state::Api;
 use crate::api::wait::Wait;
 use crate::base::{Price, Time};
+use crate::channel::Preview;
 use crate::channel::sms::profile::sender_address;
+use crate::directory::judge::{Question, Verdict};
 use crate::message::{Encoding, Reason};
 use crate::pipeline::accept::{Code, Refusal, SenderForm, Source};
 use crate::pipeline::intake::sender::Arrival;
 use crate::pipeline::intake::{Admitted, Sink, question};
+use crate::pipeline::journal::Start;
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What would become of the lines so far.
@@ -19,6 +24,8 @@ pub(super) struct Explained<'a> {
     pub(super) now: Time,
     lines: Vec<LineView>,
     lines_max: usize,
+    /// Of the line that comes next, if it is listed.
+    preview: Option<Preview>,
     totals: Totals,
 }
 
@@ -43,7 +50,7 @@ struct Totals {
 impl<'a> Explained<'a> {
     pub(super) fn new(api: &'a Api, account: &'a str) -> Explained<'a> {
         let lines_max = api.config().http.explain_lines_max as usize;
-        Explained { api, account, now: Time(0), lines: Vec::new(), lines_max, totals: Totals::default() }
+        Explained { api, account, now: Time(0), lines: Vec::new(), lines_max, preview: None, totals: Totals::default() }
     }
 
     /// The answer.
@@ -102,7 +109,8 @@ impl Sink for Explained<'_> {
         let at = admitted.start.due.max(self.now);
         totals.span = Some(totals.span.map_or((at, at), |(earliest, latest)| (earliest.min(at), latest.max(at))));
         if self.lines.len() < self.lines_max {
-            self.lines.push(LineView::admitted(self.api, self.account, line, admitted, self.now));
+            let preview = self.preview.take();
+            self.lines.push(LineView::admitted(self.api, self.account, line, admitted, preview.as_ref(), self.now));
         }
     }
 
@@ -110,8 +118,17 @@ impl Sink for Explained<'_> {
         self.totals.received += 1;
         *self.totals.refused_by.entry(refusal.code.slug()).or_default() += 1;
         if self.lines.len() < self.lines_max {
+            self.preview = None;
             self.lines.push(LineView::refused(line, source, refusal));
         }
+    }
+
+    fn wants_preview(&self) -> bool {
+        self.lines.len() < self.lines_max
+    }
+
+    fn previewed(&mut self, preview: Preview) {
+        self.preview = Some(preview);
     }
 }
 
@@ -167,8 +184,7 @@ pub(super) struct Sent {
     at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hours: Option<Hours>,
+    hours: Hours,
     expires_at: String,
     to: String,
     class: &'static str,
@@ -182,11 +198,15 @@ pub(super) struct Sent {
     /// `send`: made when it is sent; units, segments and price are those of now.
     #[serde(skip_serializing_if = "Option::is_none")]
     render: Option<&'static str>,
+    /// As `POST /v1/preview` says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preview: Option<Value>,
 }
 
-/// What closed the hours at the instant asked about.
+/// What the send windows say at the instant asked about.
 #[derive(Serialize)]
 struct Hours {
+    allowed: bool,
     reason: &'static str,
     rules: Vec<String>,
     zones: Vec<String>,
@@ -215,13 +235,9 @@ pub(super) struct Error {
 
 impl LineView {
     /// A line that would be sent, if it were accepted at `now`.
-    pub(super) fn admitted(api: &Api, account: &str, line: u32, admitted: &Admitted<'_>, now: Time) -> LineView {
+    pub(super) fn admitted(api: &Api, account: &str, line: u32, admitted: &Admitted<'_>, preview: Option<&Preview>, now: Time) -> LineView {
         let Admitted { composed, form, arrival, carrier, price, start } = admitted;
-        let hours = (start.due > Time(0) && start.why == Reason::WindowClosed).then(|| {
-            let asked = composed.extras.not_before.unwrap_or(now).max(now);
-            let advice = api.engine.rules.law.hours.advise(&question(account, composed), asked);
-            Hours { reason: advice.reason, rules: advice.rules, zones: advice.zones, version: advice.version }
-        });
+        let hours = hours(api, &question(account, composed), *start, composed.extras.not_before.unwrap_or(now).max(now));
         let wait = Wait::of(*start);
         let addresses = &api.config().carriers[usize::from(*carrier)].addresses;
         let address = sender_address(addresses, composed.from);
@@ -253,6 +269,7 @@ impl LineView {
             segments,
             price: price.map(|price| price.times(segments as u64).to_string()),
             render: (!composed.extras.late.is_empty()).then_some("send"),
+            preview: preview.map(shown),
         }))
     }
 
@@ -260,5 +277,23 @@ impl LineView {
         let detail = if detail.is_empty() { Code::advice(code).to_owned() } else { detail.into_owned() };
         let error = Error { code: code.slug(), pointer: source.pointer(line, &pointer), detail };
         LineView::Refused { line, verdict: "refused", error }
+    }
+}
+
+/// The rules and zones that were asked: at the instant it is wanted for, or, when it is another bound that moved it from
+/// there into closed hours, just before they open.
+fn hours(api: &Api, question: &Question<'_>, start: Start, wanted: Time) -> Hours {
+    let office = &api.engine.rules.law.hours;
+    let mut advice = office.advise(question, wanted);
+    let is_closed = start.due > Time(0) && start.why == Reason::WindowClosed;
+    if is_closed && matches!(advice.verdict, Verdict::Go { .. }) {
+        advice = office.advise(question, Time(start.due.0 - 1));
+    }
+    Hours {
+        allowed: matches!(advice.verdict, Verdict::Go { .. }),
+        reason: advice.reason,
+        rules: advice.rules,
+        zones: advice.zones,
+        version: advice.version,
     }
 }

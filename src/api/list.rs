@@ -1,4 +1,4 @@
-//! `GET /v1/messages`: by client reference, by recipient, by bulk, or the newest; a page at a time.
+//! `GET /v1/messages`: by client reference, by recipient, by campaign, by bulk, or the newest; a page at a time.
 
 use crate::api::caller::Caller;
 use crate::api::message::{Found, Fullness, View, events_of, find};
@@ -78,6 +78,7 @@ const BULK: u8 = 3;
 enum By {
     Reference(String),
     Recipient(Msisdn),
+    Campaign(String),
     Batch(BatchId),
     Newest,
 }
@@ -105,6 +106,7 @@ impl Wanted {
             let found = match &*name {
                 "client_ref" => By::Reference(value),
                 "to" => By::Recipient(Msisdn::parse(&value).map_err(|_| Problem::query("to", "expected a number with its country code"))?),
+                "campaign" => By::Campaign(value),
                 "batch" => By::Batch(value.parse().map_err(|()| Problem::query("batch", "expected the id of a bulk"))?),
                 "limit" if size.is_none() => {
                     size = Some(limit(&value)?);
@@ -114,15 +116,15 @@ impl Wanted {
                     cursor = Some(value);
                     continue;
                 }
-                _ => return Err(Problem::query("", "expected one of client_ref, to, batch, and limit and cursor, each once")),
+                _ => return Err(Problem::query("", "expected one of client_ref, to, campaign, batch, and limit and cursor, each once")),
             };
             if by.replace(found).is_some() {
-                return Err(Problem::query("", "expected only one of client_ref, to, batch"));
+                return Err(Problem::query("", "expected only one of client_ref, to, campaign, batch"));
             }
         }
         let by = by.unwrap_or(By::Newest);
         let list = match by {
-            By::Reference(_) | By::Recipient(_) => SEARCH,
+            By::Reference(_) | By::Recipient(_) | By::Campaign(_) => SEARCH,
             By::Batch(_) => BULK,
             By::Newest => NEWEST,
         };
@@ -142,6 +144,10 @@ impl Wanted {
                 let digits = std::str::from_utf8(to.digits(&mut buffer)).expect("digits are ASCII");
                 let key = search_key(SearchKind::Recipient, account, digits);
                 self.search((archive, erasures), account, key, |found| found.record.recipient() == *to)?
+            }
+            By::Campaign(campaign) => {
+                let key = search_key(SearchKind::Campaign, account, campaign);
+                self.search((archive, erasures), account, key, |found| found.record.campaign() == campaign)?
             }
             By::Batch(batch) => {
                 if archive.batch(*batch)?.is_none_or(|row| row.account != account) {
@@ -256,6 +262,7 @@ mod tests {
         for wrong in [
             &[("to", "0612345678")][..],
             &[("to", "+33612345678"), ("client_ref", "a")],
+            &[("campaign", "xmas"), ("client_ref", "a")],
             &[("batch", "msg_0000000000001")],
             &[("limit", "0")],
             &[("limit", "101")],

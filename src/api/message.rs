@@ -9,11 +9,11 @@ use crate::base::{MessageId, MessageRef, Time};
 use crate::config::Scope;
 use crate::engine::Engine;
 use crate::engine::erasures::Erasures;
-use crate::message::event::PartState;
+use crate::message::event::{Moved, PartState};
 use crate::message::late::Rendering;
 use crate::message::log::read_events;
 use crate::message::record::MessageRecord;
-use crate::message::{Event, Life, Reason, Status};
+use crate::message::{Event, Life, Reason, Spelling, Status};
 use crate::pipeline::schedule::first_wait;
 use crate::storage::{Archive, Frame, StoreFault};
 use axum::extract::Request;
@@ -139,13 +139,15 @@ impl Found {
             line: head.batch.map(|_| record.line),
             carrier: head.lane.carrier.clone(),
             created_at: head.accepted.rfc3339(),
-            expires_at: record.expires(head.accepted).rfc3339(),
+            expires_at: self.expires(events).rfc3339(),
             send_at: self.not_before(events).map(Time::rfc3339),
             cancel_key: some(record.cancel_key()),
             campaign: some(record.campaign()),
             consent_ref: some(record.consent_ref()),
             time_zone: some(record.zone()),
             render: (!record.late.is_empty()).then_some("send"),
+            spelling: (record.spelling() != Spelling::AsWritten).then(|| record.spelling().word()),
+            changed_characters: Some(record.changed).filter(|changed| *changed > 0),
             possible_duplicate: life.possible_duplicate,
             reason,
             until: waits.and_then(|(until, _)| instant(until)),
@@ -156,11 +158,20 @@ impl Found {
 
     /// The instant the customer set last.
     pub(super) fn not_before(&self, events: &[Event]) -> Option<Time> {
-        let moved = events.iter().rev().find_map(|event| match event {
-            Event::Rescheduled { at, due, .. } if *at == self.at => Some(*due),
-            _ => None,
-        });
-        moved.or(self.record.not_before())
+        self.moved(events).due.or(self.record.not_before())
+    }
+
+    /// The instant from which on it is too late.
+    pub(super) fn expires(&self, events: &[Event]) -> Time {
+        self.moved(events).expires.unwrap_or(self.record.expires(self.frame.head.accepted))
+    }
+
+    /// All that the customer has changed.
+    fn moved(&self, events: &[Event]) -> Moved {
+        events.iter().fold(Moved::default(), |before, event| match event {
+            Event::Rescheduled { at, moved, .. } if *at == self.at => before.then(*moved),
+            _ => before,
+        })
     }
 
     /// What came out of a text that is made when it is sent; until then the record has what it would have been at acceptance.
@@ -234,7 +245,10 @@ impl Found {
                     entries.push(waiting(*when, *until, *why));
                 }
                 Event::Rendered { rendering, .. } => entries.push(Entry { segments: Some(rendering.segments), ..entry("rendered") }),
-                Event::Rescheduled { due, .. } => entries.push(Entry { due: instant(*due), ..entry("rescheduled") }),
+                Event::Rescheduled { moved, .. } => {
+                    let (due, expires_at) = (moved.due.and_then(instant), moved.expires.and_then(instant));
+                    entries.push(Entry { due, expires_at, ..entry("rescheduled") });
+                }
                 Event::Submitted { part, carrier_id, .. } => {
                     entries.push(Entry { part: Some(part + 1), carrier_id: Some(carrier_id.to_string()), ..entry("submitted") });
                 }
@@ -321,6 +335,10 @@ pub(super) struct View {
     /// `send` when its text is made when it is sent: until then its segments are what they would have been at acceptance.
     #[serde(skip_serializing_if = "Option::is_none")]
     render: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spelling: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_characters: Option<u32>,
     possible_duplicate: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Cause>,
@@ -386,6 +404,8 @@ struct Entry {
     due: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     segments: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
 }
 
 impl Entry {
@@ -404,6 +424,7 @@ impl Entry {
             error: None,
             due: None,
             segments: None,
+            expires_at: None,
         }
     }
 }

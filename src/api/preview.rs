@@ -9,7 +9,7 @@ use crate::api::reply::{Reply, json};
 use crate::api::state::{Api, Customer};
 use crate::api::upload::{Upload, media};
 use crate::base::Time;
-use crate::channel::{Preview, RouteText, Spelling};
+use crate::channel::{Preview, RouteText};
 use crate::config::Scope;
 use crate::directory::judge::Judge;
 use crate::message::Encoding;
@@ -29,6 +29,8 @@ const NOBODY: &str = "+9990000000";
 const TURN_LINES: usize = 100;
 /// Refusals told in full.
 const REFUSALS_MAX: usize = 100;
+/// Characters told apart that cost UCS-2.
+const CHARACTERS_MAX: usize = 32;
 /// The most segments a message can have at all.
 const SEGMENTS_MAX: u8 = 64;
 
@@ -155,6 +157,12 @@ struct Counts {
     histogram: BTreeMap<usize, u64>,
     encodings: BTreeMap<&'static str, u64>,
     total: u64,
+    /// The total if each message were substituted where that saves.
+    total_substituted: u64,
+    /// Messages by the character that cost them UCS-2.
+    forced_by: BTreeMap<char, u64>,
+    /// Messages that another character forced.
+    forced_by_others: u64,
     /// The most segments, and the first line that has them.
     worst: Option<(usize, usize)>,
     refused: u64,
@@ -166,6 +174,14 @@ impl Counts {
         *self.histogram.entry(preview.segments).or_default() += 1;
         *self.encodings.entry(preview.encoding.word()).or_default() += 1;
         self.total += preview.segments as u64;
+        let substituted = preview.with_substitution.as_ref().map_or(preview.segments, |with| with.segments.min(preview.segments));
+        self.total_substituted += substituted as u64;
+        if let Some((character, _)) = preview.forced_by {
+            match self.forced_by.len() < CHARACTERS_MAX || self.forced_by.contains_key(&character) {
+                true => *self.forced_by.entry(character).or_default() += 1,
+                false => self.forced_by_others += 1,
+            }
+        }
         if self.worst.is_none_or(|(most, _)| preview.segments > most) {
             self.worst = Some((preview.segments, line));
         }
@@ -178,6 +194,10 @@ impl Counts {
         });
         let histogram: Map<String, Value> =
             self.histogram.iter().map(|(segments, count)| (segments.to_string(), (*count).into())).collect();
+        let mut forced_by: Vec<(char, u64)> = self.forced_by.into_iter().collect();
+        forced_by.sort_by_key(|(_, messages)| std::cmp::Reverse(*messages));
+        let forced_by: Vec<Value> =
+            forced_by.iter().map(|(character, messages)| document!({ "character": character, "messages": messages })).collect();
         document!({
             "recipients": lines,
             "refused": self.refused,
@@ -185,19 +205,18 @@ impl Counts {
             "segments_total": self.total,
             "histogram": histogram,
             "encodings": self.encodings,
+            "forced_by": forced_by,
+            "forced_by_others": self.forced_by_others,
+            "with_substitution": { "segments_total": self.total_substituted, "saved": self.total - self.total_substituted },
             "worst": worst,
         })
     }
 }
 
-fn shown(preview: &Preview) -> Value {
+/// A preview as it is answered, here and by an explanation.
+pub(super) fn shown(preview: &Preview) -> Value {
     let [locking, single] = preview.tables.map(|table| table.map(|language| format!("{language:?}").to_lowercase()));
     let has_tables = locking.is_some() || single.is_some();
-    let spelling = match preview.spelling {
-        Spelling::AsWritten => "as_written",
-        Spelling::Substituted => "substituted",
-        Spelling::Transliterated => "transliterated",
-    };
     let with = preview.with_substitution.as_ref().map(|with| {
         let replaced: Vec<Value> =
             with.replaced.iter().map(|one| document!({ "from": one.from, "to": one.to, "count": one.count })).collect();
@@ -212,7 +231,8 @@ fn shown(preview: &Preview) -> Value {
         "per_segment_units": preview.per_segment_units,
         "units_left": preview.units_left,
         "forced_by": preview.forced_by.map(|(character, at)| document!({ "character": character, "at": at })),
-        "spelling": spelling,
+        "spelling": preview.spelling.word(),
+        "changed_characters": preview.changed,
         "text": preview.text,
         "national": has_tables.then(|| document!({ "locking": locking, "single": single })),
         "one_part": preview.is_one_part,

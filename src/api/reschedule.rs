@@ -1,5 +1,5 @@
-//! `PATCH /v1/messages/{id}`: another instant for a message that has not left. It must lie within the message's lifetime,
-//! which was fixed when it was accepted: whoever wants it later cancels it and sends another.
+//! `PATCH /v1/messages/{id}`: another instant, another end of its lifetime or both, for a message that has not left. A new
+//! instant alone must lie within the lifetime it has: an offer that ends on Sunday does not live on unasked.
 
 use crate::api::caller::Caller;
 use crate::api::message::{events_of, find, id_in};
@@ -14,7 +14,7 @@ use crate::config::Scope;
 use crate::directory::judge::{Judge, Question};
 use crate::message::record::MessageRecord;
 use crate::message::{Reason, Status};
-use crate::pipeline::accept::{Code, Format, Refusal, moved};
+use crate::pipeline::accept::{Code, Format, Move, Standing};
 use crate::pipeline::intake::fate::opening;
 use crate::pipeline::journal::Start;
 use crate::storage::{Archive, StoreFault};
@@ -34,39 +34,40 @@ pub(super) async fn patch(api: Arc<Api>, request: Request) -> Result<Reply, Prob
     }
     let mut upload = Upload::new(&api, request.into_body(), api.config().http.line_bytes_max, None)?;
     let body = upload.whole(&api, coding).await?;
-    let now = api.engine.world.now();
-    let due = moved(&body, now)?;
+    let wanted = Move::read(&body)?;
     let account = caller.name().to_owned();
     let erasures = api.engine.erasures.clone();
     let look = move |archive: &dyn Archive| {
         let Some(found) = find(archive, id, &account, &erasures)? else { return Ok::<_, StoreFault>(None) };
-        let status = found.life(&events_of(archive, found.at.frame)?).status;
-        Ok(Some((found, status)))
+        let events = events_of(archive, found.at.frame)?;
+        let standing = Standing { not_before: found.not_before(&events), expires: found.expires(&events) };
+        let status = found.life(&events).status;
+        Ok(Some((found, status, standing)))
     };
-    let (found, status) = api.engine.reader.call(look).await?.ok_or(Problem::not_found())?;
+    let (found, status, standing) = api.engine.reader.call(look).await?.ok_or(Problem::not_found())?;
     if !matches!(status, Status::Accepted | Status::Scheduled | Status::Held) {
         return Err(too_late());
     }
-    let expires = found.record.expires(found.frame.head.accepted);
-    if due >= expires {
-        let detail = format!("it lives until {}; cancel it and send another", expires.rfc3339());
-        return Err(Refusal::new(Code::LifetimeOutOfRange, "", detail).into());
-    }
+    let now = api.engine.world.now();
+    let moved = wanted.of(standing, caller.customer().rules.lifetime_max, now)?;
+    let due = moved.due.or(standing.not_before).unwrap_or(now);
+    let expires = moved.expires.unwrap_or(standing.expires);
     let start = Start { due: if due > now { due } else { Time(0) }, why: Reason::Scheduled, ..Start::NOW };
     let law = &api.engine.rules.law;
     let mut judge = Judge::new(law.clone());
     let start = opening(&mut judge, &law.hours, &question(caller.name(), &found.record), start, due.max(now), expires)?;
-    if !api.engine.reschedule(&found.frame.head.lane.carrier, found.at, due.max(now)).await? {
+    if !api.engine.reschedule(&found.frame.head.lane.carrier, found.at, moved).await? {
         return Err(too_late());
     }
     let wait = Wait::of(start);
-    let moved = Moved {
+    let answer = Answer {
         id: id.to_string(),
         status: wait.map_or(Status::Accepted, Wait::status).word(),
         reason: wait.and_then(Wait::reason),
         until: wait.map(|wait| wait.until.rfc3339()),
+        expires_at: expires.rfc3339(),
     };
-    Ok(json(StatusCode::OK, &moved))
+    Ok(json(StatusCode::OK, &answer))
 }
 
 fn too_late() -> Problem {
@@ -88,11 +89,12 @@ fn question<'m>(account: &'m str, record: &'m MessageRecord) -> Question<'m> {
 }
 
 #[derive(Serialize)]
-struct Moved {
+struct Answer {
     id: String,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<String>,
+    expires_at: String,
 }

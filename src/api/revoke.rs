@@ -1,8 +1,9 @@
-//! `POST /v1/cancel`: everything that has not left of a chain, a reference or a recipient. Found by the journal's search,
-//! newest first, so many as one call may look at; the counts say what became of each. Repeating it does no harm, and
-//! takes up where a bounded call left off: what is canceled stays so.
+//! `POST /v1/cancel`: everything that has not left of a chain, a reference, a recipient or a campaign. Found by the journal's search,
+//! newest first, so many as one call may look at; the counts say what became of each, and `next` where another call goes on.
+//! Repeating it does no harm: what is canceled stays so.
 
 use crate::api::caller::Caller;
+use crate::api::list::Cursor;
 use crate::api::message::{Found, events_of, find};
 use crate::api::problem::{Problem, Spot};
 use crate::api::query;
@@ -54,14 +55,21 @@ struct Counts {
     too_late: u32,
     /// Whether there may be others, beyond what one call looks at.
     more: bool,
+    /// The `cursor` of the call that looks at those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
+
+/// Its cursors are for no list.
+const REVOKED: u8 = 4;
 
 async fn revoke(api: &Arc<Api>, account: &str, selector: Arc<Selector>) -> Result<Counts, Problem> {
     let mut counts = Counts::default();
-    let (mut left, mut before) = (api.config().http.cancel_messages_max as usize, None);
+    let (mut left, mut before) = (api.config().http.cancel_messages_max as usize, selector.before);
     loop {
         if left == 0 {
             counts.more = true;
+            counts.next = before.map(|id| Cursor { list: REVOKED, id: id.0, ordinal: 0 }.write());
             return Ok(counts);
         }
         let (wanted, by, owner, erasures) = (left.min(TOGETHER), selector.clone(), account.to_owned(), api.engine.erasures.clone());
@@ -117,6 +125,8 @@ struct Selector {
     client_ref: Option<String>,
     to: Option<Msisdn>,
     campaign: Option<String>,
+    /// Only those with an id below this one: where a call before ended.
+    before: Option<MessageId>,
 }
 
 /// Some of what was found.
@@ -130,9 +140,8 @@ struct Page {
 
 impl Selector {
     fn read(body: &[u8], customer: &Customer) -> Result<Selector, Problem> {
-        let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|_| {
-            Problem::new(Code::MalformedJson, "expected an object with cancel_key, client_ref or to, and campaign if you like")
-        })?;
+        let fields: Map<String, Value> = serde_json::from_slice(body)
+            .map_err(|_| Problem::new(Code::MalformedJson, "expected an object with cancel_key, client_ref, to or campaign"))?;
         let mut selector = Selector::default();
         for (name, value) in fields {
             let wrong = |code, detail| {
@@ -149,12 +158,16 @@ impl Selector {
                 "cancel_key" => selector.cancel_key = Some(text),
                 "client_ref" => selector.client_ref = Some(text),
                 "campaign" => selector.campaign = Some(text),
+                "cursor" => {
+                    let cursor = Cursor::read(&text, REVOKED);
+                    selector.before = Some(MessageId(cursor.map_err(|_| wrong(Code::InvalidValue, "expected what `next` said"))?.id));
+                }
                 "to" => selector.to = Some(recipient(Some(&text), customer.rules.country_of())?),
-                _ => return Err(wrong(Code::UnknownField, "expected cancel_key, client_ref, to or campaign")),
+                _ => return Err(wrong(Code::UnknownField, "expected cancel_key, client_ref, to or campaign, and cursor")),
             }
         }
-        if selector.cancel_key.is_none() && selector.client_ref.is_none() && selector.to.is_none() {
-            return Err(Refusal::new(Code::MissingSelector, "", "expected cancel_key, client_ref or to").into());
+        if selector == (Selector { before: selector.before, ..Selector::default() }) {
+            return Err(Refusal::new(Code::MissingSelector, "", "expected cancel_key, client_ref, to or campaign").into());
         }
         Ok(selector)
     }
@@ -167,9 +180,12 @@ impl Selector {
         if let Some(reference) = &self.client_ref {
             return search_key(SearchKind::Reference, account, reference);
         }
-        let mut buffer = [0; 15];
-        let digits = self.to.map(|to| std::str::from_utf8(to.digits(&mut buffer)).expect("digits are ASCII").to_owned());
-        search_key(SearchKind::Recipient, account, &digits.unwrap_or_default())
+        if let Some(to) = self.to {
+            let mut buffer = [0; 15];
+            let digits = std::str::from_utf8(to.digits(&mut buffer)).expect("digits are ASCII");
+            return search_key(SearchKind::Recipient, account, digits);
+        }
+        search_key(SearchKind::Campaign, account, self.campaign.as_deref().unwrap_or_default())
     }
 
     fn is_met(&self, found: &Found) -> bool {

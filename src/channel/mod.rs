@@ -4,4 +4,4 @@ pub mod session;
 pub mod sms;
 
 pub use sms::preview::{self, Preview};
-pub use sms::{Composer, RouteText, Size, Spelling, Wanted};
+pub use sms::{Composer, RouteText, Size, Wanted};

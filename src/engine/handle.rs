@@ -1,7 +1,7 @@
 //! The engine as the rest of the program sees it: messages in, cancellations, look-ups, a stop. Shared by all
 //! request handlers; nothing in it is locked per message.
 
-use crate::base::{BatchId, MessageId, MessageRef, Span, Time};
+use crate::base::{BatchId, MessageId, MessageRef, Span};
 use crate::config::Config;
 use crate::directory::Consent;
 use crate::engine::batches::Batches;
@@ -16,6 +16,7 @@ use crate::engine::rules::Rules;
 use crate::engine::shard::{CarrierView, ToShard};
 use crate::engine::tail::Tail;
 use crate::engine::writer::{NotDurable, ToWriter, WriterState};
+use crate::message::event::Moved;
 use crate::message::outcome::Tally;
 use crate::message::record::MessageRecord;
 use crate::pipeline::accept::Bringing;
@@ -202,12 +203,12 @@ impl Engine {
         Ok(canceled)
     }
 
-    /// Gives a message that has not left another instant before which it will not go; whether it was given. The answer
-    /// comes when it is durable.
-    pub async fn reschedule(&self, carrier: &str, at: MessageRef, due: Time) -> Result<bool, Refused> {
+    /// Gives a message that has not left another instant before which it will not go, or another until which it lives;
+    /// whether it was given. The answer comes when it is durable.
+    pub async fn reschedule(&self, carrier: &str, at: MessageRef, moved: Moved) -> Result<bool, Refused> {
         let shard = self.shard_of.get(carrier).ok_or(Refused::Stopping)?;
         let (reply, answer) = oneshot::channel();
-        let letter = ToShard::Reschedule { carrier: carrier.to_owned(), at, due, reply };
+        let letter = ToShard::Reschedule { carrier: carrier.to_owned(), at, moved, reply };
         self.shards[*shard].send(letter).map_err(|_| Refused::Overloaded)?;
         answer.await.map_err(|_| Refused::Stopping)
     }

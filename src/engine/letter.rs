@@ -1,7 +1,8 @@
 //! What a shard is told and asked. Apart from the shard, because the writer tells it what is durable while the shard
 //! posts its turns to the writer: neither needs the other.
 
-use crate::base::{BatchId, MessageId, MessageRef, Time};
+use crate::base::{BatchId, MessageId, MessageRef};
+use crate::message::event::Moved;
 use crate::storage::{Frame, FrameHead};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -32,8 +33,8 @@ pub enum ToShard {
     Cancel { carrier: String, at: MessageRef, reply: oneshot::Sender<bool> },
     /// Cancel what has not left of a bulk.
     CancelBatch { batch: BatchId, reply: oneshot::Sender<u32> },
-    /// Give one message another instant before which it will not go, if it has not left.
-    Reschedule { carrier: String, at: MessageRef, due: Time, reply: oneshot::Sender<bool> },
+    /// Give one message another instant before which it will not go or until which it lives, if it has not left.
+    Reschedule { carrier: String, at: MessageRef, moved: Moved, reply: oneshot::Sender<bool> },
     /// Let advertising go that waited for a person.
     Release(oneshot::Sender<u32>),
     /// Tell how the carriers stand.

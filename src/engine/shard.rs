@@ -314,8 +314,8 @@ impl Core {
                 let canceled = self.slots.iter_mut().map(|slot| slot.desk.cancel_batch(batch, now)).sum();
                 self.replies.push(Reply::Many(reply, canceled));
             }
-            ToShard::Reschedule { carrier, at, due, reply } => {
-                let moved = self.slot_of(&carrier).is_some_and(|slot| self.slots[slot].desk.reschedule(at, due, now));
+            ToShard::Reschedule { carrier, at, moved, reply } => {
+                let moved = self.slot_of(&carrier).is_some_and(|slot| self.slots[slot].desk.reschedule(at, moved, now));
                 self.replies.push(Reply::One(reply, moved));
             }
             ToShard::Release(reply) => {

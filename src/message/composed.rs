@@ -1,7 +1,7 @@
 //! A message whose size is known: validated, encoded, cut into segments, routed to a carrier.
 
 use crate::base::{Msisdn, Span, Time};
-use crate::message::content::{Class, DoubtPolicy, Encoding, Reference};
+use crate::message::content::{Class, DoubtPolicy, Encoding, Reference, Spelling};
 
 /// A message ready for the journal. Borrowed from the request and from reusable buffers: it lives only until
 /// `record::write` has put it into a frame.
@@ -61,4 +61,8 @@ pub struct Extras<'a> {
     /// A hash of the content for the guard against the same twice; of an answer of ours, with its recipient; 0 when the
     /// account has no guard.
     pub content: u64,
+    /// How the text differs from the one that was written.
+    pub spelling: Spelling,
+    /// How many of its characters were changed; 0 unless it is spelt otherwise.
+    pub changed: u32,
 }

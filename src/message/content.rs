@@ -156,3 +156,35 @@ impl DoubtPolicy {
         [DoubtPolicy::ResendOnce, DoubtPolicy::AtMostOnce].into_iter().find(|policy| policy.word() == word)
     }
 }
+/// How the text that goes differs from the one the customer wrote.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Spelling {
+    /// As it was written.
+    #[default]
+    AsWritten,
+    /// What only looks better was replaced.
+    Substituted,
+    /// Letters were respelt, after that if it was wanted.
+    Transliterated,
+}
+
+impl Spelling {
+    /// In the order of their numbers in the journal.
+    const ALL: [Spelling; 3] = [Spelling::AsWritten, Spelling::Substituted, Spelling::Transliterated];
+
+    /// From its number; `None` for those of later versions.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Spelling> {
+        Spelling::ALL.get(number as usize).copied()
+    }
+
+    /// The word in the API.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Spelling::AsWritten => "as_written",
+            Spelling::Substituted => "substituted",
+            Spelling::Transliterated => "transliterated",
+        }
+    }
+}

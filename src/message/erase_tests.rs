@@ -185,7 +185,7 @@ fn commit(journal: &mut Sqlite, seq: u64, at: i64) {
     let group = Group {
         seq,
         at: Time(at),
-        frames: vec![NewFrame { frame, recipients, references: Vec::new(), cancel_keys: Vec::new() }],
+        frames: vec![NewFrame { frame, recipients, references: Vec::new(), cancel_keys: Vec::new(), campaigns: Vec::new() }],
         log: log_of(&events()),
         touched: vec![first],
         answers: vec![answer],

@@ -30,6 +30,23 @@ pub struct LeasedMessage {
     pub reference: u32,
 }
 
+/// What a customer has changed of a message that waits; `None`: as it was.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Moved {
+    /// The instant before which it does not go, in place of its own.
+    pub due: Option<Time>,
+    /// The instant from which on it is too late, in place of what its lifetime says.
+    pub expires: Option<Time>,
+}
+
+impl Moved {
+    /// The two changes, one after the other.
+    #[must_use]
+    pub fn then(self, later: Moved) -> Moved {
+        Moved { due: later.due.or(self.due), expires: later.expires.or(self.expires) }
+    }
+}
+
 /// What a receipt says of one part (SMPP 3.4 §5.2.28, folded to what matters).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -168,8 +185,8 @@ pub enum Event {
     Parked { frame: MessageId, until: Time, why: Reason, held: u32, when: Time },
     /// A message may not go before `until`; it costs no attempt.
     Held { at: MessageRef, until: Time, why: Reason, when: Time },
-    /// The customer wants it to go at another instant: `due` takes the place of its own `not_before`.
-    Rescheduled { at: MessageRef, due: Time, when: Time },
+    /// The customer wants it to go at another instant, or to live until another.
+    Rescheduled { at: MessageRef, moved: Moved, when: Time },
     /// The text of a message that is made when it is sent was made, for its first lease and all that follow.
     Rendered { at: MessageRef, rendering: Rendering },
     /// A message from a handset (MO), whole. `parts` of a long text; `of` are the ids of the `InboundPart`s told with it;

@@ -134,7 +134,7 @@ impl Life {
                 }
             }
             Event::Held { until, why, .. } => self.hold(*until, *why),
-            Event::Rescheduled { due, .. } => self.hold(*due, Reason::Scheduled),
+            Event::Rescheduled { moved, .. } => moved.due.into_iter().for_each(|due| self.hold(due, Reason::Scheduled)),
             Event::Parked { until, why, .. } => self.park(*until, *why),
             Event::Leased { .. } | Event::Rendered { .. } => {}
             Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } | Event::InboundPart(_) => {}
@@ -184,6 +184,7 @@ impl Default for Life {
 mod tests {
     use super::*;
     use crate::base::{MessageId, MessageRef, Time};
+    use crate::message::event::Moved;
     use crate::message::outcome::Reason;
 
     const AT: MessageRef = MessageRef { frame: MessageId(64), ordinal: 3 };
@@ -243,7 +244,8 @@ mod tests {
         life.park(Time(50), Reason::WindowClosed);
         assert_eq!(life.at(Time(49)), (Status::Held, Some((Time(50), Reason::WindowClosed))));
         assert_eq!(life.at(Time(50)), (Status::Accepted, None));
-        life.apply(&Event::Rescheduled { at: AT, due: Time(90), when: Time(40) });
+        life.apply(&Event::Rescheduled { at: AT, moved: Moved { due: Some(Time(90)), expires: None }, when: Time(40) });
+        life.apply(&Event::Rescheduled { at: AT, moved: Moved { due: None, expires: Some(Time(95)) }, when: Time(41) });
         assert_eq!(life.at(Time(50)), (Status::Scheduled, Some((Time(90), Reason::Scheduled))));
         life.lease(&lease(1, 2, 3));
         assert_eq!(life.at(Time(50)), (Status::Sending, None));

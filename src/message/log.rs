@@ -3,7 +3,7 @@
 
 use crate::base::{MessageId, MessageRef, Time};
 use crate::message::content::Encoding;
-use crate::message::event::{Event, InboundPart, Keyword, LeasedMessage, PartState};
+use crate::message::event::{Event, InboundPart, Keyword, LeasedMessage, Moved, PartState};
 use crate::message::late::{Moment, Rendering};
 use crate::message::outcome::{Reason, Status};
 use crate::message::record::Unreadable;
@@ -176,7 +176,27 @@ record!(Held {
     why: uint32 = "4" as u32,
     when: int64 = "5" as i64
 });
-record!(Rescheduled { frame: uint64 = "1" as u64, ordinal: uint32 = "2" as u32, due: int64 = "3" as i64, when: int64 = "4" as i64 });
+record!(Rescheduled {
+    frame: uint64 = "1" as u64,
+    ordinal: uint32 = "2" as u32,
+    due: int64 = "3" as i64,
+    when: int64 = "4" as i64,
+    expires: int64 = "5" as i64
+});
+
+impl Rescheduled {
+    fn of(at: MessageRef, moved: Moved, when: Time) -> Rescheduled {
+        let instant = |at: Option<Time>| at.map_or(0, |at| at.0);
+        let (due, expires) = (instant(moved.due), instant(moved.expires));
+        Rescheduled { frame: at.frame.0, ordinal: at.ordinal, due, when: when.0, expires }
+    }
+
+    fn event(&self) -> Event {
+        let instant = |at: i64| (at != 0).then_some(Time(at));
+        let moved = Moved { due: instant(self.due), expires: instant(self.expires) };
+        Event::Rescheduled { at: place(self.frame, self.ordinal), moved, when: Time(self.when) }
+    }
+}
 
 record!(Rendered {
     frame: uint64 = "1" as u64,
@@ -257,9 +277,7 @@ fn to_entry(event: &Event) -> entry::Event {
         Event::Held { at, until, why, when } => {
             entry::Event::Held(Held { frame: at.frame.0, ordinal: at.ordinal, until: until.0, why: *why as u32, when: when.0 })
         }
-        Event::Rescheduled { at, due, when } => {
-            entry::Event::Rescheduled(Rescheduled { frame: at.frame.0, ordinal: at.ordinal, due: due.0, when: when.0 })
-        }
+        Event::Rescheduled { at, moved, when } => entry::Event::Rescheduled(Rescheduled::of(*at, *moved, *when)),
         Event::Inbound { id, carrier, account, from, to, text, keyword, when, parts, is_incomplete, port, of } => {
             entry::Event::Inbound(Inbound {
                 id: *id,
@@ -361,7 +379,7 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
         entry::Event::Held(e) => {
             Event::Held { at: place(e.frame, e.ordinal), until: Time(e.until), why: reason(e.why)?, when: Time(e.when) }
         }
-        entry::Event::Rescheduled(e) => Event::Rescheduled { at: place(e.frame, e.ordinal), due: Time(e.due), when: Time(e.when) },
+        entry::Event::Rescheduled(e) => e.event(),
         entry::Event::Inbound(e) => inbound(e)?,
         entry::Event::InboundPart(e) => Event::InboundPart(Box::new(inbound_part(e)?)),
         entry::Event::Rendered(e) => Event::Rendered { at: place(e.frame, e.ordinal), rendering: rendering(&e)? },
@@ -508,7 +526,8 @@ mod tests {
             Event::OrphanGone { carrier: "one".into(), carrier_id: "ff".into(), when: Time(8) },
             Event::Parked { frame: at.frame, until: Time(i64::MAX), why: Reason::Revival, held: 7, when: Time(8) },
             Event::Held { at, until: Time(90), why: Reason::WindowClosed, when: Time(8) },
-            Event::Rescheduled { at, due: Time(95), when: Time(8) },
+            Event::Rescheduled { at, moved: Moved { due: Some(Time(95)), expires: None }, when: Time(8) },
+            Event::Rescheduled { at, moved: Moved { due: None, expires: Some(Time(96)) }, when: Time(8) },
             Event::Rendered {
                 at,
                 rendering: Rendering {

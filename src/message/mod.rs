@@ -15,7 +15,7 @@ pub mod outcome;
 pub mod record;
 
 pub use composed::{Composed, Extras};
-pub use content::{Channel, Class, DoubtPolicy, Encoding, Reference};
+pub use content::{Channel, Class, DoubtPolicy, Encoding, Reference, Spelling};
 pub use event::Event;
 pub use late::{LateText, Moment, Rendering};
 pub use life::Life;

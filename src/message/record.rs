@@ -3,7 +3,7 @@
 
 use crate::base::{Msisdn, Span, Time};
 use crate::message::composed::{Composed, Extras};
-use crate::message::content::{Channel, Class, DoubtPolicy, Encoding, Reference};
+use crate::message::content::{Channel, Class, DoubtPolicy, Encoding, Reference, Spelling};
 use bytes::Bytes;
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
@@ -62,6 +62,10 @@ pub struct MessageRecord {
     pub at_once: u32,
     #[prost(uint32, tag = "23")]
     pub protocol: u32,
+    #[prost(uint32, tag = "24")]
+    pub spelling: u32,
+    #[prost(uint32, tag = "25")]
+    pub changed: u32,
 }
 
 fn uint(tag: u32, value: u64, out: &mut Vec<u8>) {
@@ -101,6 +105,8 @@ fn extras_len(extras: &Extras<'_>) -> usize {
         + if extras.content == 0 { 0 } else { 10 }
         + widened(uint_len(extras.at_once.into()))
         + widened(uint_len(extras.protocol.into()))
+        + widened(uint_len(extras.spelling as u64))
+        + widened(uint_len(extras.changed.into()))
 }
 
 /// A field whose tag is above 15 has a key of two octets.
@@ -124,6 +130,8 @@ fn write_extras(extras: &Extras<'_>, body: &mut Vec<u8>) {
     }
     uint(22, extras.at_once.into(), body);
     uint(23, extras.protocol.into(), body);
+    uint(24, extras.spelling as u64, body);
+    uint(25, extras.changed.into(), body);
 }
 
 /// Appends a message, with its length before it, to a frame's body.
@@ -231,6 +239,11 @@ impl MessageRecord {
     pub fn encoded(&self) -> Encoding {
         Encoding::from_number(self.encoding).expect("read checked it")
     }
+    /// How the text differs from the one that was written, as far as this version knows.
+    #[must_use]
+    pub fn spelling(&self) -> Spelling {
+        Spelling::from_number(self.spelling).unwrap_or_default()
+    }
     /// How it travels.
     #[must_use]
     pub fn channel(&self) -> Channel {
@@ -313,6 +326,8 @@ mod tests {
                 at_once: 0,
                 late: b"{}",
                 content: 0x1234_5678_9abc_def0,
+                spelling: Spelling::Transliterated,
+                changed: 300,
             },
         }
     }
@@ -335,6 +350,7 @@ mod tests {
         assert_eq!((record.campaign(), record.consent_ref(), record.zone()), ("xmas", "c_77", "Europe/Paris"));
         assert_eq!((record.message_class, &record.header[..2], record.shift), (1, &[5, 4][..], 0x0301));
         assert_eq!((&record.late[..], record.content), (&b"{}"[..], 0x1234_5678_9abc_def0));
+        assert_eq!((record.spelling(), record.changed), (Spelling::Transliterated, 300));
         assert_eq!((record.protocol, record.segments(), record.segments_of_a_part()), (0x41, 2, 1));
     }
 

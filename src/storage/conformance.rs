@@ -99,6 +99,8 @@ fn what_a_frame_waits_for_is_read_back_before_and_after_a_restart(subject: &mut 
     desk.due = (Time(START + 90_000), 14);
     let later = desk.frame("bank", None, 3, 20);
     desk.group.frames[1].cancel_keys = vec![0, 4_711, 4_711];
+    desk.group.frames[0].campaigns = vec![0, 1_812];
+    desk.group.frames[1].campaigns = vec![1_812, 1_812, 0];
     desk.commit();
     for round in 0..2 {
         let seen = |first| archive.frame(first).expect("readable").map(|frame| (frame.head.due, frame.head.why));
@@ -107,6 +109,10 @@ fn what_a_frame_waits_for_is_read_back_before_and_after_a_restart(subject: &mut 
         assert_eq!(heads.iter().map(|head| head.why).collect::<Vec<_>>(), [14, 0]);
         let filed = [MessageId(later.0 + 2), MessageId(later.0 + 1)];
         assert_eq!(archive.search(4_711, None, 9).expect("readable"), filed);
+        // A campaign is found page by page, over frames.
+        let page = |before| archive.search(1_812, before, 2).expect("readable");
+        let (last, middle, least) = (MessageId(later.0 + 1), later, MessageId(at_once.0 + 1));
+        assert_eq!((page(None), page(Some(middle)), page(Some(least))), (vec![last, middle], vec![least], vec![]));
         if round == 0 {
             let found;
             (desk, found, archive) = again(desk, subject);
@@ -445,26 +451,70 @@ fn nothing_to_commit_commits_nothing_and_a_clock_that_goes_back_loses_nothing(su
     assert_eq!(desk.commit(), 4);
 }
 
+fn what_became_of_a_message_stays_as_long_as_the_message_and_it_until_that_is_old_and_told(subject: &mut dyn Subject) {
+    let (mut desk, archive) = begin(subject);
+    let (over, waits) = (desk.frame("bank", None, 3, 8), desk.frame("bank", None, 3, 8));
+    desk.commit();
+    desk.wait(HOUR);
+    desk.log("over, moved", &[over, waits]);
+    desk.close(over, None);
+    let beside = desk.frame("bank", None, 1, 8);
+    desk.close(beside, None);
+    desk.commit();
+    for _ in 0..2 {
+        desk.wait(HOUR);
+        let frame = desk.frame("bank", None, 1, 8);
+        desk.close(frame, None);
+        desk.log("another", &[frame]);
+        desk.commit();
+    }
+    let end = Time(START + 100 * HOUR);
+    // Of four slices the last takes commits, the first holds what waits, and the second says what became of its messages.
+    assert_eq!(desk.journal.upkeep(end, 100).expect("upkeep"), 1);
+    assert_eq!(logs(archive.log_from(1, 1_000)).len(), 2);
+    let (mut desk, found, _) = again(desk, subject);
+    assert_eq!(found.open.iter().map(|head| head.first).collect::<Vec<_>>(), [waits]);
+    assert_eq!(desk.journal.upkeep(end, 100).expect("upkeep"), 0);
+    desk.log("over", &[waits]);
+    desk.close(waits, None);
+    assert_eq!(desk.commit(), 5);
+    // As long as its end is young or not told, it can be looked at.
+    assert_eq!(desk.journal.upkeep(Time(START + 3 * HOUR), 100).expect("upkeep"), 0);
+    assert_eq!(desk.journal.upkeep(end, 5).expect("upkeep"), 0);
+    let (mut desk, found, archive) = again(desk, subject);
+    assert!(found.open.is_empty());
+    assert_eq!(text(&*archive, waits), Some(format!("record 0 of {waits}")));
+    assert_eq!(desk.journal.upkeep(end, 5).expect("upkeep"), 0);
+    assert_eq!(desk.journal.upkeep(end, 100).expect("upkeep"), 2);
+    assert_eq!(text(&*archive, waits), None);
+    drop(desk);
+}
+
 fn old_slices_go_only_when_past_told_and_over_and_never_the_newest(subject: &mut dyn Subject) {
     let (mut desk, archive) = begin(subject);
     let mut frames = Vec::new();
     for _ in 0..4 {
         let frame = desk.frame("bank", None, 3, 8);
         desk.log("accepted", &[frame]);
+        if frames.is_empty() {
+            desk.close(frame, None);
+        }
         desk.commit();
         frames.push(frame);
         desk.wait(HOUR);
     }
     let end = Time(START + 100 * HOUR);
+    assert_eq!(desk.journal.upkeep(Time(START), 100).expect("upkeep"), 0);
+    assert_eq!(desk.journal.upkeep(end, 1).expect("upkeep"), 0);
+    assert_eq!(desk.journal.upkeep(end, 100).expect("upkeep"), 1);
     assert_eq!(desk.journal.upkeep(end, 100).expect("upkeep"), 0);
-    for frame in &frames {
+    for frame in &frames[1..] {
         desk.close(*frame, None);
     }
     desk.wait(-HOUR);
     assert_eq!(desk.commit(), 5);
-    assert_eq!(desk.journal.upkeep(Time(START), 100).expect("upkeep"), 0);
-    assert_eq!(desk.journal.upkeep(end, 1).expect("upkeep"), 0);
-    assert_eq!(desk.journal.upkeep(end, 2).expect("upkeep"), 1);
+    // That they have ended is not told yet.
+    assert_eq!(desk.journal.upkeep(end, 5).expect("upkeep"), 0);
     assert_eq!(text(&*archive, frames[0]), None);
     assert_eq!(text(&*archive, frames[1]), Some(format!("record 0 of {}", frames[1])));
     assert_eq!(logs(archive.log_from(1, 1_000)).len(), 3);
@@ -578,6 +628,7 @@ on_all! {
     notes_are_kept_replaced_and_removed_by_key
     nothing_to_commit_commits_nothing_and_a_clock_that_goes_back_loses_nothing
     old_slices_go_only_when_past_told_and_over_and_never_the_newest
+    what_became_of_a_message_stays_as_long_as_the_message_and_it_until_that_is_old_and_told
     what_is_rewritten_takes_its_place_and_is_found_under_no_key
     the_reserve_is_released_once_and_can_be_restored
 }

@@ -42,7 +42,7 @@ impl Desk {
         let frame = Arc::new(Frame::new(head, body.into()).expect("well formed"));
         let recipients = vec![key; count as usize];
         let references = (0..u64::from(count)).map(|ordinal| key + ordinal + 1).collect();
-        self.group.frames.push(NewFrame { frame, recipients, references, cancel_keys: Vec::new() });
+        self.group.frames.push(NewFrame { frame, recipients, references, cancel_keys: Vec::new(), campaigns: Vec::new() });
         first
     }
 

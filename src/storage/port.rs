@@ -88,6 +88,8 @@ pub struct NewFrame {
     pub references: Vec<u64>,
     /// Hashes of account and cancel key, 0 when none; empty when no message of the frame has one.
     pub cancel_keys: Vec<u64>,
+    /// Hashes of account and campaign, likewise.
+    pub campaigns: Vec<u64>,
 }
 
 /// The answer to a request that carried an idempotency key.
@@ -318,6 +320,8 @@ pub enum SearchKind {
     Recipient,
     /// By the key under which the messages of a chain are cancelled together.
     CancelKey,
+    /// By the campaign.
+    Campaign,
 }
 
 /// The key under which a message is filed: a 64-bit hash, stable over versions and machines, never 0.

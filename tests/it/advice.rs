@@ -43,7 +43,10 @@ async fn a_preview_knows_all_that_sending_does() {
         rig.call("POST", "/v1/preview", &headers, body.to_string().as_bytes()).await.json()
     };
     let spelt = preview(json!({ "text": "l\u{2019}garçon", "substitute": "smart", "transliterate": "fr" })).await;
-    has(&spelt, json!({ "encoding": "GSM-7", "spelling": "transliterated", "text": "l'garcon", "forced_by": null }));
+    has(
+        &spelt,
+        json!({ "encoding": "GSM-7", "spelling": "transliterated", "text": "l'garcon", "changed_characters": 2, "forced_by": null }),
+    );
     has(&spelt["with_substitution"], json!({ "encoding": "UCS-2", "replaced": [{ "from": "\u{2019}", "to": "'", "count": 1 }] }));
     let binary = preview(json!({ "encoding": "binary", "data": "00".repeat(141), "ports": { "to": 2948, "from": 9200 } })).await;
     has(&binary, json!({ "encoding": "binary", "unit": "octet", "segments": 2, "per_segment_units": [128, 13], "units_left": 115 }));
@@ -61,6 +64,17 @@ async fn a_preview_knows_all_that_sending_does() {
     has(&list, json!({ "recipients": 6, "refused": 1, "segments_total": 8, "histogram": { "1": 3, "2": 1, "3": 1 } }));
     has(&list, json!({ "encodings": { "GSM-7": 4, "UCS-2": 1 }, "refusals": [{ "line": 4, "code": "invalid_number", "pointer": "/to" }] }));
     has(&list["worst"], json!({ "line": 2, "segments": 3, "forced_by": { "character": "ë", "at": 2 } }));
+    has(&list, json!({ "forced_by": [{ "character": "ë", "messages": 1 }], "forced_by_others": 0 }));
+    let dear = "l\u{2019}été".repeat(20);
+    let list = preview(json!({ "text": "{{a}}", "recipients": [
+        { "params": { "a": dear } },
+        { "params": { "a": dear } },
+        { "params": { "a": "ł" } },
+        { "params": { "a": "a" } },
+    ] }))
+    .await;
+    has(&list, json!({ "segments_total": 6, "with_substitution": { "segments_total": 4, "saved": 2 } }));
+    has(&list, json!({ "forced_by": [{ "character": "\u{2019}", "messages": 2 }, { "character": "ł", "messages": 1 }] }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

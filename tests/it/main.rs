@@ -15,4 +15,5 @@ mod rig;
 mod rules;
 mod simulated;
 mod singles;
+mod times;
 mod trouble;

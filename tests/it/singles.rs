@@ -49,6 +49,22 @@ async fn a_message_is_accepted_sent_and_its_story_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_text_that_goes_spelt_otherwise_says_so_and_in_how_many_characters() {
+    let rig = Rig::start(Setup::default()).await;
+    for (text, wish, spelling, changed) in [
+        ("l\u{2019}\u{e9}t\u{e9}\u{2026}", r#""substitute":"smart""#, json!("substituted"), json!(2)),
+        ("l\u{2019}\u{e9}t\u{e9} \u{e7}a", r#""substitute":"smart","transliterate":"fr""#, json!("transliterated"), json!(2)),
+        ("l'\u{e9}t\u{e9}", r#""substitute":"smart","transliterate":"fr""#, json!(null), json!(null)),
+        ("l\u{2019}\u{e9}t\u{e9}", r#""substitute":"off""#, json!(null), json!(null)),
+    ] {
+        let body = format!(r#"{{"to":"+33612345678","from":"SHOP","text":"{text}",{wish}}}"#);
+        let id = rig.send(&body).await.json()["id"].as_str().expect("an id").to_owned();
+        let view = rig.get(&format!("/v1/messages/{id}")).await.json();
+        assert_eq!((&view["spelling"], &view["changed_characters"]), (&spelling, &changed), "{text} {view:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parts_are_told_apart_and_a_failure_says_why() {
     let habits = r#"{"states":{"delivered":0.0,"undeliverable":1.0}}"#;
     let rig = Rig::start(Setup { habits, ..Setup::default() }).await;

@@ -9,6 +9,7 @@ use relais::engine::{Engine, Running, WhenFull};
 use relais::lab::personality::Personality;
 use relais::lab::record::{Keep, Recorder};
 use relais::lab::{Options, RecordOptions, SimWorld, Smsc, TokenRule};
+use relais::message::event::Moved;
 use relais::message::outcome::{Reason, Tally};
 use relais::message::{Class, Composed, DoubtPolicy, Encoding, Extras, Reference, Status};
 use relais::pipeline::journal::{Acceptance, Drafts, Start};
@@ -234,7 +235,8 @@ fn killed_and_started_again_while_it_holds_it_sends_nothing_early_and_loses_noth
         let keyed = running.engine.cancel_where("shop", "cart:8").await.expect("readable");
         assert_eq!((keyed.canceled, keyed.too_late), (60, 0));
         let moved = MessageRef { frame: first, ordinal: 4 };
-        assert_eq!(running.engine.reschedule("one", moved, time("2026-12-02T14:00:00Z")).await, Ok(true));
+        let later = Moved { due: Some(time("2026-12-02T14:00:00Z")), expires: None };
+        assert_eq!(running.engine.reschedule("one", moved, later).await, Ok(true));
         // The journal dies, and the process with it.
         house.memory.fail_next_commit(SimulatedFault::Broken);
         let engine = running.engine.clone();

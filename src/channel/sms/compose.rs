@@ -9,7 +9,7 @@ mod kept;
 
 use super::mention;
 use crate::config::{self, Alphabet, ClassForm, Joining, Substitute, Transliterate};
-use crate::message::Encoding;
+use crate::message::{Encoding, Spelling};
 use crate::wire::gsm::national::{Allowed, AtEqualCost, Language, NationalRules, NationalSegmented, Shift, Tables, segment_national};
 use crate::wire::gsm::substitute::{Replaced, Substituted, substitute};
 use crate::wire::gsm::transliterate::transliterate;
@@ -123,18 +123,6 @@ impl Wanted<'_> {
     }
 }
 
-/// Which spelling was taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Spelling {
-    /// As it was written.
-    #[default]
-    AsWritten,
-    /// What only looks better was replaced.
-    Substituted,
-    /// Letters were respelt, after that if it was wanted.
-    Transliterated,
-}
-
 /// A composed text, borrowed from the composer.
 #[derive(Clone, Copy, Debug)]
 pub struct Size<'a> {
@@ -152,6 +140,8 @@ pub struct Size<'a> {
     pub at_once: u8,
     /// Which spelling it has.
     pub spelling: Spelling,
+    /// How many characters of the text as it was written are spelt otherwise.
+    pub changed: u32,
     /// Units that fit a message of one segment, and each segment of several.
     pub capacity: (u32, u32),
 }
@@ -163,12 +153,13 @@ struct Made {
     shift: u16,
     at_once: u8,
     spelling: Spelling,
+    changed: u32,
     capacity: (u32, u32),
 }
 
 impl Default for Made {
     fn default() -> Made {
-        Made { encoding: Encoding::Gsm7, shift: 0, at_once: 0, spelling: Spelling::AsWritten, capacity: (0, 0) }
+        Made { encoding: Encoding::Gsm7, shift: 0, at_once: 0, spelling: Spelling::AsWritten, changed: 0, capacity: (0, 0) }
     }
 }
 
@@ -191,22 +182,24 @@ impl Composer {
         let Composer { best, trial, text: made, substituted, respelt, .. } = self;
         let text = prepared(text, wanted, route, made);
         encode(text, wanted, route, best);
-        let mut spelling = Spelling::AsWritten;
+        let (mut spelling, mut changed, mut replaced) = (Spelling::AsWritten, 0, 0);
         let may_gain = !wanted.force_ucs2 && (best.segmented.encoding == gsm::Encoding::Ucs2 || best.segmented.segments() > 1);
         let mut spelt = text;
         if may_gain && wanted.substitute == Substitute::Smart {
             substitute(text, substituted);
             if !substituted.replaced.is_empty() {
                 spelt = &substituted.text;
+                replaced = substituted.replaced.iter().map(|one| one.count).sum();
                 if try_spelling(spelt, wanted, route, best, trial) {
-                    spelling = Spelling::Substituted;
+                    (spelling, changed) = (Spelling::Substituted, replaced);
                 }
             }
         }
         if may_gain && wanted.transliterate != Transliterate::Off {
             respelt.clear();
-            if transliterate(spelt, wanted.transliterate, respelt) && try_spelling(respelt, wanted, route, best, trial) {
-                spelling = Spelling::Transliterated;
+            let letters = transliterate(spelt, wanted.transliterate, respelt);
+            if letters > 0 && try_spelling(respelt, wanted, route, best, trial) {
+                (spelling, changed) = (Spelling::Transliterated, replaced + letters);
             }
         }
         let (segmented, tables) = (&self.best.segmented, self.best.tables);
@@ -219,17 +212,17 @@ impl Composer {
             }
         };
         let at_once = if segments > 1 && route.joining == Joining::Payload { u8::try_from(segments).unwrap_or(u8::MAX) } else { 0 };
-        self.made = Made { encoding, shift: shift(tables), at_once, spelling, capacity };
+        self.made = Made { encoding, shift: shift(tables), at_once, spelling, changed, capacity };
         self.size()
     }
 
     /// The text that was composed last.
     #[must_use]
     pub fn size(&self) -> Size<'_> {
-        let Made { encoding, shift, at_once, spelling, capacity } = self.made;
+        let Made { encoding, shift, at_once, spelling, changed, capacity } = self.made;
         let segmented = &self.best.segmented;
         let (octets, ends, forced_by) = (&segmented.octets, &segmented.ends, segmented.first_ucs2_char);
-        Size { encoding, octets, ends, forced_by, shift, at_once, spelling, capacity }
+        Size { encoding, octets, ends, forced_by, shift, at_once, spelling, changed, capacity }
     }
 
     /// Cuts octets of the customer's own behind a header of his own (with its length octet; may be empty).
@@ -253,6 +246,7 @@ impl Composer {
             shift: 0,
             at_once: 0,
             spelling: Spelling::AsWritten,
+            changed: 0,
             capacity: (single as u32, part as u32),
         }
     }

@@ -10,7 +10,7 @@ pub mod profile;
 pub mod receipt;
 pub mod session;
 
-pub use compose::{Composer, RouteText, Size, Spelling, Wanted};
+pub use compose::{Composer, RouteText, Size, Wanted};
 pub use join::{Joined, Joiner};
 pub use profile::Profile;
 pub use session::Session;

@@ -2,11 +2,11 @@
 //! ([`Composer`]), so that the numbers cannot differ. Nothing can fail and nothing is kept.
 
 use crate::config::{Substitute, Transliterate};
-use crate::message::Encoding;
+use crate::message::{Encoding, Spelling};
 use crate::wire::gsm::national::Language;
 use crate::wire::gsm::substitute::{Replaced, Substituted, substitute};
 
-use super::compose::{Composer, RouteText, Size, Spelling, Wanted};
+use super::compose::{Composer, RouteText, Size, Wanted};
 
 /// A text as it would travel.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,6 +26,8 @@ pub struct Preview {
     pub forced_by: Option<(char, u32)>,
     /// Which spelling is taken.
     pub spelling: Spelling,
+    /// How many characters of the text are spelt otherwise than they were written.
+    pub changed: u32,
     /// The text as it would go, when it is not as it was written: respelt, or with the mention of how to stop.
     pub text: Option<String>,
     /// National tables: of the letters, and of what follows an escape.
@@ -82,6 +84,7 @@ pub fn of(size: &Size<'_>) -> Preview {
         units_left: capacity.saturating_sub(last),
         forced_by: size.forced_by,
         spelling: size.spelling,
+        changed: size.changed,
         text: None,
         tables: [locking, single].map(Language::of_id),
         is_one_part: size.at_once > 0,

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::base::{Msisdn, Span, Time};
+use crate::base::{Msisdn, Price, Span, Time};
 use crate::config::{ProtocolId, Substitute, Transliterate};
 use crate::directory::Atlas;
 use crate::message::content::{Class, DoubtPolicy};
@@ -192,6 +192,8 @@ pub struct Accepted<'a> {
     pub repeats: Repeats,
     /// When its text is made.
     pub render: Render<'a>,
+    /// What all segments together may cost.
+    pub max_price: Option<Price>,
 }
 
 /// When a text is made.
@@ -273,6 +275,7 @@ pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Resul
             // Whose clock it is, is for those who know recipients.
             Binding::Send => Render::Send { moment: Moment { at: now, offset: 0 }, zone: &rules.zone },
         },
+        max_price: options.max_price,
     })
 }
 

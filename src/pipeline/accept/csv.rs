@@ -10,7 +10,7 @@ use memchr::{memchr, memchr2};
 use crate::pipeline::accept::desk::{Carry, Desk, Sink, utf8, valid_prefix, without_return};
 use crate::pipeline::accept::draft::{Piece, Store, Stores};
 use crate::pipeline::accept::fault::{BodyFault, Code, Refusal};
-use crate::pipeline::accept::fields::{Field, KEYS_MAX, is_later, is_param_name};
+use crate::pipeline::accept::fields::{Field, KEYS_MAX, is_later, is_param_name, not_yet};
 
 /// Where in a row the last octet was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -227,7 +227,7 @@ impl RowReader {
                 continue;
             }
             if is_later(name) {
-                return Err(BodyFault::new(Code::UnsupportedField, format!("/{name}"), "this field belongs to a later release"));
+                return Err(BodyFault::new(Code::UnsupportedField, format!("/{name}"), not_yet(name)));
             }
             if !is_param_name(name) {
                 return bad("a column is named with a letter or _, then letters, digits, _ . -");

@@ -100,9 +100,10 @@ codes! {
     TemplateError "template_error" 422 never "Correct the holes of the text: `{{name}}`."
     TooManySegments "too_many_segments" 422 never "Shorten the text or raise `max_segments`."
     NotGsm7 "not_gsm7" 422 never "Remove the characters GSM-7 does not have, or use the encoding `auto`."
+    PriceExceeded "price_exceeded" 422 never "Raise `max_price`, or shorten the text; without it nothing is asked about prices."
     NoRoute "no_route" 422 never "No carrier serves this number; ask the operator."
 
-    MissingSchedule "missing_schedule" 422 never "Give `send_at` or `send_after`."
+    MissingSchedule "missing_schedule" 422 never "Give `send_at`, `send_after`, `expires_at` or `expires_in`."
 
     // What forbids sending.
     OptedOut "opted_out" 422 never "The recipient has opted out; do not send."
@@ -112,7 +113,7 @@ codes! {
     NotNow "not_now" 422 later "It may not go within its lifetime; send later."
 
     // The request and its caller.
-    MissingSelector "missing_selector" 422 never "Say which messages: by `cancel_key`, `client_ref` or `to`."
+    MissingSelector "missing_selector" 422 never "Say which messages: by `cancel_key`, `client_ref`, `to` or `campaign`."
     Unauthorized "unauthorized" 401 never "Give a valid API key."
     Forbidden "forbidden" 403 never "Use a key that may do this."
     NotFound "not_found" 404 never "Check the address; the account has nothing of that name."

@@ -47,10 +47,13 @@ pub(super) enum Field {
     Substitute,
     Transliterate,
     Render,
+    Flash,
+    DataCoding,
+    MaxPrice,
 }
 
 impl Field {
-    pub(super) const ALL: [Field; 31] = [
+    pub(super) const ALL: [Field; 34] = [
         Field::To,
         Field::From,
         Field::Text,
@@ -82,6 +85,9 @@ impl Field {
         Field::Substitute,
         Field::Transliterate,
         Field::Render,
+        Field::Flash,
+        Field::DataCoding,
+        Field::MaxPrice,
     ];
 
     /// From its name.
@@ -118,6 +124,9 @@ impl Field {
             "substitute" => Field::Substitute,
             "transliterate" => Field::Transliterate,
             "render" => Field::Render,
+            "flash" => Field::Flash,
+            "data_coding" => Field::DataCoding,
+            "max_price" => Field::MaxPrice,
             _ => return None,
         })
     }
@@ -156,6 +165,9 @@ impl Field {
             Field::Substitute => "/substitute",
             Field::Transliterate => "/transliterate",
             Field::Render => "/render",
+            Field::Flash => "/flash",
+            Field::DataCoding => "/data_coding",
+            Field::MaxPrice => "/max_price",
         }
     }
 
@@ -167,7 +179,8 @@ impl Field {
     /// What its value must be, in words.
     pub(super) const fn expected(self) -> &'static str {
         match self {
-            Field::MaxSegments | Field::ExpiresIn => "expected a whole number",
+            Field::MaxSegments | Field::ExpiresIn | Field::DataCoding => "expected a whole number",
+            Field::Flash => "expected true or false",
             Field::Ports => "expected an object with to and from",
             Field::Params => "expected an object of strings, numbers and booleans",
             Field::Variants => "expected a list of texts, the one liked best first",
@@ -178,7 +191,12 @@ impl Field {
 
     /// Whether its value is a whole number.
     pub(super) const fn is_integer(self) -> bool {
-        matches!(self, Field::MaxSegments | Field::ExpiresIn)
+        matches!(self, Field::MaxSegments | Field::ExpiresIn | Field::DataCoding)
+    }
+
+    /// Whether its value is true or false.
+    pub(super) const fn is_truth(self) -> bool {
+        matches!(self, Field::Flash)
     }
 
     /// Whether its value is a list or an object of texts, read by the compose stage.
@@ -198,17 +216,14 @@ impl Field {
 }
 
 /// Names that later releases give a meaning; refused now, so that nobody believes they were heeded.
-const LATER: [&str; 25] = [
+const LATER: [&str; 22] = [
     "callback_url",
-    "data_coding",
     "decide",
     "dedupe",
     "dry_run",
     "events",
     "fallback",
-    "flash",
     "in_reply_to",
-    "max_price",
     "media",
     "metadata",
     "priority",
@@ -229,6 +244,21 @@ const LATER: [&str; 25] = [
 /// Whether a later release will know the field.
 pub(super) fn is_later(name: &str) -> bool {
     LATER.binary_search(&name).is_ok()
+}
+
+/// Why a name of a later release is refused, with what does its work meanwhile.
+pub(super) const fn not_yet(name: &str) -> &'static str {
+    match name.as_bytes() {
+        b"callback_url" | b"webhook" => "this field belongs to a later release; webhooks are configured for an account",
+        b"dedupe" => "this field belongs to a later release; an account's repeat_guard does not let the same text go twice",
+        b"dry_run" => "this is a parameter of the query: ?dry_run=true",
+        b"metadata" | b"tags" => "this field belongs to a later release; client_ref and campaign are kept and shown",
+        b"priority" => "this field belongs to a later release; class says how urgent a message is",
+        b"schedule" => "this field belongs to a later release; send_at and send_after say when",
+        b"smpp" => "this field belongs to a later release; data_coding, message_class, protocol_id, udh and data are fields",
+        b"template" => "this field belongs to a later release; text, variants and texts are templates",
+        _ => "this field belongs to a later release",
+    }
 }
 
 /// Whether `value` may stand in `to`, `from` and the references: no control characters (C0, DEL, C1), and a length.
@@ -264,7 +294,7 @@ pub(super) fn not_a_field(name: &str) -> Refusal {
     // A name is repeated only when it has the form of one; anything else may be a number or a text (INV-36).
     let pointer = if is_param_name(name) && name.len() <= 32 { format!("/{name}") } else { String::new() };
     if is_later(name) {
-        return Refusal::new(Code::UnsupportedField, pointer, "this field belongs to a later release");
+        return Refusal::new(Code::UnsupportedField, pointer, not_yet(name));
     }
     match nearest(name, Field::ALL.iter().map(|field| field.name())) {
         Some(meant) => Refusal::new(Code::UnknownField, pointer, format!("no such field; did you mean `{meant}`?")),

@@ -39,6 +39,9 @@ pub(super) fn message_class(value: &str) -> Option<u8> {
     Some(class as u8 + 1)
 }
 
+/// The message class of a flash message, plus one.
+pub(super) const FLASH: u8 = 1;
+
 /// A TP-PID, from its word.
 pub(super) fn protocol_id(value: &str) -> Option<u8> {
     match value.strip_prefix("replace_") {

@@ -7,7 +7,7 @@
 use crate::pipeline::accept::desk::{Carry, Desk, Sink, valid_prefix};
 use crate::pipeline::accept::draft::Stores;
 use crate::pipeline::accept::fault::{BodyFault, Code, Source};
-use crate::pipeline::accept::fields::{Field, is_later, is_param_name, nearest};
+use crate::pipeline::accept::fields::{Field, is_later, is_param_name, nearest, not_yet};
 use crate::pipeline::accept::object;
 use crate::pipeline::accept::scan::{Lost, Scan, Scanned};
 
@@ -278,7 +278,7 @@ fn unknown(key: &str) -> BodyFault {
         return BodyFault::new(Code::UnknownField, pointer, "fields of messages belong in defaults or in the entries");
     }
     if is_later(key) || key == "name" {
-        return BodyFault::new(Code::UnsupportedField, pointer, "this field belongs to a later release");
+        return BodyFault::new(Code::UnsupportedField, pointer, not_yet(key));
     }
     match nearest(key, ["defaults", "recipients", "messages"]) {
         Some(meant) => BodyFault::new(Code::UnknownField, pointer, format!("no such field; did you mean `{meant}`?")),

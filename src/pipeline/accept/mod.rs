@@ -50,7 +50,7 @@ pub use form::{Form, Ports};
 pub use govern::{Bringing, Governor};
 pub use inflate::{Inflate, InflateLimits, Progress};
 pub use media::{Coding, Format};
-pub use moved::moved;
+pub use moved::{Move, Standing};
 pub use options::{Binding, EncodingChoice, Expiry, Options, Schedule, Split};
 pub use recipient::recipient;
 pub use single::MessageReader;

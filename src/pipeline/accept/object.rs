@@ -58,7 +58,7 @@ fn member(cursor: &mut Cursor<'_>, key: Piece, values: &mut Values, scratch: &mu
     };
     values.claim(field, role)?;
     match first {
-        Some(b'"') if !field.is_integer() && field != Field::Params && !field.is_wording() => {
+        Some(b'"') if !field.is_integer() && !field.is_truth() && field != Field::Params && !field.is_wording() => {
             let piece = cursor.string(scratch).map_err(|fault| cursor.bad_string(fault, field.pointer()))?;
             let value = Stores { line: cursor.text, scratch, ..Stores::default() }.get(piece);
             if has_nul(piece, value) {
@@ -82,6 +82,11 @@ fn member(cursor: &mut Cursor<'_>, key: Piece, values: &mut Values, scratch: &mu
                 return Err(Refusal::new(Code::WrongType, field.pointer(), field.expected()));
             }
             values.options.set_integer(field, number.parse().ok())
+        }
+        Some(b't' | b'f') if field.is_truth() => {
+            let word = if first == Some(b't') { "true" } else { "false" };
+            cursor.literal(word)?;
+            values.options.set_word(field, word)
         }
         Some(b'n') => cursor.literal("null"),
         _ => Err(cursor.wrong_type(field.pointer().to_owned(), field.expected())),

@@ -1,6 +1,6 @@
 //! The fields whose values are few words, numbers or instants: what they may be, whatever format they are written in.
 
-use crate::base::{Span, Time};
+use crate::base::{Price, Span, Time};
 use crate::config::limits::SCHEDULE_AHEAD_MAX;
 use crate::config::{Substitute, Transliterate};
 use crate::message::content::{Class, DoubtPolicy};
@@ -8,7 +8,7 @@ use crate::pipeline::accept::country::Country;
 use crate::pipeline::accept::duration::duration;
 use crate::pipeline::accept::fault::{Code, Refusal};
 use crate::pipeline::accept::fields::{EXPIRES_IN_MAX, Field, MAX_SEGMENTS_MAX};
-use crate::pipeline::accept::form::{self, Ports};
+use crate::pipeline::accept::form::{self, FLASH, Ports};
 
 /// How the text is to be encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -42,6 +42,13 @@ pub enum Binding {
     Accept,
     /// When it is sent.
     Send,
+}
+
+impl Binding {
+    /// From the API's word.
+    fn from_word(word: &str) -> Option<Binding> {
+        [("accept", Binding::Accept), ("send", Binding::Send)].into_iter().find(|(one, _)| *one == word).map(|(_, binding)| binding)
+    }
 }
 
 /// Until when a message may be sent, as the customer said it.
@@ -81,7 +88,7 @@ pub struct Options {
     pub schedule: Option<Schedule>,
     /// Whose national notation `to` may be in.
     pub country: Option<Country>,
-    /// Message class plus one, 1 to 4.
+    /// Message class plus one, 1 to 4; 0 for none.
     pub message_class: Option<u8>,
     /// TP-PID, 0x40 to 0x47.
     pub protocol_id: Option<u8>,
@@ -93,6 +100,8 @@ pub struct Options {
     pub transliterate: Option<Transliterate>,
     /// When the text is made.
     pub render: Option<Binding>,
+    /// What all segments together may cost.
+    pub max_price: Option<Price>,
 }
 
 impl Options {
@@ -114,6 +123,7 @@ impl Options {
             substitute: self.substitute.or(those.substitute),
             transliterate: self.transliterate.or(those.transliterate),
             render: self.render.or(those.render),
+            max_price: self.max_price.or(those.max_price),
         }
     }
 
@@ -130,13 +140,14 @@ impl Options {
                 self.doubt = Some(doubt);
             }
             Field::Encoding => {
-                self.encoding = Some(match value {
+                let encoding = match value {
                     "auto" => EncodingChoice::Auto,
                     "gsm7" => EncodingChoice::Gsm7,
                     "ucs2" => EncodingChoice::Ucs2,
                     "binary" => EncodingChoice::Binary,
                     _ => return Err(expected("expected auto, gsm7, ucs2 or binary")),
-                });
+                };
+                self.set_encoding(field, encoding)?;
             }
             Field::Split => {
                 self.split = Some(match value {
@@ -146,11 +157,7 @@ impl Options {
                 });
             }
             Field::Render => {
-                self.render = Some(match value {
-                    "accept" => Binding::Accept,
-                    "send" => Binding::Send,
-                    _ => return Err(expected("expected accept or send")),
-                });
+                self.render = Some(Binding::from_word(value).ok_or_else(|| expected("expected accept or send"))?);
             }
             Field::Channel if value != "sms" => {
                 return Err(Refusal::new(Code::UnsupportedChannel, "/channel", "expected sms"));
@@ -162,7 +169,14 @@ impl Options {
             }
             Field::MessageClass => {
                 let class = form::message_class(value);
-                self.message_class = Some(class.ok_or_else(|| expected("expected flash, handset, sim or terminal"))?);
+                self.set_message_class(field, class.ok_or_else(|| expected("expected flash, handset, sim or terminal"))?)?;
+            }
+            Field::Flash => {
+                let class = [("true", FLASH), ("false", 0)].into_iter().find(|(word, _)| *word == value);
+                self.set_message_class(field, class.ok_or_else(|| expected("expected true or false"))?.1)?;
+            }
+            Field::MaxPrice => {
+                self.max_price = Some(Price::parse(value).ok_or_else(|| expected("expected an amount and a currency, such as 0.08 EUR"))?);
             }
             Field::ProtocolId => {
                 let protocol = form::protocol_id(value);
@@ -211,10 +225,34 @@ impl Options {
                 .ok_or_else(|| Refusal::new(Code::LifetimeOutOfRange, "/expires_in", "expected 1 to 1209600 seconds"))?;
             return self.set_expiry(field, Expiry::In(seconds as u32));
         }
+        if field == Field::DataCoding {
+            let coding = value.and_then(|value| u8::try_from(value).ok()).and_then(data_coding);
+            let (encoding, class) =
+                coding.ok_or_else(|| Refusal::new(Code::InvalidValue, field.pointer(), "expected 0, 2, 4, 8, 16 to 27 or 240 to 247"))?;
+            self.set_encoding(field, encoding)?;
+            return if class == 0 { Ok(()) } else { self.set_message_class(field, class) };
+        }
         let count = value
             .filter(|count| (1..=MAX_SEGMENTS_MAX).contains(count))
             .ok_or_else(|| Refusal::new(Code::OutOfRange, field.pointer(), "expected 1 to 64"))?;
         self.max_segments = Some(count as u8);
+        Ok(())
+    }
+
+    fn set_encoding(&mut self, field: Field, encoding: EncodingChoice) -> Result<(), Refusal> {
+        if self.encoding.is_some() {
+            return Err(Refusal::new(Code::ConflictingFields, field.pointer(), "encoding and data_coding exclude each other"));
+        }
+        self.encoding = Some(encoding);
+        Ok(())
+    }
+
+    fn set_message_class(&mut self, field: Field, class: u8) -> Result<(), Refusal> {
+        if self.message_class.is_some() {
+            let detail = "message_class, flash and a data_coding with a class exclude each other";
+            return Err(Refusal::new(Code::ConflictingFields, field.pointer(), detail));
+        }
+        self.message_class = Some(class);
         Ok(())
     }
 
@@ -232,5 +270,21 @@ impl Options {
         }
         self.expiry = Some(expiry);
         Ok(())
+    }
+}
+
+/// What a data_coding says (3GPP TS 23.038 clause 4, SMPP 3.4 clause 5.2.19): how the message is encoded, and its class plus
+/// one, 0 for none. It is what the customer means; the octet on the wire is the one that the carrier wants for it.
+fn data_coding(value: u8) -> Option<(EncodingChoice, u8)> {
+    let class = (value & 0x03) + 1;
+    match value {
+        0x00 => Some((EncodingChoice::Gsm7, 0)),
+        0x02 | 0x04 => Some((EncodingChoice::Binary, 0)),
+        0x08 => Some((EncodingChoice::Ucs2, 0)),
+        0x10..=0x13 | 0xF0..=0xF3 => Some((EncodingChoice::Gsm7, class)),
+        0x14..=0x17 | 0xF4..=0xF7 => Some((EncodingChoice::Binary, class)),
+        0x18..=0x1B => Some((EncodingChoice::Ucs2, class)),
+        // 1 and 3 are alphabets of carriers, which the route knows; the rest is reserved or waits for a message.
+        _ => None,
     }
 }

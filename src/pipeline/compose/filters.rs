@@ -59,7 +59,19 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_test("undefined", |value: Value| value.is_undefined());
 }
 
+/// What filters say of values; no value is in it.
+const REASONS: [&str; 6] =
+    ["the value is too long", "nothing to replace", "not a number", "at most 9 decimals", "not a date", "not a format"];
+
+/// Why a filter refused, in words that may be told.
+pub(super) fn reason(error: &Error) -> Option<&'static str> {
+    // It may have been wrapped on its way.
+    let said = error.detail()?;
+    REASONS.into_iter().find(|reason| *reason == said)
+}
+
 fn invalid(why: &'static str) -> Error {
+    debug_assert!(REASONS.contains(&why), "what is told is in the list");
     Error::new(ErrorKind::InvalidOperation, why)
 }
 

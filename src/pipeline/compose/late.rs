@@ -80,6 +80,8 @@ impl Renderer {
             encoding: size.encoding.number(),
             shift: u32::from(size.shift),
             at_once: u32::from(size.at_once),
+            spelling: size.spelling as u32,
+            changed: size.changed,
             late: Bytes::new(),
             ..record.clone()
         };

@@ -149,6 +149,8 @@ fn composed<'c>(accepted: &Accepted<'c>, size: &Size<'c>, (header, late): (&'c [
             at_once: size.at_once,
             content,
             late,
+            spelling: size.spelling,
+            changed: size.changed,
         },
     }
 }

@@ -119,10 +119,13 @@ impl Given {
             (ErrorKind::UndefinedError | ErrorKind::InvalidOperation, Some(name)) => Failed::Missing(name),
             // A detail may hold a value: only kinds are told.
             (ErrorKind::OutOfFuel, _) => Failed::Other("it takes too many steps".to_owned()),
-            (kind, _) => Failed::Other(match error.line() {
-                Some(line) => format!("{kind} in line {line}"),
-                None => kind.to_string(),
-            }),
+            (kind, _) => {
+                let kind = filters::reason(error).map_or_else(|| kind.to_string(), str::to_owned);
+                Failed::Other(match error.line() {
+                    Some(line) => format!("{kind} in line {line}"),
+                    None => kind,
+                })
+            }
         }
     }
 }

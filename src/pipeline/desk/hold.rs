@@ -6,7 +6,7 @@ use super::effects::Now;
 use super::law::{Asked, Revival, Ruling, UNKNOWN};
 use crate::base::{MessageId, MessageRef, Span, Time};
 use crate::config::limits::RESCHEDULED_MAX;
-use crate::message::event::Parts;
+use crate::message::event::{Moved, Parts};
 use crate::message::outcome::{Reason, Status};
 use crate::message::{Class, Event};
 use crate::pipeline::schedule::clock::Clock;
@@ -130,17 +130,26 @@ impl Desk {
         false
     }
 
-    /// Gives a message that waits another instant before which it will not go: `false` when it has left, or when too many
-    /// have been moved.
-    pub fn reschedule(&mut self, at: MessageRef, due: Time, now: Now) -> bool {
+    /// Gives a message that waits another instant before which it will not go, or another until which it lives: `false` when
+    /// it has left, or when too many have been moved.
+    pub fn reschedule(&mut self, at: MessageRef, moved: Moved, now: Now) -> bool {
         let has_room = self.law.moved.len() < RESCHEDULED_MAX || self.law.moved.contains_key(&at);
         if !has_room || !self.is_untouched(at) {
             return false;
         }
-        self.law.moved.insert(at, due);
-        self.emit(Event::Rescheduled { at, due, when: now.wall });
-        if !self.open.contains_key(&at) {
-            self.frames.hasten(at.frame, due);
+        let standing = self.law.moved.entry(at).or_default();
+        *standing = standing.then(moved);
+        self.emit(Event::Rescheduled { at, moved, when: now.wall });
+        match self.open.get_mut(&at) {
+            Some(open) => open.expires = moved.expires.unwrap_or(open.expires),
+            None => {
+                moved.due.into_iter().for_each(|due| self.frames.hasten(at.frame, due));
+                // A frame is looked at when the first of its messages may be over, and then told when the next one is.
+                let least = self.frames.get(at.frame).map(|frame| frame.head.expires);
+                if let Some(expires) = moved.expires.filter(|expires| least.is_some_and(|least| *expires < least)) {
+                    self.frames.set_expiry(at.frame, expires);
+                }
+            }
         }
         true
     }

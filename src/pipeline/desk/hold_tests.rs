@@ -5,7 +5,7 @@ use super::*;
 use crate::base::MessageId;
 use crate::channel::session::Answer;
 use crate::message::Class;
-use crate::message::event::PartState;
+use crate::message::event::{Moved, PartState};
 use crate::message::outcome::Tally;
 use crate::pipeline::schedule::clock::Clock;
 
@@ -294,14 +294,62 @@ fn a_restart_finds_held_messages_held_and_judges_them_before_any_lease() {
     assert!(bench.ends().iter().all(|end| end.1 == Status::Refused));
 }
 
+/// Another hour before which it does not go.
+fn to(hour: i64) -> Moved {
+    Moved { due: Some(Time(hour * HOUR)), expires: None }
+}
+
+/// Another hour from which on it is too late.
+fn until(hour: i64) -> Moved {
+    Moved { due: None, expires: Some(Time(hour * HOUR)) }
+}
+
+#[test]
+fn a_message_lives_until_the_instant_set_anew_sooner_or_later_also_after_a_restart() {
+    for restarts in [false, true] {
+        // Accepted at midnight, due at 5, over after a day.
+        let due = (Time(5 * HOUR), Reason::Scheduled as u8);
+        let mut bench = Bench::under(&framed(4, 1, false, due, |_| Some(Time(5 * HOUR))), rules(), Book::free());
+        bench.desk.link_up(0);
+        assert!(bench.desk.reschedule(at(0), to(40), bench.now), "its lifetime is another matter");
+        assert!(bench.desk.reschedule(at(0), until(50), bench.now));
+        assert!(bench.desk.reschedule(at(1), until(4), bench.now));
+        // This one cannot go in its lifetime: it ends when it is asked about.
+        assert!(bench.desk.reschedule(at(2), to(40), bench.now));
+        bench.commit();
+        if restarts {
+            crash(&mut bench);
+        }
+        let mut sent = Vec::new();
+        for hour in 1..60 {
+            bench.now.wall = Time(hour * HOUR);
+            for _ in 0..3 {
+                bench.desk.tick(bench.now);
+                bench.desk.plan(bench.now);
+                bench.desk.wanted().iter().for_each(|_| bench.desk.fetched(bench.frame.clone()));
+            }
+            bench.commit();
+            bench.desk.write(bench.now, |_, ready, _| {
+                sent.push((hour, ready.at.ordinal, ready.expires));
+                Some(1 + sent.len() as u32)
+            });
+        }
+        assert_eq!(sent, [(5, 3, Time(DAY)), (40, 0, Time(50 * HOUR))], "restarted: {restarts}");
+        let ended =
+            |event: &Event| if let Event::Ended { at, status, when, .. } = event { Some((at.ordinal, *status, *when)) } else { None };
+        let ended: Vec<_> = bench.journal.iter().filter_map(ended).filter(|(ordinal, ..)| [1, 2].contains(ordinal)).collect();
+        assert_eq!(ended, [(1, Status::Expired, Time(4 * HOUR)), (2, Status::Expired, Time(5 * HOUR))], "restarted: {restarts}");
+    }
+}
+
 #[test]
 fn a_moved_message_goes_at_its_new_instant_earlier_or_later_also_after_a_restart() {
     for restarts in [false, true] {
         let due = (Time(5 * HOUR), Reason::Scheduled as u8);
         let mut bench = Bench::under(&framed(3, 1, false, due, |_| Some(Time(5 * HOUR))), rules(), Book::free());
         bench.desk.link_up(0);
-        assert!(bench.desk.reschedule(at(0), Time(2 * HOUR), bench.now));
-        assert!(bench.desk.reschedule(at(2), Time(7 * HOUR), bench.now));
+        assert!(bench.desk.reschedule(at(0), to(2), bench.now));
+        assert!(bench.desk.reschedule(at(2), to(7), bench.now));
         bench.commit();
         if restarts {
             crash(&mut bench);
@@ -321,7 +369,7 @@ fn a_moved_message_goes_at_its_new_instant_earlier_or_later_also_after_a_restart
             });
         }
         assert_eq!(sent, [(2, 0), (5, 1), (7, 2)], "restarted: {restarts}");
-        assert!(!bench.desk.reschedule(at(0), Time(9 * HOUR), bench.now), "it has left");
+        assert!(!bench.desk.reschedule(at(0), to(9), bench.now), "it has left");
     }
 }
 

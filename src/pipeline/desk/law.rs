@@ -5,6 +5,7 @@
 
 use crate::base::{MessageRef, Span, Time};
 use crate::directory::judge::{Jury, Question, Verdict};
+use crate::message::event::Moved;
 use crate::message::outcome::{Reason, Status};
 use crate::message::{Class, record::MessageRecord};
 use crate::pipeline::schedule::clock::Clock;
@@ -51,8 +52,8 @@ pub(super) struct Law {
     pub(super) jury: Box<dyn Jury>,
     pub(super) revival: Revival,
     pub(super) clock: Clock,
-    /// Instants the customer has set anew, in place of the records' own.
-    pub(super) moved: HashMap<MessageRef, Time, foldhash::fast::RandomState>,
+    /// What customers have changed of messages that wait.
+    pub(super) moved: HashMap<MessageRef, Moved, foldhash::fast::RandomState>,
 }
 
 impl Law {
@@ -60,7 +61,16 @@ impl Law {
         Law { jury, revival: Revival::Over, clock: Clock::Sure, moved: HashMap::default() }
     }
 
-    /// Whether a message may go at `now`.
+    /// A record as its customer wants it by now: the lifetime he has set anew takes the place of the one in the journal.
+    pub(super) fn amend(&self, at: MessageRef, accepted: Time, record: &mut MessageRecord) {
+        if !self.moved.is_empty()
+            && let Some(expires) = self.moved.get(&at).and_then(|moved| moved.expires)
+        {
+            record.lifetime_ms = expires.since(accepted).as_millis();
+        }
+    }
+
+    /// Whether a message may go at `now`; its record is an amended one.
     pub(super) fn rule(&mut self, at: MessageRef, record: &MessageRecord, head: &FrameHead, asked: Asked, now: Time) -> Ruling {
         let expires = record.expires(head.accepted);
         let is_sure = self.clock == Clock::Sure;
@@ -69,7 +79,7 @@ impl Law {
             // To end is for ever, and the clock may be wrong.
             return if is_sure { Ruling::Over { status: Status::Expired, reason: Reason::LifetimeOver } } else { unsure };
         }
-        let moved = if self.moved.is_empty() { None } else { self.moved.get(&at).copied() };
+        let moved = if self.moved.is_empty() { None } else { self.moved.get(&at).and_then(|moved| moved.due) };
         let not_before = moved.or(record.not_before()).filter(|due| *due > now);
         if let Some(due) = not_before {
             return match asked {

@@ -126,6 +126,7 @@ impl Desk {
             let picked = picked?;
             let frame = self.frames.get_mut(picked.at.frame).expect("picked from it");
             let (is_last, mut record) = (frame.next >= frame.head.count, frame.read(picked.at.ordinal).expect("its body is in memory"));
+            record.iter_mut().for_each(|record| self.law.amend(picked.at, frame.head.accepted, record));
             let ruling = match &mut record {
                 Ok(record) if !record.late.is_empty() => self.late.first(&mut self.law, picked.at, record, &frame.head, now.wall),
                 Ok(record) => self.law.rule(picked.at, record, &frame.head, Asked::First, now.wall),
@@ -174,7 +175,8 @@ impl Desk {
         let (attempt, expires) = (open.attempt, open.expires);
         let leased_as = open.life.reference;
         let is_over = parts == 0 || (expires <= now.wall && self.law.clock == Clock::Sure);
-        let record = if is_over { None } else { frame.read(again.at.ordinal) };
+        let mut record = if is_over { None } else { frame.read(again.at.ordinal) };
+        record.iter_mut().flatten().for_each(|record| self.law.amend(again.at, frame.head.accepted, record));
         if !is_over && record.is_none() {
             self.frames.want(again.at.frame);
             self.blocked.push(again);

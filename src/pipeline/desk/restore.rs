@@ -7,7 +7,7 @@ use super::parts::{LostPart, LostParts};
 use super::{Desk, Open};
 use crate::base::{MessageId, MessageRef, Span, Time};
 use crate::channel::session::Keys;
-use crate::message::event::{PartState, all_parts};
+use crate::message::event::{Moved, PartState, all_parts};
 use crate::message::late::Rendering;
 use crate::message::outcome::{Reason, Status, Tally};
 use crate::message::{Class, Event, Life};
@@ -26,8 +26,8 @@ pub struct Recovering {
     pub names: Vec<(u8, Box<str>, Time)>,
     /// When a retry is due.
     pub due: Option<Time>,
-    /// The instant the customer has set anew.
-    pub moved: Option<Time>,
+    /// What the customer has changed.
+    pub moved: Option<Moved>,
     /// What came out, of a text that is made when it is sent.
     pub rendered: Option<Rendering>,
 }
@@ -120,7 +120,7 @@ impl Replay {
                 match event {
                     Event::Submitted { part, carrier_id, when, .. } => message.names.push((part, carrier_id, when)),
                     Event::Requeued { due, .. } => message.due = Some(due),
-                    Event::Rescheduled { due, .. } => message.moved = Some(due),
+                    Event::Rescheduled { moved, .. } => message.moved = Some(message.moved.unwrap_or_default().then(moved)),
                     Event::Rendered { rendering, .. } => message.rendered = Some(rendering),
                     _ => {}
                 }
@@ -163,9 +163,10 @@ impl Desk {
         let (mut pending, mut earliest) = (Vec::new(), Time(i64::MAX));
         for (ordinal, recovering) in touched.messages {
             let at = MessageRef { frame: head.first, ordinal };
-            if let Some(due) = recovering.moved.filter(|_| !recovering.life.status.is_final()) {
-                self.law.moved.insert(at, due);
-                earliest = earliest.min(due);
+            if let Some(moved) = recovering.moved.filter(|_| !recovering.life.status.is_final()) {
+                self.law.moved.insert(at, moved);
+                earliest = earliest.min(moved.due.unwrap_or(earliest));
+                frame.head.expires = frame.head.expires.min(moved.expires.unwrap_or(frame.head.expires));
             }
             if recovering.waits() {
                 continue;
@@ -227,8 +228,9 @@ impl Desk {
         keys_of: &dyn Fn(&str) -> Keys,
         now: Now,
     ) {
-        let record =
+        let mut record =
             body.and_then(|body| body.record(at.ordinal)).and_then(|bytes| crate::message::record::MessageRecord::read(bytes).ok());
+        record.iter_mut().for_each(|record| self.law.amend(at, head.accepted, record));
         let Recovering { life, names, due, rendered, .. } = recovering;
         self.late.restore(at, rendered);
         if life.reference != 0 {

@@ -3,7 +3,7 @@
 use super::Desk;
 use super::effects::Now;
 use super::hold::LEFT_BEHIND_MAX;
-use crate::base::{Mono, Time};
+use crate::base::{MessageRef, Mono, Time};
 use crate::message::Event;
 use crate::message::outcome::{Reason, Status};
 use crate::pipeline::schedule::clock::Clock;
@@ -92,14 +92,17 @@ impl Desk {
                 if !frame.is_waiting(ordinal) {
                     continue;
                 }
-                match frame.read(ordinal) {
+                let mut record = frame.read(ordinal);
+                let at = MessageRef { frame: first, ordinal };
+                record.iter_mut().flatten().for_each(|record| self.law.amend(at, accepted, record));
+                match record {
                     Some(Ok(record)) if record.expires(accepted) > now.wall => earliest = earliest.min(record.expires(accepted)),
                     _ => over.push(ordinal),
                 }
             }
             self.frames.set_expiry(first, earliest);
             for ordinal in over {
-                let at = crate::base::MessageRef { frame: first, ordinal };
+                let at = MessageRef { frame: first, ordinal };
                 self.end(at, Status::Expired, Reason::LifetimeOver, 0, now);
             }
             // It was read for this only.

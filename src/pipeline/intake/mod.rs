@@ -9,6 +9,7 @@ pub mod fate;
 pub mod sender;
 
 use crate::base::{Price, Time};
+use crate::channel::Preview;
 use crate::config;
 use crate::directory::judge::{Judge, Law, Question};
 use crate::message::{Composed, Encoding, Moment};
@@ -70,6 +71,12 @@ pub trait Sink {
     fn admitted(&mut self, line: u32, admitted: &Admitted<'_>);
     /// It will not.
     fn refused(&mut self, line: u32, source: Source, refusal: Refusal);
+    /// Whether `previewed` is wanted of the next line; who sends wants none.
+    fn wants_preview(&self) -> bool {
+        false
+    }
+    /// What the text of the line that comes next becomes, if it can be composed.
+    fn previewed(&mut self, _preview: Preview) {}
 }
 
 impl<'a> Intake<'a> {
@@ -83,8 +90,8 @@ impl<'a> Intake<'a> {
     /// Decides about one draft at `now`.
     ///
     /// # Errors
-    /// `sender_not_accepted`, what [`check`] and [`Composing::compose`] refuse, `no_route`, and what the law forbids: `opted_out`, `no_opening`,
-    /// `frequency_cap`, `duplicate_content`, `not_now`.
+    /// `sender_not_accepted`, what [`check`] and [`Composing::compose`] refuse, `no_route`, `price_exceeded`, and what the law
+    /// forbids: `opted_out`, `no_opening`, `frequency_cap`, `duplicate_content`, `not_now`.
     pub fn admit<'m>(&'m mut self, draft: &Draft<'m>, now: Time) -> Result<Admitted<'m>, Refusal>
     where
         'a: 'm,
@@ -99,18 +106,39 @@ impl<'a> Intake<'a> {
         }
         settle_clock(judge, terms.account, &mut accepted);
         let composed = composing.compose(&accepted, terms.concat, route.text)?;
+        if let Some(most) = accepted.max_price {
+            affordable(most, route.price, composed.ends.len())?;
+        }
         let start = fate(judge, &law.hours, &question(terms.account, &composed), &composed, now)?;
         Ok(Admitted { composed, form: accepted.from.form, arrival, carrier: route.carrier, price: route.price, start })
+    }
+
+    /// What the text of a draft becomes on its route, with what costs and what would save: composed once more, so only for
+    /// those who ask.
+    ///
+    /// # Errors
+    /// What [`check`] and [`Composing::preview`] refuse, and `no_route`.
+    pub fn preview(&mut self, draft: &Draft<'_>, now: Time) -> Result<Preview, Refusal> {
+        let accepted = check(draft, self.terms.rules, now)?;
+        let route = self.terms.routes.route(accepted.to).ok_or_else(no_route)?;
+        self.composing.preview(&accepted, self.terms.concat, route.text)
     }
 
     /// Decides about one entry of a bulk at `now`, and tells the sink.
     pub fn sort(&mut self, item: Item<'_>, now: Time, sink: &mut impl Sink) {
         match item {
             Item::Refused { line, source, refusal } => sink.refused(line, source, refusal),
-            Item::Draft(draft) => match self.admit(&draft, now) {
-                Ok(admitted) => sink.admitted(draft.line, &admitted),
-                Err(refusal) => sink.refused(draft.line, draft.source, refusal),
-            },
+            Item::Draft(draft) => {
+                if sink.wants_preview()
+                    && let Ok(preview) = self.preview(&draft, now)
+                {
+                    sink.previewed(preview);
+                }
+                match self.admit(&draft, now) {
+                    Ok(admitted) => sink.admitted(draft.line, &admitted),
+                    Err(refusal) => sink.refused(draft.line, draft.source, refusal),
+                }
+            }
         }
     }
 }
@@ -149,6 +177,16 @@ pub fn question<'m>(account: &'m str, message: &Composed<'m>) -> Question<'m> {
         campaign: message.extras.campaign,
         zone: message.extras.zone,
         content: message.extras.content,
+    }
+}
+
+/// Whether a message costs at most so much. A route whose price is not known, or is in another currency, may cost anything.
+fn affordable(most: Price, segment: Option<Price>, segments: usize) -> Result<(), Refusal> {
+    let refused = |detail: String| Err(Refusal::new(Code::PriceExceeded, "/max_price", detail));
+    match segment.map(|price| price.times(segments as u64)) {
+        Some(price) if price.currency == most.currency && price.micros <= most.micros => Ok(()),
+        Some(price) => refused(format!("it costs {price}")),
+        None => refused("its route has no price".to_owned()),
     }
 }
 

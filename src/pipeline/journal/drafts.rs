@@ -39,6 +39,8 @@ pub struct Drafts {
     /// How many drafts were begun before those in `open`.
     begun: u32,
     messages: u32,
+    /// The campaign of the message before, and its key: a bulk mostly has one.
+    campaign: (String, u64),
 }
 
 impl Drafts {
@@ -56,6 +58,7 @@ impl Drafts {
             open: Vec::new(),
             begun: 0,
             messages: 0,
+            campaign: (String::new(), 0),
         }
     }
 
@@ -83,6 +86,15 @@ impl Drafts {
             frame.cancel_keys.resize(ordinal as usize, 0);
             frame.cancel_keys.push(if cancel_key.is_empty() { 0 } else { search_key(SearchKind::CancelKey, &self.account, cancel_key) });
         }
+        let campaign = message.extras.campaign;
+        if !campaign.is_empty() || !frame.campaigns.is_empty() {
+            if self.campaign.0 != campaign {
+                self.campaign =
+                    (campaign.to_owned(), if campaign.is_empty() { 0 } else { search_key(SearchKind::Campaign, &self.account, campaign) });
+            }
+            frame.campaigns.resize(ordinal as usize, 0);
+            frame.campaigns.push(self.campaign.1);
+        }
         self.messages += 1;
         Slot { draft: *draft, ordinal }
     }
@@ -104,6 +116,7 @@ impl Drafts {
             recipients: Vec::new(),
             references: Vec::new(),
             cancel_keys: Vec::new(),
+            campaigns: Vec::new(),
         };
         self.open.push((self.begun, frame));
         self.begun += 1;
@@ -242,16 +255,26 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_filed_under_its_cancel_key_and_the_others_of_its_frame_are_not() {
+    fn a_message_is_filed_under_its_cancel_key_and_campaign_and_the_others_of_its_frame_are_not() {
         let mut drafts = Drafts::new("a", None, &["x".into()], 100);
         let mut chained = message(Class::Otp, 9);
         chained.extras.cancel_key = "cart:1";
         for one in [message(Class::Otp, 9), chained, message(Class::Otp, 9)] {
             drafts.push(&one, 0, Start::NOW);
         }
+        let named = |campaign| {
+            let mut message = message(Class::Otp, 9);
+            message.extras.campaign = campaign;
+            message
+        };
         let key = search_key(SearchKind::CancelKey, "a", "cart:1");
-        assert_eq!(drafts.take()[0].cancel_keys, [0, key, 0]);
-        drafts.push(&message(Class::Otp, 9), 0, Start::NOW);
-        assert!(drafts.take()[0].cancel_keys.is_empty());
+        let taken = drafts.take();
+        assert_eq!((&taken[0].cancel_keys, &taken[0].campaigns), (&vec![0, key, 0], &vec![]));
+        for campaign in ["", "xmas", "xmas", "", "lent", "xmas"] {
+            drafts.push(&named(campaign), 0, Start::NOW);
+        }
+        let [xmas, lent] = ["xmas", "lent"].map(|campaign| search_key(SearchKind::Campaign, "a", campaign));
+        let taken = drafts.take();
+        assert_eq!((&taken[0].cancel_keys, &taken[0].campaigns), (&vec![], &vec![0, xmas, xmas, 0, lent, xmas]));
     }
 }

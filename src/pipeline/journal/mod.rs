@@ -37,6 +37,8 @@ pub struct FrameDraft {
     pub references: Vec<u64>,
     /// Search keys to cancel by, 0 when none; empty when no message has one.
     pub cancel_keys: Vec<u64>,
+    /// Search keys by campaign, likewise.
+    pub campaigns: Vec<u64>,
 }
 
 impl FrameDraft {
@@ -67,7 +69,11 @@ impl Acceptance {
     /// Roughly how many octets the journal will write.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        256 + self.frames.iter().map(|frame| frame.body.len() + 24 * frame.count as usize + 8 * frame.cancel_keys.len()).sum::<usize>()
+        256 + self
+            .frames
+            .iter()
+            .map(|frame| frame.body.len() + 24 * frame.count as usize + 8 * (frame.cancel_keys.len() + frame.campaigns.len()))
+            .sum::<usize>()
             + self.answer.as_ref().map_or(0, |answer| answer.body.len())
             + self.seal.as_ref().map_or(0, |row| row.detail.len())
             + self.people.len() * 128
@@ -211,10 +217,9 @@ impl Grouping {
         match joined.iter_mut().rev().take(64).find(|(other, owners)| fits(other) && draft.count == 1 && owners.len() as u32 == other.count)
         {
             Some((other, owners)) => {
-                if !other.cancel_keys.is_empty() || !draft.cancel_keys.is_empty() {
-                    other.cancel_keys.resize(other.count as usize, 0);
-                    other.cancel_keys.push(draft.cancel_keys.first().copied().unwrap_or(0));
-                }
+                let place = other.count as usize;
+                join_keys(&mut other.cancel_keys, place, &draft.cancel_keys);
+                join_keys(&mut other.campaigns, place, &draft.campaigns);
                 other.count += 1;
                 other.start_no_later_than(draft.start);
                 other.body.extend_from_slice(&draft.body);
@@ -254,6 +259,7 @@ impl Grouping {
             recipients: draft.recipients,
             references: draft.references,
             cancel_keys: draft.cancel_keys,
+            campaigns: draft.campaigns,
         });
     }
 
@@ -265,6 +271,14 @@ impl Grouping {
                 self.staged.remove(&batch);
             }
         }
+    }
+}
+
+/// The keys of one more message, which is the one at `place`; nothing while no message has one.
+fn join_keys(keys: &mut Vec<u64>, place: usize, more: &[u64]) {
+    if !keys.is_empty() || !more.is_empty() {
+        keys.resize(place, 0);
+        keys.push(more.first().copied().unwrap_or(0));
     }
 }
 
@@ -286,6 +300,7 @@ mod tests {
             recipients: keys.clone(),
             references: keys,
             cancel_keys: Vec::new(),
+            campaigns: Vec::new(),
         }
     }
 
@@ -309,7 +324,12 @@ mod tests {
         let mut grouping = Grouping::new(0, 0, None, 100);
         let at = |due, group| {
             let start = Start { due: Time(due), why: Reason::WindowClosed, group };
-            accept(vec![FrameDraft { start, cancel_keys: vec![due as u64], ..draft(None, 1) }])
+            accept(vec![FrameDraft {
+                start,
+                cancel_keys: vec![due as u64],
+                campaigns: if group == 1 { vec![7] } else { vec![] },
+                ..draft(None, 1)
+            }])
         };
         let posted = vec![at(120_500, 0), accept(vec![draft(None, 1)]), at(120_000, 0), at(180_000, 0), at(120_000, 1)];
         let prepared = grouping.prepare(posted, vec![], vec![], Time(1));
@@ -317,6 +337,7 @@ mod tests {
         assert_eq!(heads, [(2, 120_000, 14), (1, 0, 0), (1, 180_000, 14), (1, 120_000, 14)]);
         assert_eq!(prepared.group.frames[0].cancel_keys, [120_500, 120_000]);
         assert!(prepared.group.frames[1].cancel_keys.is_empty());
+        assert_eq!(prepared.group.frames.iter().map(|frame| &*frame.campaigns).collect::<Vec<_>>(), [&[][..], &[], &[], &[7]]);
     }
 
     #[test]

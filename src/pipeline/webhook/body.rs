@@ -168,6 +168,10 @@ fn message(at: MessageRef, head: &FrameHead, record: &MessageRecord, out: &mut V
         batch.push_to(out);
         out.push(b'"');
     }
+    if !record.campaign.is_empty() {
+        put(out, r#","campaign":"#);
+        string(record.campaign(), out);
+    }
     put(out, r#","channel":""#);
     put(out, record.channel().word());
     put(out, r#"","segments":"#);
@@ -305,6 +309,19 @@ pub(super) mod tests {
         scribe.ended(PLACE, Time(AT.0 + 2_000), DELIVERED, &head, &record, &mut out);
         let (first, second) = out.split_at(cut);
         same(&array([first, second].into_iter(), out.len()), include_str!("../../../proto/webhooks/sent_and_delivered.json"));
+    }
+
+    #[test]
+    fn the_campaign_is_told_with_both_events_when_there_is_one() {
+        let (head, mut record) = (head(64, 3, "shop", None), read(&record("", "SHOP", 1)));
+        record.campaign = bytes::Bytes::from_static(b"xmas \"26\"");
+        let mut out = Vec::new();
+        Scribe::default().sent(PLACE, AT, &head, &record, &mut out);
+        let first: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
+        out.clear();
+        Scribe::default().ended(PLACE, AT, DELIVERED, &head, &record, &mut out);
+        let last: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
+        assert_eq!([&first["message"]["campaign"], &last["message"]["campaign"]], ["xmas \"26\"", "xmas \"26\""]);
     }
 
     #[test]

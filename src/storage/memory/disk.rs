@@ -46,6 +46,8 @@ pub(super) struct Slice {
     pub(super) last_seq: u64,
     pub(super) frames: BTreeMap<u64, Arc<Frame>>,
     pub(super) open: HashSet<u64>,
+    /// The later ones that say what became of its frames.
+    pub(super) followed: BTreeSet<i64>,
     pub(super) log: BTreeMap<u64, Bytes>,
     pub(super) touches: BTreeSet<(u64, u64)>,
     pub(super) answers: HashMap<(String, String), Answer>,
@@ -116,6 +118,13 @@ impl Disk {
             staged.remove(id);
             self.drop_bulk(*id);
         }
+        let newest = self.slices.last().map_or(i64::MIN, |slice| slice.start);
+        for frame in group.touched.iter().copied().chain(group.closed.iter().map(|closed| closed.frame)) {
+            let begins = |slice: &Slice| slice.frames.keys().next().is_some_and(|first| *first <= frame.0);
+            if let Some(slice) = self.slices.iter_mut().rev().find(|slice| begins(slice)).filter(|slice| slice.start != newest) {
+                slice.followed.insert(newest);
+            }
+        }
         for closed in &group.closed {
             if let Some(slice) = self.slices.iter_mut().find(|slice| slice.open.contains(&closed.frame.0)) {
                 slice.open.remove(&closed.frame.0);
@@ -128,11 +137,15 @@ impl Disk {
     /// frames in those that stay goes to them.
     pub(super) fn remove_old(&mut self, before: Time, told: u64) -> usize {
         let Some(newest) = self.slices.pop() else { return 0 };
-        let open: HashSet<u64> = self.slices.iter().chain([&newest]).flat_map(|slice| slice.open.iter().copied()).collect();
+        let is_past = |slice: &Slice| slice.last_at < before && slice.last_seq < told;
+        let late: BTreeSet<i64> = self.slices.iter().chain([&newest]).filter(|slice| !is_past(slice)).map(|slice| slice.start).collect();
         let (mut kept, mut removed) = (Vec::<Slice>::new(), 0);
         for slice in self.slices.drain(..) {
-            let past = slice.last_at < before && slice.last_seq < told;
-            let knows_more = slice.touches.iter().any(|(frame, _)| open.contains(frame));
+            let past = is_past(&slice) && slice.followed.is_disjoint(&late);
+            // Whether it tells what happened to a frame that stays: its end is said later.
+            let stays = |home: &Slice, frame: &u64| home.frames.contains_key(frame) && !home.closed.contains_key(frame);
+            let knows_more =
+                slice.touches.iter().any(|(frame, _)| !slice.closed.contains_key(frame) && kept.iter().any(|home| stays(home, frame)));
             if past && slice.open.is_empty() && !knows_more {
                 removed += 1;
                 slice.hand_over(&mut kept);
@@ -210,6 +223,7 @@ impl Slice {
             last_seq: 0,
             frames: BTreeMap::new(),
             open: HashSet::new(),
+            followed: BTreeSet::new(),
             log: BTreeMap::new(),
             touches: BTreeSet::new(),
             answers: HashMap::new(),
@@ -230,9 +244,15 @@ impl Slice {
         for home in kept {
             let keys: Vec<_> = self.keys.iter().filter(|(_, id)| home.holds(*id)).copied().collect();
             home.keys.extend(keys);
-            let ended = self.closed.iter().filter(|(frame, _)| home.frames.contains_key(frame));
-            ended.for_each(|(frame, closed)| _ = home.closed.entry(*frame).or_insert_with(|| closed.clone()));
-            let has = |id: &u64| home.frames.values().any(|frame| frame.head.batch.is_some_and(|batch| batch.0 == *id));
+            for (frame, closed) in &self.closed {
+                if home.frames.remove(frame).is_some() {
+                    home.touches.retain(|(touched, _)| touched != frame);
+                    home.closed.entry(*frame).or_insert_with(|| closed.clone());
+                }
+            }
+            let of_frames = home.frames.values().filter_map(|frame| frame.head.batch);
+            let named: HashSet<BatchId> = of_frames.chain(home.closed.values().filter_map(|closed| closed.batch)).collect();
+            let has = |id: &u64| named.contains(&BatchId(*id));
             let bulks: Vec<_> = self.batches.iter().filter(|(id, _)| has(id)).map(|(id, row)| (*id, row.clone())).collect();
             bulks.into_iter().for_each(|(id, row)| _ = home.batches.entry(id).or_insert(row));
         }
@@ -273,7 +293,7 @@ fn only_notes(group: &Group) -> bool {
 fn pairs(new: &NewFrame) -> Vec<(u64, u64)> {
     let first = new.frame.head.first.0;
     let filed = |keys: &[u64]| keys.iter().zip(first..).filter(|(key, _)| **key != 0).map(|(key, id)| (*key, id)).collect::<Vec<_>>();
-    [filed(&new.recipients), filed(&new.references), filed(&new.cancel_keys)].concat()
+    [filed(&new.recipients), filed(&new.references), filed(&new.cancel_keys), filed(&new.campaigns)].concat()
 }
 
 fn greatest_id(group: &Group) -> Option<u64> {

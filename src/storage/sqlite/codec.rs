@@ -179,7 +179,8 @@ fn name(at: &mut &[u8]) -> Option<String> {
 }
 
 /// Appends the search keys of a frame: its first id, its count, a flag whether references follow, the recipients. Keys
-/// to cancel by follow as an entry of the same frame without recipients: readers of the first form take it as well.
+/// to cancel by and campaigns follow as entries of the same frame without recipients: readers of the first form take them as
+/// well.
 pub(super) fn write_keys(frame: &NewFrame, out: &mut Vec<u8>) {
     let referenced = frame.references.iter().any(|key| *key != 0);
     out.extend_from_slice(&frame.frame.head.first.0.to_le_bytes());
@@ -189,11 +190,13 @@ pub(super) fn write_keys(frame: &NewFrame, out: &mut Vec<u8>) {
     for key in frame.recipients.iter().chain(references) {
         out.extend_from_slice(&key.to_le_bytes());
     }
-    if frame.cancel_keys.iter().any(|key| *key != 0) {
-        out.extend_from_slice(&frame.frame.head.first.0.to_le_bytes());
-        out.extend_from_slice(&0u32.to_le_bytes());
-        out.extend_from_slice(&(frame.cancel_keys.len() as u32).to_le_bytes());
-        frame.cancel_keys.iter().for_each(|key| out.extend_from_slice(&key.to_le_bytes()));
+    for keys in [&frame.cancel_keys, &frame.campaigns] {
+        if keys.iter().any(|key| *key != 0) {
+            out.extend_from_slice(&frame.frame.head.first.0.to_le_bytes());
+            out.extend_from_slice(&0u32.to_le_bytes());
+            out.extend_from_slice(&(keys.len() as u32).to_le_bytes());
+            keys.iter().for_each(|key| out.extend_from_slice(&key.to_le_bytes()));
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::base::{BatchId, MessageId, Time};
 use crate::storage::port::{Archive, Group, Journal, Recovered, Rewrite, Scrubbed, StoreFault};
 use crate::storage::sqlite::archive::Reader;
 use crate::storage::sqlite::codec::Sealer;
+use crate::storage::sqlite::follow::Followed;
 use crate::storage::sqlite::people::{self, People};
 use crate::storage::sqlite::recover::{self, Found};
 use crate::storage::sqlite::reserve;
@@ -45,6 +46,7 @@ pub struct Sqlite {
     retired: Vec<(Arc<Slice>, Connection)>,
     /// Frames that are not over, by slice: a slice with one is not removed.
     open: BTreeMap<i64, HashSet<u64>>,
+    followed: Followed,
     staged: HashMap<BatchId, Vec<Staged>>,
     last_id: u64,
     next_run: u64,
@@ -85,6 +87,7 @@ impl Sqlite {
             current: None,
             retired: Vec::new(),
             open: BTreeMap::new(),
+            followed: Followed::default(),
             staged: HashMap::new(),
             last_id: 0,
             next_run: 1,
@@ -217,6 +220,9 @@ impl Sqlite {
             index.push(Run { head: run.head, slice: slice.start });
         }
         self.file_frames(group, slice.start);
+        let begins = slice.first_frame.load(Ordering::Acquire);
+        let told = group.touched.iter().copied().chain(group.closed.iter().map(|closed| closed.frame));
+        self.followed.note(&self.store.slices(), slice.start, told.map(|frame| frame.0).filter(|frame| *frame < begins));
         for closed in &group.closed {
             self.close(closed.frame);
         }
@@ -374,13 +380,13 @@ impl Journal for Sqlite {
             self.store.forget_slices();
             found = recover::recover(&self.store);
         }
-        let Found { recovered, meta, people, current, retired, open, last_id, next_run } = found?;
+        let Found { recovered, meta, people, current, retired, open, followed, last_id, next_run } = found?;
         (self.meta, self.people) = (Some(meta), Some(people));
         self.current = current.map(|(slice, conn)| {
             let bytes = std::fs::metadata(&slice.path).map_or(0, |file| file.len());
             Current { slice, conn, bytes, unseen: LOOK_BYTES }
         });
-        (self.retired, self.open, self.last_id, self.next_run) = (retired, open, last_id, next_run);
+        (self.retired, self.open, self.followed, self.last_id, self.next_run) = (retired, open, followed, last_id, next_run);
         reserve::restore(self.store.dir(), self.store.options.reserve_bytes);
         Ok(recovered)
     }

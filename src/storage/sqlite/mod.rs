@@ -8,6 +8,7 @@ mod archive;
 mod cache;
 mod codec;
 mod erase;
+mod follow;
 mod journal;
 mod people;
 mod recover;

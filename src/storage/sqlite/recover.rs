@@ -8,6 +8,7 @@ use crate::base::{BatchId, Time};
 use crate::storage::frame::FrameHead;
 use crate::storage::port::{Recovered, StoreFault};
 use crate::storage::sqlite::codec::{self, Kind};
+use crate::storage::sqlite::follow::{Followed, told_by};
 use crate::storage::sqlite::people::{self, People};
 use crate::storage::sqlite::rows::{HEAD, HEAD_CRC, closed_crc, delete_frames, group_crc, head_crc, head_of, insert_head};
 use crate::storage::sqlite::search::{Index, Run, RunHead, Uncovered};
@@ -34,6 +35,7 @@ pub(super) struct Found {
     pub(super) retired: Vec<(Arc<Slice>, Connection)>,
     /// Frames that are not over, by slice.
     pub(super) open: BTreeMap<i64, HashSet<u64>>,
+    pub(super) followed: Followed,
     pub(super) last_id: u64,
     pub(super) next_run: u64,
 }
@@ -104,12 +106,13 @@ pub(super) fn recover(store: &Store) -> Result<Found, StoreFault> {
     let mut conns = Vec::with_capacity(slices.len());
     let mut index = Index::default();
     let newest = slices.last().map(|slice| slice.start);
-    let mut sound = true;
+    let (mut sound, mut told) = (true, Vec::new());
     for slice in slices {
         let before = all.damage.count();
         let conn = slice::connect(&slice.path, Role::Writer).map_err(|error| slice::write_fault(&error))?;
         read_slice(&slice, &conn, &mut all, &mut index)?;
         sound = all.damage.count() == before;
+        told.push((slice.start, told_by(&slice, &conn)));
         let logged = std::fs::metadata(slice::beside(&slice.path, "-wal")).map_or(0, |log| log.len());
         // Older slices without a log are not written on: their connections are not kept.
         conns.push((slice.clone(), (logged > 0 || Some(slice.start) == newest).then_some(conn)));
@@ -118,6 +121,8 @@ pub(super) fn recover(store: &Store) -> Result<Found, StoreFault> {
     let live = settle(store, &conns, &mut all);
     fill_tail(&conns, &mut index, &live, &mut all.damage);
     let mut open: BTreeMap<i64, HashSet<u64>> = BTreeMap::new();
+    let mut followed = Followed::default();
+    told.into_iter().for_each(|(later, frames)| followed.note(&store.slices(), later, frames.into_iter()));
     let mut recovered = Recovered::default();
     for (start, head) in live {
         if !all.closed.contains(&head.first.0) {
@@ -138,7 +143,7 @@ pub(super) fn recover(store: &Store) -> Result<Found, StoreFault> {
     // Nothing is appended to a file that is damaged.
     let current = if sound { conns.pop().and_then(|(slice, conn)| conn.map(|conn| (slice, conn))) } else { None };
     let retired = conns.into_iter().filter_map(|(slice, conn)| conn.map(|conn| (slice, conn))).collect();
-    Ok(Found { recovered, meta, people: people.people, current, retired, open, last_id: all.last.id.unwrap_or(0), next_run })
+    Ok(Found { recovered, meta, people: people.people, current, retired, open, followed, last_id: all.last.id.unwrap_or(0), next_run })
 }
 
 /// Finds and checks the files; what cannot be opened is renamed. Versions are checked before anything is changed.

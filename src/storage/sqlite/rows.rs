@@ -32,6 +32,7 @@ pub(super) fn pairs_of(new: &NewFrame) -> Vec<Pair> {
     let mut pairs = filed(&new.recipients);
     pairs.extend(filed(&new.references));
     pairs.extend(filed(&new.cancel_keys));
+    pairs.extend(filed(&new.campaigns));
     pairs
 }
 

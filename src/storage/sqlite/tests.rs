@@ -524,8 +524,13 @@ fn what_waits_is_found_after_the_slices_between_are_gone_but_the_one_whose_run_h
             desk_a.commit();
         }
     }
-    firsts.iter().for_each(|first| desk_a.close(*first, None));
     desk_a.wait(30 * HOUR);
+    slices += 1;
+    firsts.iter().for_each(|first| desk_a.close(*first, None));
+    desk_a.commit();
+    // Their ends are old, too, when a day has passed.
+    desk_a.wait(30 * HOUR);
+    desk_a.log("later", &[]);
     desk_a.commit();
     let (before, told) = (Time(desk_a.now.0 - HOUR), u64::MAX);
     let removed = desk_a.journal.upkeep(before, told).expect("upkeep");
@@ -539,7 +544,9 @@ fn what_waits_is_found_after_the_slices_between_are_gone_but_the_one_whose_run_h
     }
     // When it is over, the slice with the run goes too.
     desk_a.close(waits, None);
+    desk_a.commit();
     desk_a.wait(30 * HOUR);
+    desk_a.log("later", &[]);
     desk_a.commit();
     assert!(desk_a.journal.upkeep(Time(desk_a.now.0 - HOUR), told).expect("upkeep") >= 2);
 }

@@ -10,9 +10,9 @@ use super::alphabet;
 use super::substitute::{address_octets, word_octets};
 use crate::config::Transliterate;
 
-/// Appends `text` respelt to `out`; whether anything was changed.
-pub fn transliterate(text: &str, letters: Transliterate, out: &mut String) -> bool {
-    let before = out.len();
+/// Appends `text` respelt to `out`; how many of its characters were changed.
+pub fn transliterate(text: &str, letters: Transliterate, out: &mut String) -> u32 {
+    let mut changed = 0;
     let mut rest = text;
     let mut last = None;
     while !rest.is_empty() {
@@ -26,13 +26,15 @@ pub fn transliterate(text: &str, letters: Transliterate, out: &mut String) -> bo
         let (word, behind) = rest.split_at(word_octets(rest));
         for (at, c) in word.char_indices() {
             let after = rest[at + c.len_utf8()..].chars().next();
+            let from = out.len();
             respell(last, c, after, letters, out);
+            changed += u32::from(out[from..] != *c.encode_utf8(&mut [0; 4]));
             // Marks may follow each other.
             last = if is_mark(c) { last } else { Some(c) };
         }
         rest = behind;
     }
-    out[before..] != *text
+    changed
 }
 
 /// One letter, by its neighbours: of two capitals in the place of one, the second is small in a word of small letters.
@@ -283,7 +285,7 @@ mod tests {
         fn a_second_time_changes_nothing(text in "(https?://|\\PC|[a-zà-ÿА-яΑ-ώ\u{300}-\u{310} ]){0,60}") {
             let once = respelt(&text, Transliterate::Gsm);
             prop_assert_eq!(respelt(&once, Transliterate::Gsm), once.clone());
-            prop_assert_eq!(transliterate(&text, Transliterate::Gsm, &mut String::new()), once != text);
+            prop_assert_eq!(transliterate(&text, Transliterate::Gsm, &mut String::new()) > 0, once != text);
         }
     }
 }
