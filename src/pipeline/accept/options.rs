@@ -156,9 +156,7 @@ impl Options {
                     _ => return Err(expected("expected grapheme or codepoint")),
                 });
             }
-            Field::Render => {
-                self.render = Some(Binding::from_word(value).ok_or_else(|| expected("expected accept or send"))?);
-            }
+            Field::Render => self.render = Some(Binding::from_word(value).ok_or_else(|| expected("expected accept or send"))?),
             Field::Channel if value != "sms" => {
                 return Err(Refusal::new(Code::UnsupportedChannel, "/channel", "expected sms"));
             }
