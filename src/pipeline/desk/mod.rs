@@ -10,6 +10,7 @@ mod answer;
 pub mod effects;
 pub mod held;
 mod hold;
+mod late;
 mod law;
 mod lease;
 mod parts;
@@ -136,6 +137,7 @@ pub struct Desk {
     links: Vec<Link>,
     bucket: Bucket,
     law: law::Law,
+    late: late::Late,
     /// Messages left behind in this turn.
     left_behind: u32,
     doubts: Doubts,
@@ -170,6 +172,7 @@ impl Desk {
             links: (0..links).map(link).collect(),
             bucket: Bucket::new(rules.rate, rules.burst),
             law: law::Law::new(jury),
+            late: late::Late::default(),
             left_behind: 0,
             doubts: Doubts::default(),
             nameless: Nameless::new(rules.orphans_max),
@@ -436,6 +439,7 @@ impl Desk {
         }
         if after.is_final() {
             self.open.remove(&at);
+            self.late.forget(at);
             if !self.law.moved.is_empty() {
                 self.law.moved.remove(&at);
             }
@@ -447,6 +451,8 @@ impl Desk {
 mod erase_tests;
 #[cfg(test)]
 mod hold_tests;
+#[cfg(test)]
+mod late_tests;
 #[cfg(test)]
 mod life_tests;
 #[cfg(test)]
