@@ -54,6 +54,7 @@ fn rules() -> Rules {
         receipts: Receipts::Final,
         limits: Limits { attempts_max: 3, retry_min: Span::secs(5), retry_max: Span::secs(60) },
         form: Some(0),
+        unnamed: relais::pipeline::desk::Unnamed::ByReference,
         orphans_max: 100,
         orphan_ttl: Span::secs(3_600),
         retired_max: 100_000,

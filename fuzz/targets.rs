@@ -14,11 +14,14 @@ use relais::directory::hours::{Pack, Zones};
 use relais::directory::keywords::Keywords;
 use relais::directory::number::{Numbers, Senders};
 use relais::message::event::Keyword;
+use relais::message::late::{LateText, Moment};
 use relais::message::log::{read_events, write_events};
 use relais::message::record::MessageRecord;
 use relais::pipeline::accept::inflate::After;
 use relais::pipeline::accept::{BulkLimits, BulkReader, Coding, Defaults, Format, Inflate, InflateLimits, Item, MessageReader};
+use relais::pipeline::compose::late::Renderer;
 use relais::pipeline::compose::template::{RENDERED_MAX, Template};
+use relais::pipeline::compose::values::{Clock, Given, Values};
 use relais::pipeline::webhook::body::{Received, Scribe};
 use relais::pipeline::webhook::{Rules, Target, check_url, is_allowed};
 use relais::storage::{Frame, FrameHead, Lane};
@@ -293,7 +296,18 @@ fn template(data: &[u8]) {
     let (mut reader, defaults) = (MessageReader::default(), Defaults::default());
     let Ok(draft) = reader.read(&body, &defaults, 100_000) else { return };
     let mut out = String::new();
-    if template.render(&draft.params, &mut out).is_ok() {
+    let moment = Moment { at: Time(i64::from(steer) << 40), offset: i32::from(steer) * 300 };
+    let clock = Clock::at(moment);
+    let values = Values { given: Given::Params(draft.params), clock: Some(&clock) };
+    if template.render(&values, &mut out).is_ok() {
         assert!(out.len() <= RENDERED_MAX);
     }
+    // The same as a record keeps it: made twice, it is the same.
+    let form = Bytes::copy_from_slice(&[1, steer % 4, steer % 3, steer / 3 % 3, steer % 7, steer, 0]);
+    let text = LateText { texts: vec![source], params: vec!["a".into(), value], max_segments: 64, form, ..LateText::default() };
+    let (mut renderer, record) = (Renderer::default(), MessageRecord::default());
+    if let Ok((made, rendering)) = renderer.render(&record, &text, moment) {
+        assert_eq!(renderer.again(&record, &text, rendering), Ok(made));
+    }
+    let _ = LateText::read(rest);
 }

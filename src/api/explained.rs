@@ -195,6 +195,9 @@ pub(super) struct Sent {
     segments: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<String>,
+    /// `send`: made when it is sent; units, segments and price are those of now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    render: Option<&'static str>,
     /// As `POST /v1/preview` says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     preview: Option<Value>,
@@ -268,6 +271,7 @@ impl LineView {
             units: composed.octets.len() / if composed.encoding == Encoding::Ucs2 { 2 } else { 1 },
             segments,
             price: price.map(|price| price.times(segments as u64).to_string()),
+            render: (!composed.extras.late.is_empty()).then_some("send"),
             preview: preview.map(shown),
         }))
     }

@@ -10,6 +10,7 @@ use crate::config::Scope;
 use crate::engine::Engine;
 use crate::engine::erasures::Erasures;
 use crate::message::event::{Moved, PartState};
+use crate::message::late::Rendering;
 use crate::message::log::read_events;
 use crate::message::record::MessageRecord;
 use crate::message::{Event, Life, Reason, Spelling, Status};
@@ -110,6 +111,7 @@ impl Found {
     pub(super) fn view(&self, events: &[Event], fullness: Fullness, now: Time) -> View {
         let (record, head, life) = (&self.record, &self.frame.head, self.life(events));
         let (status, waits) = life.at(now);
+        let rendered = self.rendered(events);
         let ended = events.iter().find_map(|event| match event {
             Event::Ended { at, reason, command_status, .. } if *at == self.at => Some(Cause::new(*reason, *command_status)),
             _ => None,
@@ -117,7 +119,10 @@ impl Found {
         let reason = ended.or(waits.map(|(_, why)| Cause::new(why, 0)));
         let (parts, timeline) = match fullness {
             Fullness::Line => (None, None),
-            Fullness::Whole => (Some(self.parts(events, &life, status)), Some(self.timeline(events))),
+            Fullness::Whole => {
+                let count = rendered.map_or(record.count(), |made| made.count);
+                (Some(self.parts(events, &life, status, count)), Some(self.timeline(events)))
+            }
         };
         View {
             id: self.at.id().to_string(),
@@ -127,8 +132,8 @@ impl Found {
             from: record.sender().to_owned(),
             channel: record.channel().word(),
             class: record.class_of().word(),
-            segments: record.segments(),
-            encoding: record.encoded().word(),
+            segments: rendered.map_or(record.segments(), |made| made.segments),
+            encoding: rendered.map_or(record.encoded(), |made| made.encoding).word(),
             client_ref: some(record.reference()),
             batch: head.batch.map(|batch| batch.to_string()),
             line: head.batch.map(|_| record.line),
@@ -140,6 +145,7 @@ impl Found {
             campaign: some(record.campaign()),
             consent_ref: some(record.consent_ref()),
             time_zone: some(record.zone()),
+            render: (!record.late.is_empty()).then_some("send"),
             spelling: (record.spelling() != Spelling::AsWritten).then(|| record.spelling().word()),
             price: record.cost().map(|cost| cost.to_string()),
             changed_characters: Some(record.changed).filter(|changed| *changed > 0),
@@ -170,7 +176,15 @@ impl Found {
         })
     }
 
-    fn parts(&self, events: &[Event], life: &Life, status: Status) -> Vec<Part> {
+    /// What came out of a text that is made when it is sent; until then the record has what it would have been at acceptance.
+    fn rendered(&self, events: &[Event]) -> Option<Rendering> {
+        events.iter().find_map(|event| match event {
+            Event::Rendered { at, rendering } if *at == self.at => Some(*rendering),
+            _ => None,
+        })
+    }
+
+    fn parts(&self, events: &[Event], life: &Life, status: Status, count: u8) -> Vec<Part> {
         let standing = |bit: u64| match () {
             () if life.delivered & bit != 0 => "delivered",
             () if life.submitted & bit != 0 => "sent",
@@ -178,9 +192,8 @@ impl Found {
             () if life.leased & bit != 0 => "sending",
             () => status.word(),
         };
-        let mut parts: Vec<Part> = (0..self.record.count())
-            .map(|part| Part { part: part + 1, status: standing(1 << part), carrier_id: None, error: None })
-            .collect();
+        let mut parts: Vec<Part> =
+            (0..count).map(|part| Part { part: part + 1, status: standing(1 << part), carrier_id: None, error: None }).collect();
         for event in events.iter().filter(|event| event.at() == Some(self.at)) {
             match event {
                 Event::Submitted { part, carrier_id, .. } => {
@@ -233,6 +246,7 @@ impl Found {
                     told = Some((*until, *why));
                     entries.push(waiting(*when, *until, *why));
                 }
+                Event::Rendered { rendering, .. } => entries.push(Entry { segments: Some(rendering.segments), ..entry("rendered") }),
                 Event::Rescheduled { moved, .. } => {
                     let (due, expires_at) = (moved.due.and_then(instant), moved.expires.and_then(instant));
                     entries.push(Entry { due, expires_at, ..entry("rescheduled") });
@@ -320,6 +334,9 @@ pub(super) struct View {
     consent_ref: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     time_zone: Option<String>,
+    /// `send` when its text is made when it is sent: until then its segments are what they would have been at acceptance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    render: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     spelling: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -392,6 +409,8 @@ struct Entry {
     #[serde(skip_serializing_if = "Option::is_none")]
     due: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    segments: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
 }
 
@@ -410,6 +429,7 @@ impl Entry {
             carrier_code: None,
             error: None,
             due: None,
+            segments: None,
             expires_at: None,
         }
     }

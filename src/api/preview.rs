@@ -11,9 +11,11 @@ use crate::api::upload::{Upload, media};
 use crate::base::Time;
 use crate::channel::{Preview, RouteText};
 use crate::config::Scope;
+use crate::directory::judge::Judge;
 use crate::message::Encoding;
 use crate::pipeline::accept::{AccountRules, Code, Defaults, Format, MessageReader, Refusal, Senders, check};
 use crate::pipeline::compose::Composing;
+use crate::pipeline::intake::{preferred, settle_clock};
 use axum::extract::Request;
 use hyper::StatusCode;
 use serde_json::{Map, Value, json as document};
@@ -79,6 +81,7 @@ struct Counter<'a> {
     reader: MessageReader,
     composing: Composing,
     nowhere: RouteText,
+    judge: Judge,
     now: Time,
 }
 
@@ -87,8 +90,9 @@ impl<'a> Counter<'a> {
         // Who sends and how much is allowed is not the question: whatever its length, the size is told.
         let from = Some("PREVIEW".into());
         let rules = AccountRules { from, senders: Senders::Any, max_segments: SEGMENTS_MAX, ..customer.rules.clone() };
+        let judge = Judge::new(api.engine.rules.law.clone());
         let (reader, composing, nowhere) = (MessageReader::default(), Composing::default(), RouteText::default());
-        Counter { api, customer, rules, message, reader, composing, nowhere, now: api.engine.world.now() }
+        Counter { api, customer, rules, message, reader, composing, nowhere, judge, now: api.engine.world.now() }
     }
 
     /// The body of one line, as a message: its own fields, then those of all. Parameters are joined.
@@ -125,7 +129,10 @@ impl<'a> Counter<'a> {
         let defaults = Defaults::default();
         let draft =
             self.reader.read(&body, &defaults, body.len()).map_err(|fault| Refusal::new(fault.code, fault.pointer, fault.detail))?;
-        let accepted = check(&draft, &self.rules, self.now)?;
+        let mut accepted = check(&draft, &self.rules, self.now)?;
+        let locale = preferred(&mut self.judge, &self.customer.name, &accepted);
+        accepted.words.locale = accepted.words.locale.or(locale.as_deref());
+        settle_clock(&mut self.judge, &self.customer.name, &mut accepted);
         let route = self.api.routes.route(accepted.to).map_or(&self.nowhere, |route| route.text);
         self.composing.preview(&accepted, self.customer.concat, route)
     }

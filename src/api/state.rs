@@ -119,6 +119,7 @@ fn rules(account: &config::Account, atlas: &Arc<Atlas>) -> AccountRules {
             config::Split::Grapheme => Split::Grapheme,
             config::Split::Codepoint => Split::Codepoint,
         },
+        zone: account.time_zone.as_deref().unwrap_or_default().into(),
         country: account.default_region.as_deref().and_then(Country::parse),
         atlas: Some(atlas.clone()),
         substitute: account.substitute,

@@ -4,7 +4,7 @@ use super::key::KeyHash;
 use super::law::{self, AccountHours};
 use super::limits;
 use super::reader::Reader;
-use super::rules::{HASH, NAME, REGION, SENDER, STOP_MENTION};
+use super::rules::{HASH, NAME, REGION, SENDER, STOP_MENTION, ZONE};
 use super::text::{PROTOCOL_IDS, ProtocolId, SUBSTITUTES, Substitute, TRANSLITERATIONS, Transliterate};
 use super::values::Choices;
 use crate::base::{Span, Time};
@@ -44,6 +44,8 @@ pub struct Account {
     pub sender_check: SenderCheck,
     /// The country whose national notation its recipients may be in, as two capitals.
     pub default_region: Option<String>,
+    /// By whose clock texts speak that are made when they are sent, for recipients whose zone is not known.
+    pub time_zone: Option<String>,
     /// The share of this account where accounts compete.
     pub weight: u8,
     /// The classes that a recipient's stop stops.
@@ -206,6 +208,7 @@ pub(super) fn read(r: &mut Reader<'_>) -> Account {
         senders: r.texts("senders", &SENDER, limits::SENDERS_MAX),
         sender_check: r.choice("sender_check", SENDER_CHECKS),
         default_region: r.optional_text("default_region", "optional", &REGION),
+        time_zone: r.optional_text("time_zone", "default UTC", &ZONE),
         weight: r.integer("weight", &limits::WEIGHT),
         stop_classes: r.choices("stop_classes", STOP_CLASSES, 2),
         stop_scope: r.choice("stop_scope", STOP_SCOPES),

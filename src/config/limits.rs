@@ -220,6 +220,12 @@ pub const REPLIES_MAX: usize = 1_000;
 pub const COUNTRIES_MAX: usize = 300;
 /// An answer is three segments at most.
 pub const REPLY_CHARS_MAX: usize = 459;
+/// What is kept of a text until it is sent: texts and parameters. A text of ten segments and some values are 2 KiB; more would
+/// be more work than a shard may do between two looks at its sockets.
+pub const LATE_BYTES_MAX: usize = 4 * 1_024;
+/// Work on them in one turn of a carrier, as octets of texts, values and what filters are given: some 100 of the usual ones, half
+/// a millisecond.
+pub const LATE_TURN_BYTES: usize = 32 * 1_024;
 /// Messages whose instant a customer has set anew and that have not gone: some 60 octets each, beside their frames.
 pub const RESCHEDULED_MAX: usize = 200_000;
 

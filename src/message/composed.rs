@@ -58,7 +58,7 @@ pub struct Extras<'a> {
     pub protocol: u8,
     /// How many segments travel in one part, because the carrier cuts them; 0: each segment is a part.
     pub at_once: u8,
-    /// A text to be made when the message is sent: template and values. `octets` then hold what it would be now.
+    /// A text to be made when the message is sent (`LateText`): `octets` then hold what it would be now. Empty for most.
     pub late: &'a [u8],
     /// A hash of the content for the guard against the same twice; of an answer of ours, with its recipient; 0 when the
     /// account has no guard.

@@ -2,6 +2,7 @@
 //! message is the order in which they happened.
 
 use crate::base::{MessageId, MessageRef, Time};
+use crate::message::late::Rendering;
 use crate::message::outcome::{Reason, Status};
 
 /// The parts of a message as a bit set: part 0 is bit 0. 64 parts are the most a message may have
@@ -197,6 +198,8 @@ pub enum Event {
     Held { at: MessageRef, until: Time, why: Reason, when: Time },
     /// The customer wants it to go at another instant, or to live until another.
     Rescheduled { at: MessageRef, moved: Moved, when: Time },
+    /// The text of a message that is made when it is sent was made, for its first lease and all that follow.
+    Rendered { at: MessageRef, rendering: Rendering },
     /// A message from a handset (MO), whole. `parts` of a long text; `of` are the ids of the `InboundPart`s told with it;
     /// `port` is the application it is for, 0 for a person.
     Inbound {
@@ -236,6 +239,7 @@ impl Event {
             | Event::Rescheduled { when, .. }
             | Event::Inbound { when, .. } => *when,
             Event::InboundPart(part) => part.when,
+            Event::Rendered { rendering, .. } => rendering.moment.at,
         }
     }
 
@@ -250,6 +254,7 @@ impl Event {
             | Event::Receipt { at, .. }
             | Event::Held { at, .. }
             | Event::Rescheduled { at, .. }
+            | Event::Rendered { at, .. }
             | Event::Ended { at, .. } => Some(*at),
             Event::Leased { .. } | Event::Parked { .. } | Event::Orphaned { .. } | Event::OrphanGone { .. } => None,
             Event::Inbound { .. } | Event::InboundPart(_) => None,

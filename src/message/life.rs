@@ -136,7 +136,8 @@ impl Life {
             Event::Held { until, why, .. } => self.hold(*until, *why),
             Event::Rescheduled { moved, .. } => moved.due.into_iter().for_each(|due| self.hold(due, Reason::Scheduled)),
             Event::Parked { until, why, .. } => self.park(*until, *why),
-            Event::Leased { .. } | Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } | Event::InboundPart(_) => {}
+            Event::Leased { .. } | Event::Rendered { .. } => {}
+            Event::Orphaned { .. } | Event::OrphanGone { .. } | Event::Inbound { .. } | Event::InboundPart(_) => {}
         }
     }
 

@@ -2,7 +2,9 @@
 //! file. Rows of events are written and read here; what cannot be read is `Unreadable`.
 
 use crate::base::{MessageId, MessageRef, Time};
+use crate::message::content::Encoding;
 use crate::message::event::{Event, InboundPart, Keyword, LeasedMessage, Moved, PartState};
+use crate::message::late::{Moment, Rendering};
 use crate::message::outcome::{Reason, Status};
 use crate::message::record::Unreadable;
 use prost::Message;
@@ -16,7 +18,7 @@ struct Log {
 
 #[derive(Clone, PartialEq, Message)]
 struct Entry {
-    #[prost(oneof = "entry::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14")]
+    #[prost(oneof = "entry::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15")]
     event: Option<entry::Event>,
 }
 
@@ -51,6 +53,8 @@ mod entry {
         Rescheduled(super::Rescheduled),
         #[prost(message, tag = "14")]
         InboundPart(super::InboundPartRecord),
+        #[prost(message, tag = "15")]
+        Rendered(super::Rendered),
     }
 }
 
@@ -196,6 +200,17 @@ impl Rescheduled {
     }
 }
 
+record!(Rendered {
+    frame: uint64 = "1" as u64,
+    ordinal: uint32 = "2" as u32,
+    at: int64 = "3" as i64,
+    offset: sint32 = "4" as i32,
+    encoding: uint32 = "5" as u32,
+    count: uint32 = "6" as u32,
+    segments: uint32 = "7" as u32,
+    check: fixed32 = "8" as u32
+});
+
 fn to_entry(event: &Event) -> entry::Event {
     match event {
         Event::Leased { carrier, bind, when, messages } => entry::Event::Leased(Leased {
@@ -274,6 +289,7 @@ fn to_entry(event: &Event) -> entry::Event {
             })
         }
         Event::InboundPart(part) => entry::Event::InboundPart(part_record(part)),
+        Event::Rendered { at, rendering } => entry::Event::Rendered(rendered_record(*at, rendering)),
     }
 }
 
@@ -373,6 +389,7 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
         entry::Event::Rescheduled(e) => e.event(),
         entry::Event::Inbound(e) => inbound(e)?,
         entry::Event::InboundPart(e) => Event::InboundPart(Box::new(inbound_part(e)?)),
+        entry::Event::Rendered(e) => Event::Rendered { at: place(e.frame, e.ordinal), rendering: rendering(&e)? },
     })
 }
 
@@ -404,6 +421,31 @@ fn inbound(e: Inbound) -> Result<Event, Unreadable> {
         is_incomplete: e.is_incomplete,
         port: u16::try_from(e.port).map_err(|_| Unreadable)?,
         of: e.of.into(),
+    })
+}
+
+fn rendered_record(at: MessageRef, rendering: &Rendering) -> Rendered {
+    let Rendering { moment, encoding, count, segments, check } = *rendering;
+    Rendered {
+        frame: at.frame.0,
+        ordinal: at.ordinal,
+        at: moment.at.0,
+        offset: moment.offset,
+        encoding: encoding.number(),
+        count: u32::from(count),
+        segments: u32::from(segments),
+        check,
+    }
+}
+
+fn rendering(e: &Rendered) -> Result<Rendering, Unreadable> {
+    let counted = |number| u8::try_from(number).ok().filter(|count| (1..=64).contains(count)).ok_or(Unreadable);
+    Ok(Rendering {
+        moment: Moment { at: Time(e.at), offset: e.offset },
+        encoding: Encoding::from_number(e.encoding).ok_or(Unreadable)?,
+        count: counted(e.count)?,
+        segments: counted(e.segments)?,
+        check: e.check,
     })
 }
 
@@ -509,6 +551,16 @@ mod tests {
             Event::Held { at, until: Time(90), why: Reason::WindowClosed, when: Time(8) },
             Event::Rescheduled { at, moved: Moved { due: Some(Time(95)), expires: None }, when: Time(8) },
             Event::Rescheduled { at, moved: Moved { due: None, expires: Some(Time(96)) }, when: Time(8) },
+            Event::Rendered {
+                at,
+                rendering: Rendering {
+                    moment: Moment { at: Time(8), offset: -34_200 },
+                    encoding: Encoding::Ucs2,
+                    count: 1,
+                    segments: 3,
+                    check: u32::MAX,
+                },
+            },
             Event::Inbound {
                 id: 5,
                 carrier: "one".into(),

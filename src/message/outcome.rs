@@ -149,11 +149,13 @@ pub enum Reason {
     Erased = 21,
     /// A text to be made when sent could not be made.
     NotRendered = 22,
+    /// A text that was made when sent has more segments than the message may have.
+    TooManySegments = 23,
 }
 
 impl Reason {
     /// Every reason, in the order of its number.
-    pub const ALL: [Reason; 23] = [
+    pub const ALL: [Reason; 24] = [
         Reason::Receipt,
         Reason::CarrierRefused,
         Reason::LifetimeOver,
@@ -177,6 +179,7 @@ impl Reason {
         Reason::Revival,
         Reason::Erased,
         Reason::NotRendered,
+        Reason::TooManySegments,
     ];
 
     /// The slug.
@@ -206,6 +209,7 @@ impl Reason {
             Reason::Revival => "revival",
             Reason::Erased => "erased",
             Reason::NotRendered => "not_rendered",
+            Reason::TooManySegments => "too_many_segments",
         }
     }
 

@@ -407,7 +407,7 @@ mod tests {
     #[test]
     fn the_proto_file_and_this_file_have_the_same_fields() {
         let proto = include_str!("../../proto/relais/v1/journal.proto");
-        let here = concat!(include_str!("record.rs"), include_str!("log.rs"));
+        let here = concat!(include_str!("record.rs"), include_str!("late.rs"), include_str!("log.rs"));
         let (mut message, mut checked) = (String::new(), 0);
         for line in proto.lines().map(|line| line.split("//").next().unwrap_or("").trim()) {
             if let Some(name) = line.strip_prefix("message ") {

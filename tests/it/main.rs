@@ -6,6 +6,7 @@ mod bad_input;
 mod bulks;
 mod erase;
 mod foretold;
+mod late;
 mod lists;
 mod once;
 mod people;

@@ -220,3 +220,49 @@ async fn what_is_scheduled_for_a_suppressed_recipient_ends_before_its_time() {
         assert_eq!(status(&id).await["status"], "scheduled");
     }
 }
+
+/// The encoding and the segments of a message tell which of its texts was taken; the text itself is never shown.
+async fn taken(rig: &Rig, rest: &str) -> Value {
+    let answer = rig.send(&format!(r#"{{"to":"+33612345678","from":"SHOP",{rest}}}"#)).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    json!([answer.json()["encoding"], answer.json()["segments"]])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_language_a_recipient_prefers_chooses_the_text_unless_the_message_names_one() {
+    let rig = Rig::start(Setup::default()).await;
+    let long = "x".repeat(200);
+    let texts = format!(r#""texts":{{"fr":"Bonjour","el":"Καλημέρα σας","pt":"{long}"}},"text":"Ł""#);
+    let (french, greek, portuguese, all) = (json!(["GSM-7", 1]), json!(["UCS-2", 1]), json!(["GSM-7", 2]), json!(["UCS-2", 1]));
+    let all_long = format!(r#""texts":{{"fr":"Bonjour"}},"text":"{}""#, "x".repeat(400));
+    assert_eq!(taken(&rig, &all_long).await, json!(["GSM-7", 3]), "nobody has said anything");
+    let prefer = async |locale: &str| {
+        let body = format!(r#"{{"locale":"{locale}"}}"#);
+        let answer = rig.call("PUT", "/v1/preferences/+33612345678", &[auth(KEY), JSON], body.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    prefer("fr-CA").await;
+    assert_eq!(taken(&rig, &all_long).await, french, "the language of the locale");
+    assert_eq!(taken(&rig, &texts).await, french);
+    assert_eq!(taken(&rig, &format!(r#"{texts},"locale":"pt-BR""#)).await, portuguese, "the message's own wins");
+    let preview = format!(r#"{{"to":"+33612345678",{texts}}}"#);
+    let preview = rig.post("/v1/preview", "application/json", preview.as_bytes()).await.json();
+    assert_eq!((&preview["encoding"], &preview["units"]), (&json!("GSM-7"), &json!("Bonjour".len())), "{preview:#}");
+    prefer("el").await;
+    assert_eq!(taken(&rig, &texts).await, greek);
+    prefer("de").await;
+    assert_eq!(taken(&rig, &texts).await, all, "no text for it: the one for all others");
+    assert_eq!(taken(&rig, &all_long).await, json!(["GSM-7", 3]));
+    // In a bulk the defaults' locale is for those who prefer nothing, or something there is no text for.
+    let bulk = |own: &str| {
+        let messages = format!(r#"[{{"to":"+33612345678"{own}}},{{"to":"+33612345679"}}]"#);
+        format!(r#"{{"defaults":{{"from":"SHOP",{texts},"locale":"pt"}},"messages":{messages}}}"#)
+    };
+    for (locale, own, segments) in [("de", "", [2, 2]), ("fr", "", [1, 2]), ("fr", r#","locale":"pt""#, [2, 2])] {
+        prefer(locale).await;
+        let answer = rig.post("/v1/batches", "application/json", bulk(own).as_bytes()).await.json();
+        let counts: Vec<&Value> =
+            answer["results"].as_array().unwrap_or_else(|| panic!("{answer:#}")).iter().map(|one| &one["segments"]).collect();
+        assert_eq!(counts, segments, "{locale} {own}");
+    }
+}

@@ -5,6 +5,7 @@ mod bench;
 mod caps;
 mod hold;
 mod journeys;
+mod late;
 mod parts;
 mod simulated;
 mod stops;

@@ -5,6 +5,8 @@
 //! Order: what must be said is appended, characters a carrier would spoil are replaced, then the text is counted as it
 //! is, substituted, and respelt; a later spelling is taken only if it saves a segment, or UCS-2 without costing one.
 
+mod kept;
+
 use super::mention;
 use crate::config::{self, Alphabet, ClassForm, Joining, Substitute, Transliterate};
 use crate::message::{Encoding, Spelling};

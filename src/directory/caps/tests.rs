@@ -91,7 +91,7 @@ fn what_was_sent_counts_under_caps_that_were_changed() {
 
 #[test]
 fn the_stricter_of_the_accounts_and_the_recipients_own_cap_holds() {
-    let prefers = |count, days: u64| Prefers { zone: "".into(), cap: Some((count, Span::secs(days * 86_400))) };
+    let prefers = |count, days: u64| Prefers { zone: "".into(), locale: "".into(), cap: Some((count, Span::secs(days * 86_400))) };
     for (own, until) in [(prefers(1, 2), 2), (prefers(9, 2), 1)] {
         let mut bench = Bench::new("caps = [{ count = 1, period = \"1d\" }]");
         let one = Sending { prefers: Some(&own), ..sending(1, Class::Marketing, 0) };

@@ -34,6 +34,8 @@ impl Default for StopRule {
 pub struct Prefers {
     /// The time zone; empty when not known.
     pub zone: Arc<str>,
+    /// The language (BCP 47); empty when not known.
+    pub locale: Arc<str>,
     /// At most so many messages in so long; `None`: no cap of its own.
     pub cap: Option<(u32, Span)>,
 }

@@ -232,5 +232,6 @@ fn account_of(change: &PersonChange) -> &str {
 
 fn prefers(one: &Preference) -> Prefers {
     let (count, seconds) = one.cap;
-    Prefers { zone: one.zone.as_str().into(), cap: (count > 0 && seconds > 0).then(|| (count, Span::secs(u64::from(seconds)))) }
+    let cap = (count > 0 && seconds > 0).then(|| (count, Span::secs(u64::from(seconds))));
+    Prefers { zone: one.zone.as_str().into(), locale: one.locale.as_str().into(), cap }
 }

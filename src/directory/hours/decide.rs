@@ -14,6 +14,7 @@ use crate::directory::calendar::table::YEARS;
 use crate::directory::calendar::{Calendar, Day};
 use crate::message::content::Channel;
 use crate::message::content::Class;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -254,6 +255,13 @@ impl Hours {
     pub fn zone_by_name(&self, name: &str) -> Option<Zone> {
         let zone = Zone { stamp: self.stamp, number: self.zones.number(name)? };
         self.zones.get(zone.number).map(|_| zone)
+    }
+
+    /// Seconds by which clocks of a zone are ahead of UTC at an instant; `None` for a stale reference.
+    #[must_use]
+    pub fn offset(&self, one: Zone, at: Time) -> Option<i32> {
+        let zone = if one.stamp == self.stamp { self.zones.get(one.number)? } else { return None };
+        Timestamp::from_millisecond(at.0).ok().map(|at| zone.to_offset(at).seconds())
     }
 
     /// A calendar by its name.

@@ -11,7 +11,7 @@ use super::together::{NEVER_CLOSES, group, hold, verdict};
 use crate::base::{Span, Time};
 use crate::config::limits::RULE_PAGES_MAX;
 use crate::directory::caps::Limit;
-use crate::directory::hours::{HoursCache, Version};
+use crate::directory::hours::{Hours, HoursCache, Version};
 use crate::message::content::Channel;
 use crate::message::outcome::Reason;
 use foldhash::fast::FixedState;
@@ -80,6 +80,12 @@ impl Book {
 
     pub(super) fn version(&self) -> Version<'_> {
         self.statute.hours.version()
+    }
+
+    /// The hours in force.
+    pub(super) fn hours(&mut self, office: &Office) -> &Hours {
+        self.renew(office);
+        &self.statute.hours
     }
 
     pub(super) fn judge(&mut self, office: &Office, question: &Question<'_>, now: Time) -> Verdict {

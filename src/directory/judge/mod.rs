@@ -12,6 +12,7 @@ mod case;
 mod fault;
 #[cfg(test)]
 mod hours_test;
+mod local;
 mod office;
 mod overview;
 mod people;
@@ -75,6 +76,10 @@ pub trait Jury: std::fmt::Debug + Send {
     fn take_spent(&mut self) -> Vec<Spent> {
         Vec::new()
     }
+    /// As [`Judge::offset`].
+    fn offset(&mut self, _question: &Question<'_>, _otherwise: &str, _now: Time) -> i32 {
+        0
+    }
 }
 
 impl Jury for Judge {
@@ -89,6 +94,9 @@ impl Jury for Judge {
     }
     fn take_spent(&mut self) -> Vec<Spent> {
         std::mem::take(&mut self.spent)
+    }
+    fn offset(&mut self, question: &Question<'_>, otherwise: &str, now: Time) -> i32 {
+        Judge::offset(self, question, otherwise, now)
     }
 }
 

@@ -10,13 +10,14 @@ use crate::config::{ProtocolId, Substitute, Transliterate};
 use crate::directory::Atlas;
 use crate::directory::hours::zone::no_such as no_such_zone;
 use crate::message::content::{Class, DoubtPolicy};
+use crate::message::late::Moment;
 use crate::pipeline::accept::country::Country;
 use crate::pipeline::accept::draft::{Draft, Params, Words};
 use crate::pipeline::accept::fault::{Code, Refusal};
 use crate::pipeline::accept::fields::EXPIRES_IN_MAX;
 use crate::pipeline::accept::form::Form;
 use crate::pipeline::accept::form_check;
-use crate::pipeline::accept::options::{EncodingChoice, Split};
+use crate::pipeline::accept::options::{Binding, EncodingChoice, Split};
 use crate::pipeline::accept::recipient::recipient;
 use crate::pipeline::accept::when::{When, when};
 
@@ -65,6 +66,8 @@ pub struct AccountRules {
     pub protocol_ids: Vec<ProtocolId>,
     /// Whether the same content may go to the same recipient again soon.
     pub repeats: Repeats,
+    /// By whose clock texts speak that are made when they are sent, for recipients whose zone is not known; empty: UTC.
+    pub zone: Box<str>,
 }
 
 /// Whether contents are told apart.
@@ -98,6 +101,7 @@ impl Default for AccountRules {
             stop_mention: Box::default(),
             protocol_ids: Vec::new(),
             repeats: Repeats::Sent,
+            zone: Box::default(),
         }
     }
 }
@@ -189,8 +193,19 @@ pub struct Accepted<'a> {
     pub form: Form<'a>,
     /// Whether it carries a hash of its content.
     pub repeats: Repeats,
+    /// When its text is made.
+    pub render: Render<'a>,
     /// What all segments together may cost.
     pub max_price: Option<Price>,
+}
+
+/// When a text is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Render<'a> {
+    /// Now.
+    Accept,
+    /// When it is sent; until then it counts as what it would be at `moment`. `zone` is the account's.
+    Send { moment: Moment, zone: &'a str },
 }
 
 /// Debug shows no text and no full number.
@@ -260,6 +275,14 @@ pub fn check<'a>(draft: &Draft<'a>, rules: &'a AccountRules, now: Time) -> Resul
             ..form
         },
         repeats: rules.repeats,
+        render: match options.render.unwrap_or_default() {
+            Binding::Accept => Render::Accept,
+            Binding::Send if encoding == EncodingChoice::Binary => {
+                return Err(Refusal::new(Code::ConflictingFields, "/render", "octets are not made from a text"));
+            }
+            // Whose clock it is, is for those who know recipients.
+            Binding::Send => Render::Send { moment: Moment { at: now, offset: 0 }, zone: &rules.zone },
+        },
         max_price: options.max_price,
     })
 }

@@ -58,8 +58,10 @@ pub struct Words<'a> {
     pub variants: Option<&'a str>,
     /// JSON: a text, or a list of them, by locale.
     pub texts: Option<&'a str>,
-    /// The recipient's locale.
+    /// The recipient's locale, as the entry says.
     pub locale: Option<&'a str>,
+    /// The locale of those about whom nothing is known; none when the entry has its own.
+    pub common_locale: Option<&'a str>,
 }
 
 impl Words<'_> {
@@ -153,7 +155,7 @@ impl<'a> Params<'a> {
     }
 
     /// Names and values, each name once.
-    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
         let Params { own, stores, defaults } = *self;
         let this = *self;
         let own = own.iter().map(move |(name, value)| (stores.get(*name), stores.get(*value)));
@@ -350,14 +352,20 @@ impl Values {
     /// The draft: these values over the defaults.
     pub(super) fn draft<'a>(&'a self, line: u32, source: Source, stores: Stores<'a>, defaults: &'a Defaults) -> Draft<'a> {
         let text = |piece: Option<Piece>| piece.map(|piece| stores.get(piece));
-        let own = Words { text: text(self.text), variants: text(self.variants), texts: text(self.texts), locale: text(self.locale) };
-        let locale = own.locale.or(defaults.locale.as_deref());
+        let own = Words {
+            text: text(self.text),
+            variants: text(self.variants),
+            texts: text(self.texts),
+            locale: text(self.locale),
+            common_locale: None,
+        };
+        let common_locale = if own.locale.is_some() { None } else { defaults.locale.as_deref() };
         // An entry's own texts take the place of all of the defaults' texts.
         let words = if own.has_text() {
-            Words { locale, ..own }
+            Words { common_locale, ..own }
         } else {
             let (text, variants, texts) = (defaults.text.as_deref(), defaults.variants.as_deref(), defaults.texts.as_deref());
-            Words { text, variants, texts, locale }
+            Words { text, variants, texts, locale: own.locale, common_locale }
         };
         Draft {
             line,

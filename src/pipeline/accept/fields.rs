@@ -47,13 +47,14 @@ pub(super) enum Field {
     ProtocolId,
     Substitute,
     Transliterate,
+    Render,
     Flash,
     DataCoding,
     MaxPrice,
 }
 
 impl Field {
-    pub(super) const ALL: [Field; 34] = [
+    pub(super) const ALL: [Field; 35] = [
         Field::To,
         Field::From,
         Field::Text,
@@ -85,6 +86,7 @@ impl Field {
         Field::ProtocolId,
         Field::Substitute,
         Field::Transliterate,
+        Field::Render,
         Field::Flash,
         Field::DataCoding,
         Field::MaxPrice,
@@ -124,6 +126,7 @@ impl Field {
             "protocol_id" => Field::ProtocolId,
             "substitute" => Field::Substitute,
             "transliterate" => Field::Transliterate,
+            "render" => Field::Render,
             "flash" => Field::Flash,
             "data_coding" => Field::DataCoding,
             "max_price" => Field::MaxPrice,
@@ -165,6 +168,7 @@ impl Field {
             Field::ProtocolId => "/protocol_id",
             Field::Substitute => "/substitute",
             Field::Transliterate => "/transliterate",
+            Field::Render => "/render",
             Field::Flash => "/flash",
             Field::DataCoding => "/data_coding",
             Field::MaxPrice => "/max_price",

@@ -41,7 +41,7 @@ mod cuts;
 mod form_tests;
 
 pub use bulk::{BulkLimits, BulkReader};
-pub use check::{Accepted, AccountRules, Repeats, Sender, SenderForm, Senders, check};
+pub use check::{Accepted, AccountRules, Render, Repeats, Sender, SenderForm, Senders, check};
 pub use country::Country;
 pub use draft::{Defaults, Draft, Item, Labels, Params, Words};
 pub use fault::{BodyFault, Code, Refusal, Source};
@@ -51,6 +51,6 @@ pub use govern::{Bringing, Governor};
 pub use inflate::{Inflate, InflateLimits, Progress};
 pub use media::{Coding, Format};
 pub use moved::{Move, Standing};
-pub use options::{EncodingChoice, Expiry, Options, Schedule, Split};
+pub use options::{Binding, EncodingChoice, Expiry, Options, Schedule, Split};
 pub use recipient::recipient;
 pub use single::MessageReader;

@@ -34,6 +34,23 @@ pub enum Split {
     Codepoint,
 }
 
+/// When the text of a message is made.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Binding {
+    /// When it is accepted.
+    #[default]
+    Accept,
+    /// When it is sent.
+    Send,
+}
+
+impl Binding {
+    /// From the API's word.
+    fn from_word(word: &str) -> Option<Binding> {
+        [("accept", Binding::Accept), ("send", Binding::Send)].into_iter().find(|(one, _)| *one == word).map(|(_, binding)| binding)
+    }
+}
+
 /// Until when a message may be sent, as the customer said it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expiry {
@@ -81,6 +98,8 @@ pub struct Options {
     pub substitute: Option<Substitute>,
     /// Whose letters may be respelt.
     pub transliterate: Option<Transliterate>,
+    /// When the text is made.
+    pub render: Option<Binding>,
     /// What all segments together may cost.
     pub max_price: Option<Price>,
 }
@@ -103,6 +122,7 @@ impl Options {
             ports: self.ports.or(those.ports),
             substitute: self.substitute.or(those.substitute),
             transliterate: self.transliterate.or(those.transliterate),
+            render: self.render.or(those.render),
             max_price: self.max_price.or(those.max_price),
         }
     }
@@ -136,6 +156,7 @@ impl Options {
                     _ => return Err(expected("expected grapheme or codepoint")),
                 });
             }
+            Field::Render => self.render = Some(Binding::from_word(value).ok_or_else(|| expected("expected accept or send"))?),
             Field::Channel if value != "sms" => {
                 return Err(Refusal::new(Code::UnsupportedChannel, "/channel", "expected sms"));
             }

@@ -1,9 +1,10 @@
 //! The filters a text may use. Each gives at most [`LEN_MAX`] octets, so that no chain of them grows beyond its length times
-//! that.
+//! that; and all of one rendering together are given at most [`WORK_MAX`], because fuel counts steps and not what they cost.
 
 use jiff::civil::{Date, DateTime};
 use minijinja::value::{Kwargs, Value};
 use minijinja::{Environment, Error, ErrorKind};
+use std::cell::Cell;
 
 /// Their names.
 pub(super) const NAMES: [&str; 14] =
@@ -12,15 +13,42 @@ pub(super) const NAMES: [&str; 14] =
 /// Longest value a filter gives, in octets.
 const LEN_MAX: usize = 16 * 1024;
 
+/// Octets that the filters of one rendering are given, all together: six times the longest text. Some 10 ns an octet.
+const WORK_MAX: usize = 64 * 1024;
+
+thread_local! {
+    /// What filters were given on this thread, ever (it wraps), and when the rendering at hand began: it stays on its thread.
+    static WORK: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+/// A rendering begins.
+pub(super) fn begin() {
+    let (work, _) = WORK.get();
+    WORK.set((work, work));
+}
+
+/// Octets that filters were given on this thread, ever: for differences.
+pub(super) fn work() -> usize {
+    WORK.get().0
+}
+
+/// A text, if there is work left for so much of it.
+fn given(text: &str) -> Result<&str, Error> {
+    let (work, begun) = WORK.get();
+    let work = work.wrapping_add(text.len());
+    WORK.set((work, begun));
+    if work.wrapping_sub(begun) > WORK_MAX { Err(Error::new(ErrorKind::OutOfFuel, "the filters are given too much")) } else { Ok(text) }
+}
+
 pub(super) fn add(environment: &mut Environment<'static>) {
-    environment.add_filter("upper", |text: &str| bounded(text.to_uppercase()));
-    environment.add_filter("lower", |text: &str| bounded(text.to_lowercase()));
-    environment.add_filter("capitalize", |text: &str| bounded(capital(text)));
-    environment.add_filter("title", |text: &str| bounded(title(text)));
-    environment.add_filter("trim", |text: &str| text.trim().to_owned());
+    environment.add_filter("upper", |text: &str| bounded(given(text)?.to_uppercase()));
+    environment.add_filter("lower", |text: &str| bounded(given(text)?.to_lowercase()));
+    environment.add_filter("capitalize", |text: &str| bounded(capital(given(text)?)));
+    environment.add_filter("title", |text: &str| bounded(title(given(text)?)));
+    environment.add_filter("trim", |text: &str| given(text).map(|text| text.trim().to_owned()));
     environment.add_filter("truncate", truncate);
     environment.add_filter("replace", replace);
-    environment.add_filter("length", |text: &str| text.chars().count());
+    environment.add_filter("length", |text: &str| given(text).map(|text| text.chars().count()));
     environment.add_filter("int", |value: Value| number(&value).map(|number| number.trunc() as i64));
     environment.add_filter("float", |value: Value| number(&value));
     environment.add_filter("fixed", fixed);
@@ -73,7 +101,7 @@ fn title(text: &str) -> String {
 
 /// At most so many characters, the end included.
 fn truncate(text: &str, most: usize, end: Option<&str>) -> Result<String, Error> {
-    if text.chars().count() <= most {
+    if given(text)?.chars().count() <= most {
         return Ok(text.to_owned());
     }
     let end = end.unwrap_or_default();
@@ -82,6 +110,7 @@ fn truncate(text: &str, most: usize, end: Option<&str>) -> Result<String, Error>
 }
 
 fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {
+    given(text)?;
     if from.is_empty() {
         return Err(invalid("nothing to replace"));
     }
@@ -94,7 +123,7 @@ fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {
 
 fn number(value: &Value) -> Result<f64, Error> {
     let number = match value.as_str() {
-        Some(text) => text.trim().parse().ok(),
+        Some(text) => given(text)?.trim().parse().ok(),
         None => f64::try_from(value.clone()).ok(),
     };
     number.filter(|number| number.is_finite()).ok_or_else(|| invalid("not a number"))

@@ -3,17 +3,22 @@
 
 mod binary;
 mod filters;
+mod fit;
 pub mod holes;
+pub mod late;
 mod script;
 pub mod template;
+pub mod values;
 mod wording;
 
 use crate::channel::{Composer, Preview, RouteText, Size, Wanted, preview};
 use crate::config;
 use crate::directory::caps::content_key;
-use crate::message::{Composed, Encoding, Extras, Reference};
-use crate::pipeline::accept::{Accepted, Code, EncodingChoice, Refusal, Repeats, Split, Words};
+use crate::message::{Composed, Extras, Reference};
+use crate::pipeline::accept::{Accepted, EncodingChoice, Refusal, Render, Repeats, Split, Words};
+use fit::Fit;
 use template::is_template;
+use values::{Clock, Given, Values};
 use wording::Shelf;
 
 /// Buffers and the last templates: the lines of a bulk mostly share one.
@@ -24,6 +29,8 @@ pub struct Composing {
     rendered: String,
     octets: Vec<u8>,
     header: Vec<u8>,
+    /// What the text at hand is made from when it is made at sending; else empty.
+    late: Vec<u8>,
 }
 
 impl Composing {
@@ -37,33 +44,38 @@ impl Composing {
         if accepted.encoding == EncodingChoice::Binary {
             binary::read(&accepted.form, &mut self.octets, &mut self.header)?;
             let size = self.composer.binary(&self.octets, &self.header, concat);
-            few(size.ends.len(), accepted, "/data")?;
-            return Ok(composed(accepted, &size, &self.header, concat));
+            fit::few(size.ends.len(), accepted.max_segments, "/data")?;
+            return Ok(composed(accepted, &size, (&self.header, &[]), concat));
         }
         self.text(accepted, concat, route)?;
-        Ok(composed(accepted, &self.composer.size(), &[], concat))
+        Ok(composed(accepted, &self.composer.size(), (&[], &self.late), concat))
     }
 
     /// Composes the text; true when it is a template's, in `rendered`.
     fn text(&mut self, accepted: &Accepted<'_>, concat: config::Concat, route: &RouteText) -> Result<bool, Refusal> {
-        let Composing { composer, shelf, rendered, .. } = self;
+        let Composing { composer, shelf, rendered, late, .. } = self;
         let (words, wanted) = (&accepted.words, wanted(accepted, concat));
+        let gsm_alone = accepted.encoding == EncodingChoice::Gsm7;
+        let fit = Fit { wanted: &wanted, route, max_segments: accepted.max_segments, gsm_alone };
+        late.clear();
         if let Words { text: Some(text), variants: None, texts: None, .. } = words
             && !is_template(text)
         {
-            fit(composer, text, accepted, &wanted, route)?;
+            fit.one(composer, text)?;
             return Ok(false);
         }
         let texts = shelf.texts(words)?;
-        for (left, text) in (0..texts.len()).rev().zip(texts) {
-            text.render(&accepted.params, rendered)?;
-            match fit(composer, rendered, accepted, &wanted, route) {
-                // The last is the one whose refusal is told.
-                Err(refusal) if left == 0 || refusal.code != Code::TooManySegments => return Err(refusal),
-                Err(_) => {}
-                Ok(()) => break,
+        let clock = match accepted.render {
+            Render::Accept => None,
+            Render::Send { moment, zone } => {
+                if texts.iter().any(|text| !text.template.is_constant()) {
+                    late::keep(texts, &accepted.params, &fit, zone, late)?;
+                }
+                Some(Clock::at(moment))
             }
-        }
+        };
+        let values = Values { given: Given::Params(accepted.params), clock: clock.as_ref() };
+        fit.first(composer, texts, &values, rendered)?;
         Ok(true)
     }
 
@@ -86,28 +98,6 @@ impl Composing {
     }
 }
 
-/// Encodes and cuts a text, if it is one that may be sent.
-fn fit(composer: &mut Composer, text: &str, accepted: &Accepted<'_>, wanted: &Wanted<'_>, route: &RouteText) -> Result<(), Refusal> {
-    if text.is_empty() {
-        return Err(Refusal::new(Code::EmptyText, "/text", "the text is empty once its parameters are in"));
-    }
-    let size = composer.compose(text, wanted, route);
-    if accepted.encoding == EncodingChoice::Gsm7 && size.encoding == Encoding::Ucs2 {
-        let place = size.forced_by.map_or(0, |(_, place)| place);
-        return Err(Refusal::new(Code::NotGsm7, "/text", format!("character {place} (from 0) is not in the GSM alphabet")));
-    }
-    few(size.ends.len(), accepted, "/text")
-}
-
-/// Whether the customer pays for so many segments.
-fn few(segments: usize, accepted: &Accepted<'_>, pointer: &'static str) -> Result<(), Refusal> {
-    if segments > usize::from(accepted.max_segments) {
-        let detail = format!("{segments} segments, at most {} are allowed", accepted.max_segments);
-        return Err(Refusal::new(Code::TooManySegments, pointer, detail));
-    }
-    Ok(())
-}
-
 /// What a believed message wants of its text.
 #[must_use]
 pub fn wanted<'a>(accepted: &Accepted<'a>, concat: config::Concat) -> Wanted<'a> {
@@ -126,7 +116,7 @@ pub fn wanted<'a>(accepted: &Accepted<'a>, concat: config::Concat) -> Wanted<'a>
 }
 
 /// A message whose size is known.
-fn composed<'c>(accepted: &Accepted<'c>, size: &Size<'c>, header: &'c [u8], concat: config::Concat) -> Composed<'c> {
+fn composed<'c>(accepted: &Accepted<'c>, size: &Size<'c>, (header, late): (&'c [u8], &'c [u8]), concat: config::Concat) -> Composed<'c> {
     let content = match accepted.repeats {
         Repeats::Sent => 0,
         Repeats::Guarded => content_key(size.encoding.number(), header, size.octets),
@@ -159,9 +149,11 @@ fn composed<'c>(accepted: &Accepted<'c>, size: &Size<'c>, header: &'c [u8], conc
             shift: size.shift,
             at_once: size.at_once,
             content,
+            late,
             spelling: size.spelling,
             changed: size.changed,
-            ..Extras::default()
+            // Of the route, which this does not know.
+            price: None,
         },
     }
 }
@@ -170,7 +162,8 @@ fn composed<'c>(accepted: &Accepted<'c>, size: &Size<'c>, header: &'c [u8], conc
 mod tests {
     use super::*;
     use crate::base::Time;
-    use crate::pipeline::accept::{AccountRules, Defaults, MessageReader, check};
+    use crate::message::Encoding;
+    use crate::pipeline::accept::{AccountRules, Code, Defaults, MessageReader, check};
 
     fn compose(body: &str) -> Result<(Encoding, Vec<u8>, usize), (Code, String)> {
         let (mut reader, defaults, rules) = (MessageReader::default(), Defaults::default(), AccountRules::default());

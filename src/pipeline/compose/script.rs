@@ -78,6 +78,7 @@ impl Script {
     pub fn render<'v>(&self, values: impl Iterator<Item = (&'v str, &'v str)>, out: &mut String, len_max: usize) -> Result<(), Failed> {
         let values: Vec<(Box<str>, Value)> = values.map(|(name, value)| (name.into(), Value::from(value))).collect();
         let given = Arc::new(Given { values, missing: Mutex::default() });
+        filters::begin();
         let template = self.environment.get_template("text").expect("compile added it");
         let mut sink = Bounded { octets: Vec::new(), left: len_max, is_over: false };
         match template.render_captured_to(Value::from_dyn_object(given.clone()), &mut sink) {

@@ -3,7 +3,8 @@
 
 use super::holes::{HoleFault, Holes, RenderFault, TemplateLimits};
 use super::script::{Failed, Script, Wrong};
-use crate::pipeline::accept::{Code, Params, Refusal};
+use super::values::Values;
+use crate::pipeline::accept::{Code, Refusal};
 
 /// A rendered text is at most so long: 64 segments of 153 characters in four octets each.
 pub const RENDERED_MAX: usize = 40_000;
@@ -51,21 +52,30 @@ impl Template {
         Script::compile(source).map(|script| Template::Script(Box::new(script))).map_err(|Wrong { at, why }| told(at, &why))
     }
 
+    /// Whether it says the same to everybody, at any time.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        match self {
+            Template::Holes(holes) => holes.constant().is_some(),
+            Template::Script(_) => false,
+        }
+    }
+
     /// Puts the text into `out`, which is emptied before.
     ///
     /// # Errors
     /// `missing_param`, `template_error`, `too_many_segments` (too long to be counted).
-    pub fn render(&self, params: &Params<'_>, out: &mut String) -> Result<(), Refusal> {
+    pub fn render(&self, values: &Values<'_>, out: &mut String) -> Result<(), Refusal> {
         out.clear();
         let missing =
             |name: &str| Refusal::new(Code::MissingParam, "/params", format!("the text names {name}, and the line does not give it"));
         let too_long = || Refusal::new(Code::TooManySegments, "/text", "too long once its parameters are in");
         match self {
-            Template::Holes(holes) => holes.render(|name| params.get(name), out, RENDERED_MAX).map_err(|fault| match fault {
+            Template::Holes(holes) => holes.render(|name| values.get(name), out, RENDERED_MAX).map_err(|fault| match fault {
                 RenderFault::Missing(index) => missing(holes.names().get(index).map_or("", |name| name)),
                 RenderFault::TooLong => too_long(),
             }),
-            Template::Script(script) => script.render(params.iter(), out, RENDERED_MAX).map_err(|failed| match failed {
+            Template::Script(script) => script.render(values.iter(), out, RENDERED_MAX).map_err(|failed| match failed {
                 Failed::Missing(name) => missing(&name),
                 Failed::TooLong => too_long(),
                 Failed::Other(why) => Refusal::new(Code::TemplateError, "/text", why),

@@ -16,7 +16,16 @@ const LIST_MAX: usize = 32;
 pub(super) struct Wordings {
     source: Source,
     /// By locale, in small letters; what is for all others last, under the empty name.
-    locales: Vec<(Box<str>, Vec<Template>)>,
+    locales: Vec<(Box<str>, Vec<Wording>)>,
+}
+
+/// One wording.
+#[derive(Debug)]
+pub(super) struct Wording {
+    /// As the customer wrote it.
+    pub(super) source: Box<str>,
+    /// What was read.
+    pub(super) template: Template,
 }
 
 /// What they were read from.
@@ -69,28 +78,40 @@ impl Wordings {
         Ok(Wordings { source, locales })
     }
 
-    /// The texts for a locale, the one liked best first: of the locale itself, of its language, of all others.
-    fn of(&self, locale: &str) -> Result<&[Template], Refusal> {
+    /// The texts for a locale, the one liked best first: of the locale itself, of its language; the same of the second
+    /// locale; of all others.
+    fn of(&self, locales: [Option<&str>; 2]) -> Result<&[Wording], Refusal> {
+        if self.locales.len() == 1 && self.locales[0].0.is_empty() {
+            return Ok(&self.locales[0].1);
+        }
         let named = |name: &str| self.locales.iter().find(|(other, _)| **other == *name).map(|(_, texts)| &**texts);
-        let wanted = plain(locale).unwrap_or_default();
-        let language = wanted.split('-').next().unwrap_or_default();
-        named(&wanted).or_else(|| named(language)).or_else(|| named("")).ok_or_else(|| {
-            let detail = if wanted.is_empty() {
-                "there are texts by locale, and neither a locale nor a text for all others"
-            } else {
+        let mut is_given = false;
+        for wanted in locales.into_iter().flatten().filter_map(plain).filter(|wanted| !wanted.is_empty()) {
+            is_given = true;
+            if let Some(texts) = named(&wanted).or_else(|| named(wanted.split('-').next().unwrap_or_default())) {
+                return Ok(texts);
+            }
+        }
+        named("").ok_or_else(|| {
+            let detail = if is_given {
                 "no text for this locale, and none for all others"
+            } else {
+                "there are texts by locale, and neither a locale nor a text for all others"
             };
             Refusal::new(Code::MissingText, "/text", detail)
         })
     }
 }
 
-fn compiled(list: &[Cow<'_, str>], pointer: &'static str) -> Result<Vec<Template>, Refusal> {
+fn compiled(list: &[Cow<'_, str>], pointer: &'static str) -> Result<Vec<Wording>, Refusal> {
     if list.is_empty() || list.len() > LIST_MAX {
         return Err(Refusal::new(Code::OutOfRange, pointer, "expected 1 to 32 texts"));
     }
     let place = |index: usize| if list.len() == 1 { pointer.to_owned() } else { format!("{pointer}/{index}") };
-    list.iter().enumerate().map(|(index, text)| Template::compile(text, &place(index))).collect()
+    let read = |(index, text): (usize, &Cow<'_, str>)| {
+        Template::compile(text, &place(index)).map(|template| Wording { source: (&**text).into(), template })
+    };
+    list.iter().enumerate().map(read).collect()
 }
 
 /// A locale in small letters with hyphens (BCP 47, as `fr`, `pt-br`); `None` when it is none.
@@ -110,7 +131,7 @@ impl Shelf {
     ///
     /// # Errors
     /// `wrong_type`, `out_of_range`, `template_error`, `missing_text`.
-    pub(super) fn texts(&mut self, words: &Words<'_>) -> Result<&[Template], Refusal> {
+    pub(super) fn texts(&mut self, words: &Words<'_>) -> Result<&[Wording], Refusal> {
         let at = match self.kept.iter().position(|kept| kept.source.is(words)) {
             Some(at) => at,
             None => {
@@ -122,6 +143,6 @@ impl Shelf {
                 self.kept.len() - 1
             }
         };
-        self.kept[at].of(words.locale.unwrap_or_default())
+        self.kept[at].of([words.locale, words.common_locale])
     }
 }

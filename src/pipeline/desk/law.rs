@@ -123,6 +123,11 @@ impl Law {
         verdict == Verdict::Refuse { why: Reason::OptedOut }
     }
 
+    /// Seconds by which the recipient's clock is ahead of UTC.
+    pub(super) fn offset(&mut self, head: &FrameHead, record: &MessageRecord, otherwise: &str, now: Time) -> i32 {
+        self.jury.offset(&question(&head.lane.account, record), otherwise, now)
+    }
+
     /// It opens only after its lifetime: whether it could ever have gone tells the two ends apart.
     fn closed_for_good(&mut self, question: &Question<'_>, why: Reason, accepted: Time) -> Ruling {
         let never = why == Reason::WindowClosed && !matches!(self.jury.judge(question, accepted), Verdict::Go { .. });

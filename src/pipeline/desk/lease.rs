@@ -8,6 +8,7 @@ use super::{Desk, Open};
 use crate::base::{MessageRef, Span};
 use crate::message::event::{LeasedMessage, Parts, all_parts};
 use crate::message::outcome::{Reason, Status};
+use crate::message::record::MessageRecord;
 use crate::message::{Event, Life};
 use crate::pipeline::schedule::Again;
 use crate::pipeline::schedule::clock::Clock;
@@ -58,6 +59,7 @@ impl Desk {
     /// Leases what the links can take soon. The leases are effects; `leased` brings them back when durable.
     pub fn plan(&mut self, now: Now) {
         self.left_behind = 0;
+        self.late.begin();
         if self.is_draining || self.links.iter().all(|link| !link.is_up) {
             return;
         }
@@ -111,20 +113,23 @@ impl Desk {
 
     /// The next message to send, opened; messages whose time is over end on the way.
     fn next_message(&mut self, now: Now) -> Option<(Ready, LeasedMessage)> {
-        while let Some(again) = self.retries.pick(now.mono) {
+        while self.late.has_room()
+            && let Some(again) = self.retries.pick(now.mono)
+        {
             if let Some(found) = self.reopen(again, now) {
                 return Some(found);
             }
         }
         let law = self.law.jury.version();
-        while self.left_behind < LEFT_BEHIND_MAX {
+        while self.left_behind < LEFT_BEHIND_MAX && self.late.has_room() {
             let picked = self.lanes.pick(&mut self.frames);
             self.park_passed(now);
             let picked = picked?;
             let frame = self.frames.get_mut(picked.at.frame).expect("picked from it");
             let (is_last, mut record) = (frame.next >= frame.head.count, frame.read(picked.at.ordinal).expect("its body is in memory"));
             record.iter_mut().for_each(|record| self.law.amend(picked.at, frame.head.accepted, record));
-            let ruling = match &record {
+            let ruling = match &mut record {
+                Ok(record) if !record.late.is_empty() => self.late.first(&mut self.law, picked.at, record, &frame.head, now.wall),
                 Ok(record) => self.law.rule(picked.at, record, &frame.head, Asked::First, now.wall),
                 Err(_) if frame.is_blank(picked.at.ordinal) => Ruling::Over { status: Status::Refused, reason: Reason::Erased },
                 // Behind a good checksum: written by a newer version. It cannot be sent; it must not be lost in silence.
@@ -152,6 +157,7 @@ impl Desk {
             let life = Life::new();
             let (to, policy) = (record.to, record.policy());
             self.open.insert(picked.at, Open { life, to, expires, policy, attempt: 1, named: now.mono, queued: 0 });
+            self.tell_rendered(picked.at);
             let parts = all_parts(count);
             let lease = LeasedMessage { at: picked.at, attempt: 1, count, parts, reference };
             return Some((Ready { at: picked.at, parts, record, expires, closes, law, reference }, lease));
@@ -200,6 +206,7 @@ impl Desk {
                 let head = &self.frames.get(again.at.frame).expect("its record was read").head;
                 match self.law.rule(again.at, &record, head, asked, now.wall) {
                     Ruling::Go { closes } => {
+                        let record = self.same_text(again.at, parts, record, now)?;
                         let count = record.count();
                         // A resend is the same text to the handset. What an older version leased has no reference.
                         let reference = match leased_as {
@@ -219,6 +226,24 @@ impl Desk {
                         None
                     }
                 }
+            }
+        }
+    }
+
+    /// The text of the message that was opened just now is made durable with its lease.
+    fn tell_rendered(&mut self, at: MessageRef) {
+        if let Some(rendering) = self.late.take_fresh() {
+            self.emit(Event::Rendered { at, rendering });
+        }
+    }
+
+    /// The record of a message that was leased before, with its text; a message that has another text now ends.
+    fn same_text(&mut self, at: MessageRef, parts: Parts, record: MessageRecord, now: Now) -> Option<MessageRecord> {
+        match self.late.again(at, record) {
+            Ok(record) => Some(record),
+            Err(reason) => {
+                self.give_up(at, parts, Status::Refused, reason, now);
+                None
             }
         }
     }

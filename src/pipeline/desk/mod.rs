@@ -10,6 +10,7 @@ mod answer;
 pub mod effects;
 pub mod held;
 mod hold;
+mod late;
 mod law;
 mod lease;
 mod parts;
@@ -47,6 +48,15 @@ pub enum Receipts {
     None,
 }
 
+/// By what a receipt with an unknown name is matched to a part in doubt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unnamed {
+    /// By the echo of our reference alone.
+    ByReference,
+    /// Also by number and submit date, where nothing else can be meant.
+    ByDate,
+}
+
 /// What a carrier is like: data, never an `if` on its name.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -72,6 +82,8 @@ pub struct Rules {
     pub limits: Limits,
     /// The id form, when it is configured and not learnt.
     pub form: Option<usize>,
+    /// How receipts with unknown names are matched.
+    pub unnamed: Unnamed,
     /// Most orphans kept.
     pub orphans_max: usize,
     /// How long an orphan is kept.
@@ -125,6 +137,7 @@ pub struct Desk {
     links: Vec<Link>,
     bucket: Bucket,
     law: law::Law,
+    late: late::Late,
     /// Messages left behind in this turn.
     left_behind: u32,
     doubts: Doubts,
@@ -159,6 +172,7 @@ impl Desk {
             links: (0..links).map(link).collect(),
             bucket: Bucket::new(rules.rate, rules.burst),
             law: law::Law::new(jury),
+            late: late::Late::default(),
             left_behind: 0,
             doubts: Doubts::default(),
             nameless: Nameless::new(rules.orphans_max),
@@ -425,6 +439,7 @@ impl Desk {
         }
         if after.is_final() {
             self.open.remove(&at);
+            self.late.forget(at);
             if !self.law.moved.is_empty() {
                 self.law.moved.remove(&at);
             }
@@ -436,6 +451,8 @@ impl Desk {
 mod erase_tests;
 #[cfg(test)]
 mod hold_tests;
+#[cfg(test)]
+mod late_tests;
 #[cfg(test)]
 mod life_tests;
 #[cfg(test)]

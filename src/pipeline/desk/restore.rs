@@ -8,6 +8,7 @@ use super::{Desk, Open};
 use crate::base::{MessageId, MessageRef, Mono, Span, Time};
 use crate::channel::session::Keys;
 use crate::message::event::{Moved, PartState, all_parts};
+use crate::message::late::Rendering;
 use crate::message::outcome::{Reason, Status, Tally};
 use crate::message::{Class, Event, Life};
 use crate::pipeline::schedule::{OpenFrame, first_wait};
@@ -27,6 +28,8 @@ pub struct Recovering {
     pub due: Option<Time>,
     /// What the customer has changed.
     pub moved: Option<Moved>,
+    /// What came out, of a text that is made when it is sent.
+    pub rendered: Option<Rendering>,
 }
 
 /// What the journal tells of a frame.
@@ -127,6 +130,7 @@ impl Replay {
                     Event::Submitted { part, carrier_id, when, .. } => message.names.push((part, carrier_id, when)),
                     Event::Requeued { due, .. } => message.due = Some(due),
                     Event::Rescheduled { moved, .. } => message.moved = Some(message.moved.unwrap_or_default().then(moved)),
+                    Event::Rendered { rendering, .. } => message.rendered = Some(rendering),
                     _ => {}
                 }
             }
@@ -239,7 +243,8 @@ impl Desk {
         let mut record =
             body.and_then(|body| body.record(at.ordinal)).and_then(|bytes| crate::message::record::MessageRecord::read(bytes).ok());
         record.iter_mut().for_each(|record| self.law.amend(at, head.accepted, record));
-        let Recovering { life, names, due, .. } = recovering;
+        let Recovering { life, names, due, rendered, .. } = recovering;
+        self.late.restore(at, rendered);
         if life.reference != 0 {
             self.references.after(life.reference);
         }

@@ -3,8 +3,8 @@
 //! can be meant. What is not certain stays an orphan, and is asked about again when a doubt begins and when its hold
 //! is over (`docs/adr/0004-doubt.md`).
 
-use super::Desk;
 use super::effects::Now;
+use super::{Desk, Unnamed};
 use crate::base::{MessageRef, Mono};
 use crate::channel::session::Receipt;
 use crate::message::Event;
@@ -76,6 +76,7 @@ impl Desk {
         }
         match about.reference {
             Some(reference) => only(self.doubtful(about.number, |_| true).filter(|a| reference_of(a.at, a.part) == reference)),
+            None if self.rules.unnamed == Unnamed::ByReference => Found::Nobody,
             None => self.by_date(about, now),
         }
     }

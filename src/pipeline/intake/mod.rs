@@ -12,8 +12,8 @@ use crate::base::{Price, Time};
 use crate::channel::Preview;
 use crate::config;
 use crate::directory::judge::{Judge, Law, Question};
-use crate::message::Composed;
-use crate::pipeline::accept::{AccountRules, Code, Draft, Item, Refusal, SenderForm, Source, check};
+use crate::message::{Composed, Encoding, Moment};
+use crate::pipeline::accept::{Accepted, AccountRules, Code, Draft, Item, Refusal, Render, SenderForm, Source, check};
 use crate::pipeline::compose::Composing;
 use crate::pipeline::journal::Start;
 use crate::pipeline::route::Routes;
@@ -44,6 +44,8 @@ pub struct Intake<'a> {
     judge: Judge,
     arrivals: Arrivals,
     composing: Composing,
+    /// The language the recipient of the message at hand prefers.
+    locale: Arc<str>,
 }
 
 /// A message that will be sent, borrowed from its request and the intake's buffers.
@@ -82,7 +84,7 @@ impl<'a> Intake<'a> {
     #[must_use]
     pub fn new(terms: Terms<'a>, law: Arc<Law>) -> Intake<'a> {
         let arrivals = Arrivals::new(terms.sender_check);
-        Intake { terms, judge: Judge::new(law.clone()), law, arrivals, composing: Composing::default() }
+        Intake { terms, judge: Judge::new(law.clone()), law, arrivals, composing: Composing::default(), locale: "".into() }
     }
 
     /// Decides about one draft at `now`.
@@ -94,10 +96,15 @@ impl<'a> Intake<'a> {
     where
         'a: 'm,
     {
-        let Intake { terms, law, judge, arrivals, composing } = self;
-        let accepted = check(draft, terms.rules, now)?;
+        let Intake { terms, law, judge, arrivals, composing, locale } = self;
+        let mut accepted = check(draft, terms.rules, now)?;
         let arrival = arrivals.of(terms.rules, accepted.from.text, accepted.to)?;
         let route = terms.routes.route(accepted.to).ok_or_else(no_route)?;
+        if let Some(preferred) = preferred(judge, terms.account, &accepted) {
+            *locale = preferred;
+            accepted.words.locale = Some(locale);
+        }
+        settle_clock(judge, terms.account, &mut accepted);
         let mut composed = composing.compose(&accepted, terms.concat, route.text)?;
         composed.extras.price = route.price;
         if let Some(most) = accepted.max_price {
@@ -135,6 +142,28 @@ impl<'a> Intake<'a> {
             }
         }
     }
+}
+
+/// The locale a message takes from its recipient's preferences: it has texts by locale, and names none itself.
+pub fn preferred(judge: &mut Judge, account: &str, accepted: &Accepted<'_>) -> Option<Arc<str>> {
+    let is_open = accepted.words.texts.is_some() && accepted.words.locale.is_none();
+    if is_open { judge.locale(&asked(account, accepted)) } else { None }
+}
+
+/// Sets the clock of a text that is made when it is sent to the recipient's.
+pub fn settle_clock(judge: &mut Judge, account: &str, accepted: &mut Accepted<'_>) {
+    if let Render::Send { moment, zone } = accepted.render {
+        let offset = judge.offset(&asked(account, accepted), zone, moment.at);
+        accepted.render = Render::Send { moment: Moment { offset, ..moment }, zone };
+    }
+}
+
+/// What is asked about the recipient of a message before it is composed.
+fn asked<'m>(account: &'m str, accepted: &Accepted<'m>) -> Question<'m> {
+    let Accepted { to, class, campaign, zone, region, .. } = *accepted;
+    // However it will be encoded, it travels as texts do.
+    let channel = Encoding::Gsm7.channel();
+    Question { account, to, from: accepted.from.text, class, channel, campaign, zone, region, content: 0 }
 }
 
 /// What the law is asked about a message.

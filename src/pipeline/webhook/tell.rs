@@ -6,6 +6,7 @@
 
 use crate::base::{MessageId, MessageRef, Time};
 use crate::message::event::{Event, Parts, all_parts};
+use crate::message::late::Rendering;
 use crate::message::record::MessageRecord;
 use crate::pipeline::webhook::body::{End, FIRST, LAST, Received, Scribe};
 use crate::storage::Frame;
@@ -16,6 +17,9 @@ use std::sync::Arc;
 
 /// Frames with half-sent messages that are remembered; with more, their rows are read again.
 const HALF_SENT_MAX: usize = 4_096;
+/// Texts made when they were sent that are remembered until their messages end, some 60 octets each; with more, their rows are
+/// read again.
+const RENDERED_MAX: usize = 65_536;
 /// Frames of other accounts that are remembered, so that they are not fetched for each event.
 const FOREIGN_MAX: usize = 65_536;
 
@@ -64,6 +68,8 @@ pub struct Teller {
     floor: u64,
     /// Messages of several parts of which some are with the carrier, by frame.
     half_sent: HashMap<u64, Vec<(u32, Parts)>, RandomState>,
+    /// What came out of texts that were made when they were sent, until their messages end.
+    rendered: HashMap<MessageRef, Rendering, RandomState>,
     foreign: HashMap<u64, (), RandomState>,
     scribe: Scribe,
     lost: u64,
@@ -78,6 +84,7 @@ impl Teller {
             kinds,
             floor: from,
             half_sent: HashMap::default(),
+            rendered: HashMap::default(),
             foreign: HashMap::default(),
             scribe: Scribe::default(),
             lost: 0,
@@ -94,6 +101,7 @@ impl Teller {
     fn frame_of(&self, event: &Event) -> Option<MessageId> {
         match event {
             Event::Submitted { at, .. } if self.kinds.sent => Some(at.frame),
+            Event::Rendered { at, .. } if self.kinds.ended || self.kinds.sent => Some(at.frame),
             Event::Ended { at, .. } if self.kinds.ended || self.kinds.sent => Some(at.frame),
             _ => None,
         }
@@ -116,18 +124,20 @@ impl Teller {
     }
 
     /// The frames whose earlier rows must be `learn`ed before this row is told: accepted before this teller
-    /// began, with an answer to a message of several parts.
+    /// began, with an answer to a message of several parts, or a text that is made when it is sent.
     #[must_use]
     pub fn unknown(&self, events: &[Event], found: &Found) -> Vec<MessageId> {
         let is_old = |frame: &Frame| frame.head.seq <= self.floor && !self.half_sent.contains_key(&frame.head.first.0);
-        if !self.kinds.sent || !found.iter().any(|(_, frame)| self.is_mine(frame) && is_old(frame)) {
+        if !(self.kinds.sent || self.kinds.ended) || !found.iter().any(|(_, frame)| self.is_mine(frame) && is_old(frame)) {
             return Vec::new();
         }
         let mut unknown = Vec::new();
         for event in events {
-            let Event::Submitted { at, .. } = event else { continue };
+            let (Event::Submitted { at, .. } | Event::Ended { at, .. }) = event else { continue };
             let Some(frame) = frame(found, at.frame).filter(|frame| self.is_mine(frame) && is_old(frame)) else { continue };
-            if !unknown.contains(&at.frame) && read(frame, at.ordinal).is_some_and(|record| record.count() > 1) {
+            let is_part = matches!(event, Event::Submitted { .. }) && self.kinds.sent;
+            let matters = |record: MessageRecord| !record.late.is_empty() || (is_part && record.count() > 1);
+            if !unknown.contains(&at.frame) && (is_part || may_be_late(frame, at.ordinal)) && read(frame, at.ordinal).is_some_and(matters) {
                 unknown.push(at.frame);
             }
         }
@@ -141,9 +151,10 @@ impl Teller {
         for event in earlier {
             match event {
                 Event::Submitted { at, part, .. } if at.frame == first => {
-                    let count = read(about, at.ordinal).map_or(1, |record| record.count());
+                    let count = self.sized(*at, read(about, at.ordinal)).map_or(1, |record| record.count());
                     self.is_sent(*at, *part, count);
                 }
+                Event::Rendered { at, rendering } if at.frame == first => _ = self.rendered.insert(*at, *rendering),
                 Event::Ended { at, .. } if at.frame == first => self.forget(*at),
                 _ => {}
             }
@@ -158,6 +169,12 @@ impl Teller {
                 self.half_sent.clear();
                 self.floor = row.saturating_sub(1);
             }
+        }
+        if self.rendered.len() > RENDERED_MAX {
+            // They are learnt again, as after a restart.
+            self.rendered.clear();
+            self.half_sent.clear();
+            self.floor = row.saturating_sub(1);
         }
         if self.foreign.len() > FOREIGN_MAX {
             self.foreign.clear();
@@ -192,12 +209,16 @@ impl Teller {
                 self.scribe.sent(*at, *when, &frame.head, &record, out);
                 Some((at.id().0, FIRST))
             }
-            Event::Ended { at, status, reason, command_status, possible_duplicate, when } => {
-                self.forget(*at);
-                if !self.kinds.ended {
-                    return None;
+            Event::Rendered { at, rendering } if self.kinds.ended || self.kinds.sent => {
+                if frame(found, at.frame).is_some_and(|frame| self.is_mine(frame)) {
+                    self.rendered.insert(*at, *rendering);
                 }
-                let (frame, record) = self.message(*at, found)?;
+                None
+            }
+            Event::Ended { at, status, reason, command_status, possible_duplicate, when } => {
+                let message = if self.kinds.ended { self.message(*at, found) } else { None };
+                self.forget(*at);
+                let (frame, record) = message?;
                 let end =
                     End { status: *status, reason: *reason, command_status: *command_status, possible_duplicate: *possible_duplicate };
                 self.scribe.ended(*at, *when, end, &frame.head, &record, out);
@@ -231,7 +252,7 @@ impl Teller {
         if frame(found, at.frame).is_some_and(|frame| frame.is_blank(at.ordinal)) {
             return None;
         }
-        let message = frame(found, at.frame).and_then(|frame| Some((frame, read(frame, at.ordinal)?)));
+        let message = frame(found, at.frame).and_then(|frame| Some((frame, self.sized(at, read(frame, at.ordinal))?)));
         self.lost += u64::from(message.is_none());
         message
     }
@@ -257,7 +278,22 @@ impl Teller {
         is_whole
     }
 
+    /// A record with the sizes of what was sent.
+    fn sized(&self, at: MessageRef, record: Option<MessageRecord>) -> Option<MessageRecord> {
+        let record = record?;
+        if record.late.is_empty() {
+            return Some(record);
+        }
+        Some(match self.rendered.get(&at) {
+            Some(rendering) => rendering.sizes(record),
+            None => record,
+        })
+    }
+
     fn forget(&mut self, at: MessageRef) {
+        if !self.rendered.is_empty() {
+            self.rendered.remove(&at);
+        }
         if let Some(messages) = self.half_sent.get_mut(&at.frame.0) {
             messages.retain(|(ordinal, _)| *ordinal != at.ordinal);
         }
@@ -266,6 +302,11 @@ impl Teller {
 
 fn frame(found: &Found, first: MessageId) -> Option<&Frame> {
     found.binary_search_by_key(&first, |(id, _)| *id).ok().map(|at| &*found[at].1)
+}
+
+/// Whether a record may have a text that is made when it is sent: the field's key is in it.
+fn may_be_late(frame: &Frame, ordinal: u32) -> bool {
+    frame.record(ordinal).is_some_and(|record| memchr::memmem::find(&record, &[0xA2, 0x01]).is_some())
 }
 
 fn read(frame: &Frame, ordinal: u32) -> Option<MessageRecord> {
@@ -336,6 +377,68 @@ mod tests {
         assert_eq!(told(&teller.tell(13, &[submitted(2, 2)], &found("shop"))), [(2, 1)]);
         // One part each: no earlier row can matter.
         assert!(Teller::new("shop", Kinds::ALL, 11).unknown(&[submitted(0, 0)], &found("shop")).is_empty());
+    }
+
+    /// A message whose text is made when it is sent: one part at acceptance.
+    fn late() -> Vec<(MessageId, Arc<Frame>)> {
+        use crate::message::{Class, Composed, DoubtPolicy, Encoding, Extras, Reference};
+        let composed = Composed {
+            to: crate::base::Msisdn::parse("+33612345678").expect("a number"),
+            from: "SHOP",
+            client_ref: "l",
+            encoding: Encoding::Gsm7,
+            octets: b"short",
+            ends: &[5],
+            reference: Reference::Narrow,
+            class: Class::Service,
+            doubt: DoubtPolicy::ResendOnce,
+            lifetime: crate::base::Span::secs(60),
+            line: 0,
+            extras: Extras { late: b"\x0a\x01x", ..Extras::default() },
+        };
+        let mut body = Vec::new();
+        crate::message::record::write(&composed, &mut body);
+        let mut head = head(64, 1, "shop", None);
+        head.seq = 10;
+        vec![(MessageId(64), Arc::new(Frame::new(head, body.into()).expect("a record")))]
+    }
+
+    #[test]
+    fn a_text_made_when_sent_is_told_with_the_parts_it_was_sent_in_also_by_who_came_later() {
+        use crate::message::{Encoding, Moment};
+        let moment = Moment { at: NOW, offset: 0 };
+        let made =
+            Event::Rendered { at: at(0), rendering: Rendering { moment, encoding: Encoding::Ucs2, count: 2, segments: 2, check: 1 } };
+        let sizes = |told: &Telling| {
+            let json: serde_json::Value = serde_json::from_slice(&told.json).expect("JSON");
+            (json["message"]["segments"].as_u64(), json["message"]["encoding"].as_str().map(str::to_owned))
+        };
+        let sent = (Some(2), Some("UCS-2".to_owned()));
+        let mut teller = Teller::new("shop", Kinds::ALL, 9);
+        let lease = [made.clone()];
+        assert_eq!(teller.needs(&lease), [MessageId(64)]);
+        assert!(teller.tell(11, &lease, &late()).is_empty());
+        assert!(teller.tell(12, &[submitted(0, 0)], &late()).is_empty(), "it has another part");
+        let tellings = teller.tell(13, &[submitted(0, 1), ended(0)], &late());
+        assert_eq!(
+            (told(&tellings), tellings.iter().map(sizes).collect::<Vec<_>>()),
+            (vec![(0, 1), (0, 2)], vec![sent.clone(), sent.clone()])
+        );
+        assert!(teller.rendered.is_empty());
+        // Who begins between its parts, or wants ends alone, reads the earlier rows.
+        for (kinds, events, earlier) in [
+            (Kinds::ALL, vec![submitted(0, 1), ended(0)], vec![made.clone(), submitted(0, 0)]),
+            (Kinds { sent: false, inbound: false, ended: true }, vec![ended(0)], vec![made.clone(), submitted(0, 0), submitted(0, 1)]),
+        ] {
+            let mut teller = Teller::new("shop", kinds, 12);
+            assert_eq!(teller.unknown(&events, &late()), [MessageId(64)]);
+            teller.learn(&late()[0].1, &earlier);
+            assert!(teller.unknown(&events, &late()).is_empty());
+            assert!(teller.tell(13, &events, &late()).iter().all(|one| sizes(one) == sent));
+        }
+        // Canceled before it was made: what it would have been.
+        let mut teller = Teller::new("shop", Kinds::ALL, 9);
+        assert_eq!(sizes(&teller.tell(11, &[ended(0)], &late())[0]), (Some(1), Some("GSM-7".to_owned())));
     }
 
     #[test]
