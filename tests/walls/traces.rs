@@ -12,7 +12,7 @@ use relais::lab::personality::Personality;
 use relais::lab::{Options, Smsc, SmscHandle};
 use relais::storage::port::{SearchKind, search_key};
 use relais::storage::sqlite::{self, Sqlite};
-use relais::storage::{Archive, Journal};
+use relais::storage::Journal;
 use relais::world::World;
 use serde_json::{Value, json};
 use std::net::TcpListener;
