@@ -64,7 +64,7 @@ impl Orphans {
     /// only those about the same number. One that came before the part was `written` is about another message, whose name
     /// was used again.
     pub fn claim(&mut self, keys: &Keys, form: Option<usize>, number: u64, written: Option<Mono>) -> Vec<Orphan> {
-        if self.held.is_empty() {
+        if self.held.is_empty() || crate::base::planted::is("orphan-not-claimed") {
             return Vec::new();
         }
         let mut numbers: Vec<u64> = (0..FORMS_MAX)
