@@ -8,7 +8,7 @@ use super::{Desk, Unnamed};
 use crate::base::{MessageRef, Mono};
 use crate::channel::session::Receipt;
 use crate::message::Event;
-use crate::message::event::{PartState, Parts};
+use crate::message::event::{NamedIn, PartState, Parts};
 use crate::pipeline::submit::nameless::{Doubtful, SKEW, is_apart};
 use crate::pipeline::track::{Awaited, Orphan};
 
@@ -145,7 +145,7 @@ impl Desk {
         self.counts.undoubted += 1;
         let number = self.open.get(&awaited.at).map_or(0, |open| open.to);
         let written = self.written(number, awaited.at);
-        self.named(awaited.at, awaited.part, told.carrier_id, told.keys, written, now);
+        self.named(awaited.at, awaited.part, (told.carrier_id, NamedIn::Receipt), told.keys, written, now);
         self.reported(awaited, told.keys, told.state, told.error, now);
     }
 
