@@ -28,6 +28,7 @@ impl Desk {
         };
         self.effects.free(link);
         let written = submit.written;
+        self.learning.stir();
         if self.open.contains_key(&submit.at) {
             self.settle(submit.at, submit.part, answer, keys, Some(submit.written), now);
         }
@@ -101,7 +102,11 @@ impl Desk {
         if is_all_submitted {
             self.unreceipted.push_back((now.mono + self.rules.receipt_wait, at));
         }
-        for orphan in self.orphans.claim(keys, self.awaiting.chosen(), to, written) {
+        let Some(form) = self.awaiting.chosen() else {
+            self.named_while_learning(keys, Awaited { at, part }, to, written, now);
+            return self.conclude(at, now);
+        };
+        for orphan in self.orphans.claim(keys, form, written) {
             self.counts.adopted += 1;
             let carrier = self.rules.carrier.clone();
             self.emit(Event::OrphanGone { carrier, carrier_id: orphan.carrier_id, when: now.wall });

@@ -4,6 +4,7 @@
 use super::effects::Now;
 use super::law::{Revival, UNKNOWN};
 use super::parts::{LostPart, LostParts};
+use super::undoubt::About;
 use super::{Desk, Open};
 use crate::base::{MessageId, MessageRef, Mono, Span, Time};
 use crate::channel::session::Keys;
@@ -270,7 +271,9 @@ impl Desk {
         };
         // What was only held back costs no attempt.
         let attempt = life.attempt.max(1) + u8::from(due.is_some() && life.waits.is_none());
-        let open = Open { life, to, expires, policy, attempt, named: now.mono, queued: 0 };
+        let last = names.iter().map(|name| name.when).max().unwrap_or(now.wall);
+        let named = Mono(now.mono.0.saturating_sub(now.wall.since(last).0));
+        let open = Open { life, to, expires, policy, attempt, named, queued: 0 };
         self.open.insert(at, open);
         for Name { part, carrier_id, named_in, .. } in &names {
             if (life.delivered | life.failed) & (1 << part) == 0 {
@@ -278,8 +281,7 @@ impl Desk {
             }
         }
         if life.status == Status::Sent {
-            let since = names.iter().map(|name| name.when).max().unwrap_or(now.wall);
-            let left = self.rules.receipt_wait.0.saturating_sub(now.wall.since(since).0);
+            let left = self.rules.receipt_wait.0.saturating_sub(now.wall.since(last).0);
             self.unreceipted.push_back((now.mono + Span(left), at));
         }
         if life.leased != 0 {
@@ -320,12 +322,15 @@ impl Desk {
                 state: lost.state,
                 error: lost.error,
             };
+            let about = About::from(&orphan);
             // A clock that begins with the process cannot go back further than that.
             let since = Mono(now.mono.0.saturating_sub(now.wall.since(lost.when).0));
             if let Some(dropped) = self.orphans.keep(orphan, since) {
                 self.drop_orphan(dropped, now);
             }
+            self.restored_orphan(&keys, about, since, now);
         }
+        self.look_again(now);
         let held: Vec<MessageRef> = if self.orphans.is_empty() { Vec::new() } else { self.doubts.iter().collect() };
         held.into_iter().for_each(|at| self.rematch(at, now));
     }
