@@ -179,3 +179,31 @@ fn nothing_is_left_for_later_and_no_machine_is_named() {
     }
     none(&wrongs);
 }
+
+#[test]
+fn every_planted_bug_is_in_the_list_with_a_sentence_and_has_a_site() {
+    let (list, mut wrongs) = (relais::base::planted::ALL, Vec::new());
+    let mut sites: BTreeMap<String, u32> = BTreeMap::new();
+    for file in sources() {
+        for site in file.text.split("planted::is(\"").skip(1) {
+            *sites.entry(site.split('"').next().unwrap_or_default().to_owned()).or_default() += 1;
+        }
+    }
+    for (name, what) in list {
+        wrongs.extend(what.is_empty().then(|| format!("{name} says nothing")));
+        wrongs.extend((!sites.contains_key(*name)).then(|| format!("{name} is planted nowhere")));
+        wrongs.extend((list.iter().filter(|(one, _)| one == name).count() > 1).then(|| format!("{name} is there twice")));
+    }
+    let unlisted = sites.keys().filter(|site| list.iter().all(|(name, _)| name != site));
+    wrongs.extend(unlisted.map(|site| format!("{site} is planted and not in src/base/planted.rs")));
+    none(&wrongs);
+}
+
+#[cfg(not(feature = "planted-bugs"))]
+#[test]
+fn no_bug_is_planted_in_what_is_shipped() {
+    const IS_PLANTED: bool = relais::base::planted::is("sync-skipped");
+    assert!(!IS_PLANTED);
+    let features = read("Cargo.toml");
+    assert!(!features.contains("default = ["), "nothing is switched on by itself");
+}

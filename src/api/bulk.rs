@@ -263,7 +263,7 @@ impl<'c> Bulk<'c> {
             account: self.caller.name().to_owned(),
             at: engine.world.now(),
             received: results.received(),
-            accepted: results.accepted(),
+            accepted: if crate::base::planted::is("refused-line-uncounted") { results.received() } else { results.accepted() },
             detail: results.detail(),
         };
         let messages = self.sorter.gathered.drafts.messages();

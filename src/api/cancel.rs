@@ -25,7 +25,7 @@ pub(super) async fn message(api: Arc<Api>, request: Request) -> Result<Reply, Pr
     let erasures = api.engine.erasures.clone();
     let look = move |archive: &dyn Archive| {
         let Some(found) = find(archive, id, &account, &erasures)? else { return Ok::<_, StoreFault>(None) };
-        let status = found.life(&events_of(archive, found.at.frame)?).status;
+        let status = found.life(&events_of(archive, found.at.frame, Some(found.at.ordinal))?).status;
         Ok(Some((found, status)))
     };
     let (found, status) = api.engine.reader.call(look).await?.ok_or(Problem::not_found())?;

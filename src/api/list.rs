@@ -157,12 +157,15 @@ impl Wanted {
             }
             By::Newest => self.newest((archive, erasures), account)?,
         };
+        // The only one of its frame that is shown needs no more than its own story.
+        let mut alone: BTreeMap<MessageId, Option<u32>> = BTreeMap::new();
+        found.iter().for_each(|one| _ = alone.entry(one.at.frame).and_modify(|one| *one = None).or_insert(Some(one.at.ordinal)));
         let mut events: BTreeMap<MessageId, Vec<Event>> = BTreeMap::new();
         let mut messages = Vec::with_capacity(found.len());
         for one in found {
             let of_frame = match events.entry(one.at.frame) {
                 Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => entry.insert(events_of(archive, one.at.frame)?),
+                Entry::Vacant(entry) => entry.insert(events_of(archive, one.at.frame, alone[&one.at.frame])?),
             };
             messages.push(one.view(of_frame, Fullness::Line, now));
         }

@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::engine::erasures::Erasures;
 use crate::message::event::{Moved, PartState};
 use crate::message::late::Rendering;
-use crate::message::log::read_events;
+use crate::message::log::read_events_about;
 use crate::message::record::MessageRecord;
 use crate::message::{Event, Life, Reason, Spelling, Status};
 use crate::pipeline::schedule::first_wait;
@@ -31,7 +31,7 @@ pub(super) async fn get(api: Arc<Api>, request: Request) -> Result<Reply, Proble
     let erasures = api.engine.erasures.clone();
     let look = move |archive: &dyn Archive| {
         let Some(found) = find(archive, id, &account, &erasures)? else { return Ok::<_, StoreFault>(None) };
-        let events = events_of(archive, found.at.frame)?;
+        let events = events_of(archive, found.at.frame, Some(found.at.ordinal))?;
         Ok(Some(found.view(&events, Fullness::Whole, now)))
     };
     let view = api.engine.reader.call(look).await?.ok_or(Problem::not_found())?;
@@ -56,17 +56,12 @@ pub(super) fn find(archive: &dyn Archive, id: MessageId, account: &str, erasures
     Ok(frame.and_then(|frame| Found::new(Engine::place_in(frame.head.first, id), frame, erasures)))
 }
 
-/// What has happened to the messages of a frame, oldest first.
-pub(super) fn events_of(archive: &dyn Archive, frame: MessageId) -> Result<Vec<Event>, StoreFault> {
-    let is_about = |event: &Event| match event {
-        Event::Leased { messages, .. } => messages.iter().any(|message| message.at.frame == frame),
-        Event::Parked { frame: parked, .. } => *parked == frame,
-        event => event.at().is_some_and(|at| at.frame == frame),
-    };
+/// What has happened to the messages of a frame, or to one of them, oldest first.
+pub(super) fn events_of(archive: &dyn Archive, frame: MessageId, ordinal: Option<u32>) -> Result<Vec<Event>, StoreFault> {
     let mut events = Vec::new();
     for row in archive.touches(frame)? {
-        match read_events(&row.log) {
-            Ok(read) => events.extend(read.into_iter().filter(is_about)),
+        match read_events_about(&row.log, frame, ordinal) {
+            Ok(read) => events.extend(read),
             Err(fault) => tracing::error!(row = row.seq, %fault, "a log row is passed over"),
         }
     }

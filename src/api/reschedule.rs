@@ -39,7 +39,7 @@ pub(super) async fn patch(api: Arc<Api>, request: Request) -> Result<Reply, Prob
     let erasures = api.engine.erasures.clone();
     let look = move |archive: &dyn Archive| {
         let Some(found) = find(archive, id, &account, &erasures)? else { return Ok::<_, StoreFault>(None) };
-        let events = events_of(archive, found.at.frame)?;
+        let events = events_of(archive, found.at.frame, Some(found.at.ordinal))?;
         let standing = Standing { not_before: found.not_before(&events), expires: found.expires(&events) };
         let status = found.life(&events).status;
         Ok(Some((found, status, standing)))

@@ -111,7 +111,7 @@ fn canceled_of(archive: &dyn Archive, late: &[Found]) -> Result<u32, StoreFault>
     for found in late {
         let of_frame = match events.entry(found.at.frame) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(events_of(archive, found.at.frame)?),
+            Entry::Vacant(entry) => entry.insert(events_of(archive, found.at.frame, None)?),
         };
         canceled += u32::from(found.life(of_frame).status == Status::Canceled);
     }

@@ -87,6 +87,11 @@ impl Gateway {
 
     /// Starts one on a journal that is already open.
     pub async fn on(world: World, config: Config, journal: Opened, metrics: Arc<Metrics>, calls: Calls) -> Result<Gateway, GatewayFault> {
+        #[cfg(feature = "planted-bugs")]
+        #[allow(clippy::disallowed_methods)]
+        if let Ok(name) = std::env::var("RELAIS_BUG") {
+            assert!(crate::base::planted::choose(&name), "RELAIS_BUG names no planted bug");
+        }
         let config = Arc::new(config);
         files::check_rules(&config).map_err(GatewayFault::Rules)?;
         // The door is opened first: a port that is taken is found before anything else begins.

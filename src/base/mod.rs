@@ -5,6 +5,7 @@
 pub mod bucket;
 pub mod id;
 pub mod phone;
+pub mod planted;
 pub mod price;
 pub mod quiet;
 pub mod secret;

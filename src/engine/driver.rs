@@ -57,7 +57,8 @@ pub(crate) async fn drive(core: Rc<RefCell<Core>>, slot: usize, line: usize, end
                 Over::Unreachable
             }
         };
-        if core.borrow().is_stopping {
+        let is_given_up = matches!(over, Over::BindRefused(_)) && crate::base::planted::is("refused-bind-given-up");
+        if core.borrow().is_stopping || is_given_up {
             return;
         }
         // A session that lived for a while is no failure of the link: begin with the short pause again.

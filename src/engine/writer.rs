@@ -227,8 +227,18 @@ impl Writer {
             self.answer(letters, &prepared);
             return Ok(());
         }
+        if crate::base::planted::is("webhook-before-commit") {
+            self.tail.publish(prepared.group.seq, std::mem::take(&mut prepared.events).into());
+        }
+        if crate::base::planted::is("live-before-commit") {
+            std::mem::take(&mut prepared.live).iter().for_each(|frame| self.load(frame));
+        }
+        if crate::base::planted::is("answer-before-commit") {
+            self.answer_requests(letters, &prepared);
+        }
         match self.put(&prepared.group).await {
             Ok(()) => {}
+            Err(StoreFault::Broken(_)) if crate::base::planted::is("failed-sync-ignored") => {}
             Err(StoreFault::Full) => {
                 if self.without_room(letters, &mut prepared).await? == Written::Nothing {
                     self.answer(letters, &prepared);
@@ -253,6 +263,9 @@ impl Writer {
     async fn put(&mut self, group: &Group) -> Result<(), StoreFault> {
         self.journal.commit(group)?;
         while let Some(rest) = self.journal.syncing()? {
+            if crate::base::planted::is("sync-skipped") {
+                break;
+            }
             tokio::time::sleep(rest.std()).await;
         }
         Ok(())
@@ -268,11 +281,14 @@ impl Writer {
             let _ = reply.send(Err(NotDurable::Full));
         }
         let turn = Turn {
-            log: std::mem::take(&mut prepared.group.log),
+            log: if crate::base::planted::is("full-disk-loses-events") { Vec::new() } else { std::mem::take(&mut prepared.group.log) },
             touched: std::mem::take(&mut prepared.group.touched),
             closed: std::mem::take(&mut prepared.group.closed),
             // What recipients said is kept; what customers bring is refused; an answer is not worth the reserve.
-            people: prepared.group.people.split_off(prepared.people_accepted),
+            people: match crate::base::planted::is("full-disk-loses-stops") {
+                true => Vec::new(),
+                false => prepared.group.people.split_off(prepared.people_accepted),
+            },
             frames: Vec::new(),
             events: std::mem::take(&mut prepared.events),
             spent: std::mem::take(&mut prepared.group.spent),
@@ -323,15 +339,21 @@ impl Writer {
             self.metrics.consent.caps_full.set(i64::from(self.caps.is_full()));
         }
         self.answer(letters, prepared);
-        self.tail.publish(prepared.group.seq, std::mem::take(&mut prepared.events).into());
+        if !crate::base::planted::is("webhook-before-commit") {
+            self.tail.publish(prepared.group.seq, std::mem::take(&mut prepared.events).into());
+        }
     }
 
-    fn answer(&self, letters: &mut Letters, prepared: &Prepared) {
+    fn answer_requests(&self, letters: &mut Letters, prepared: &Prepared) {
         for ((reply, permit), places) in letters.replies.drain(..).zip(&prepared.places) {
             drop(permit);
             // The caller may have gone; the messages are live all the same.
             let _ = reply.send(Ok(places.clone()));
         }
+    }
+
+    fn answer(&self, letters: &mut Letters, prepared: &Prepared) {
+        self.answer_requests(letters, prepared);
         for (shard, ticket) in letters.tickets.drain(..) {
             self.shards[shard].force(ToShard::Committed(ticket));
         }

@@ -194,6 +194,8 @@ pub struct SubmitView<'a> {
     pub dest: Address,
     /// esm_class.
     pub esm_class: u8,
+    /// validity_period, as it is written.
+    pub validity: &'a [u8],
     /// registered_delivery.
     pub registered: u8,
     /// data_coding.
@@ -241,7 +243,7 @@ impl<'a> SubmitView<'a> {
         let esm_class = body.octet()?;
         body.take(2)?; // protocol_id, priority_flag
         body.c_string(17)?; // schedule_delivery_time
-        body.c_string(17)?; // validity_period
+        let validity = body.c_string(17)?;
         let registered = body.octet()?;
         body.octet()?; // replace_if_present_flag
         let coding = body.octet()?;
@@ -262,7 +264,7 @@ impl<'a> SubmitView<'a> {
         }
         let sar = reference.zip(total).zip(number).map(|((reference, total), number)| Part { reference, total, number });
         let part = if esm_class & 0x40 != 0 { concatenation(octets) } else { sar };
-        Some(SubmitView { source, dest, esm_class, registered, coding, octets, part })
+        Some(SubmitView { source, dest, esm_class, validity, registered, coding, octets, part })
     }
 
     /// The text's octets without a UDH.

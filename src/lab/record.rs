@@ -193,8 +193,10 @@ pub trait Watch: Send + Sync {
     fn closed(&self, session: u64, is_orderly: bool);
     /// The peer has acknowledged the receipt of message `number`.
     fn receipt_acknowledged(&self, number: u64, state: State);
-    /// The peer has acknowledged a subscriber's message.
-    fn mo_acknowledged(&self, text: &str);
+    /// The peer has acknowledged the message of subscriber `from` (digits).
+    fn mo_acknowledged(&self, from: &[u8], text: &str);
+    /// An enquire_link was not answered before the next was due.
+    fn unanswered(&self, session: u64);
 }
 
 /// A session's notes of one burst.
@@ -428,7 +430,7 @@ mod tests {
         let mut notes = Notes::default();
         let mut note = |octets: &[u8], part: Option<u8>, status| {
             let part = part.map(|number| Part { reference: 1, total: 2, number });
-            let view = SubmitView { source: address, dest: address, esm_class: 0, registered: 0, coding: 0, octets, part };
+            let view = SubmitView { source: address, dest: address, esm_class: 0, validity: b"", registered: 0, coding: 0, octets, part };
             let fate = Fate { at: Time(0), system_id: "a", session: 1, sequence: 1, message_id: b"1", status, answered: true };
             recorder.note(&mut notes, &view, &fate);
         };

@@ -71,6 +71,8 @@ struct Session {
     sequence: u32,
     next_items: Option<u64>,
     next_enquire: Option<u64>,
+    /// The last enquire_link has no answer yet.
+    has_enquired: bool,
     cut_at: Option<u64>,
     end: Option<End>,
     /// The peer has said that it goes.
@@ -137,6 +139,7 @@ impl Session {
             sequence: 0,
             next_items: None,
             next_enquire: None,
+            has_enquired: false,
             cut_at: None,
             end: None,
             is_unbound: false,
@@ -173,6 +176,9 @@ impl Session {
         if self.next_enquire.is_some_and(|at| at <= now_ms) {
             let sequence = self.next_sequence();
             pdu::encode(0, sequence, Pdu::EnquireLink, &mut wire.out);
+            if std::mem::replace(&mut self.has_enquired, true) {
+                self.watched(|watch, session| watch.unanswered(session.number));
+            }
             self.next_enquire = Some(now_ms + self.habits.enquire_ms);
         }
         self.hub.record.hand_in(&mut self.notes);
@@ -214,7 +220,7 @@ impl Session {
         match header.id {
             id::SUBMIT_SM => self.submit(whole, header.sequence, now_ms, wall, out),
             id::DELIVER_SM_RESP => self.acknowledged(header, now_ms),
-            id::ENQUIRE_LINK_RESP => {}
+            id::ENQUIRE_LINK_RESP => self.has_enquired = false,
             _ => self.other(whole, header, now_ms, out),
         }
     }
@@ -540,7 +546,7 @@ impl Session {
         let item = self.unacked.remove(&header.sequence);
         self.watched(|watch, _| match &item {
             Some(Item::Receipt(receipt)) if header.status == 0 => watch.receipt_acknowledged(receipt.number, receipt.state),
-            Some(Item::Mo(mo)) if header.status == 0 => watch.mo_acknowledged(&mo.text),
+            Some(Item::Mo(mo)) if header.status == 0 => watch.mo_acknowledged(mo.from.text(), &mo.text),
             _ => {}
         });
         let counts = &mut self.notes.counts;

@@ -128,7 +128,11 @@ impl Rig {
         let smsc = Smsc::listen(&world, "127.0.0.1:0".parse().expect("an address"), personality, options).await.expect("it listens");
         let journal = Gated::new(Memory::new());
         let gateway = serve(&world, &setup, smsc.local_addr(), &journal).await;
-        Rig { world, gateway, smsc, record, journal, setup }
+        let rig = Rig { world, gateway, smsc, record, journal, setup };
+        // What a start writes itself is out of the way of faults that a test plants.
+        let archive = &rig.gateway.engine.archive;
+        until("the rules are noted", async || (!archive.notes("rules.list").ok()?.is_empty()).then_some(())).await;
+        rig
     }
 
     /// Ends the gateway as SIGTERM does and starts another on the same disk.

@@ -136,7 +136,8 @@ impl Session {
     /// The next sequence number: 1 to 0x7FFFFFFF, then 1 again (SMPP 3.4 §5.1.4).
     fn sequence(&mut self) -> u32 {
         let sequence = self.next_sequence;
-        self.next_sequence = if sequence >= 0x7FFF_FFFF { 1 } else { sequence + 1 };
+        self.next_sequence =
+            if sequence >= (if crate::base::planted::is("sequence-reused") { 8 } else { 0x7FFF_FFFF }) { 1 } else { sequence + 1 };
         sequence
     }
 
@@ -245,6 +246,7 @@ impl Session {
                 self.delivered(header.sequence, data.esm_class, data.data_coding, data.source, data.destination, content, &data.tlvs, hear);
             }
             Pdu::BindResp(_, resp) => return self.bound(header, resp.tlvs.number(tag::SC_INTERFACE_VERSION), now, hear),
+            Pdu::EnquireLink if crate::base::planted::is("enquire-link-unanswered") => {}
             Pdu::EnquireLink => write::enquire_link_resp(&mut self.out, header.sequence),
             Pdu::EnquireLinkResp => {
                 if self.enquiry.is_some_and(|(sequence, _)| sequence == header.sequence) {
@@ -335,7 +337,11 @@ impl Session {
             if read.unmapped {
                 hear(Heard::Note(Note::Malformed(Fault::State)));
             }
-            return hear(Heard::Receipt { sequence, receipt: read.receipt });
+            hear(Heard::Receipt { sequence, receipt: read.receipt });
+            if crate::base::planted::is("receipt-acknowledged-early") {
+                self.acknowledge(sequence);
+            }
+            return;
         }
         if esm_class & esm::TYPE != 0 {
             hear(Heard::Note(Note::Acknowledgement));

@@ -3,6 +3,7 @@
 
 use crate::base::{Msisdn, Span, Time};
 use crate::message::content::{Channel, Class};
+use crate::storage::{Spent, SpentLike};
 use sha2::{Digest, Sha256};
 
 /// Milliseconds of a minute: sends are remembered by the minute.
@@ -90,6 +91,17 @@ pub(super) fn recipient_key(account: u64, to: Msisdn) -> u64 {
 /// A content, with an account's recipient: it lies in the same stripe.
 pub(super) fn repeat_key(recipient: u64, content: u64) -> u64 {
     mixed(recipient ^ content) & !STRIPES_MASK | recipient & STRIPES_MASK
+}
+
+/// What the rows of an account's recipient are like: those of sends, by their key; and those of contents, whose key says only
+/// of which stripe the recipient is, with all others of that stripe. For erasures.
+#[must_use]
+pub fn rows_of(account: &str, to: Msisdn) -> [SpentLike; 2] {
+    let key = recipient_key(account_key(account), to);
+    [
+        SpentLike { row: Spent { key, stamp: 0 }, key_mask: u64::MAX, stamp_mask: 0 },
+        SpentLike { row: Spent { key, stamp: stamp(0, REPEAT) }, key_mask: STRIPES_MASK, stamp_mask: 63 },
+    ]
 }
 
 pub(super) const STRIPES: usize = 64;

@@ -11,7 +11,7 @@ mod limit;
 #[cfg(test)]
 mod tests;
 
-pub use limit::{Limit, content_key, kind, kinds, minutes};
+pub use limit::{Limit, content_key, kind, kinds, minutes, rows_of};
 
 use crate::base::{Span, Time};
 use crate::config::{self, Config};

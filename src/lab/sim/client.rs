@@ -2,12 +2,14 @@
 //! any octet, sometimes asks again for what it has, sometimes gives up, sometimes calls back. And one that only looks.
 
 use super::checks::Broken;
-use super::mail::Mail;
+use super::ledger::BulkEntry;
+use super::mail::{Mail, Place};
 use super::model::Model;
 use super::seen::Seen;
 use super::wire::{Answer, Request, call};
-use crate::base::{MessageId, Span};
+use crate::base::{BatchId, MessageId, Span};
 use crate::lab::Chance;
+use crate::message::Status;
 use crate::world::World;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -30,8 +32,12 @@ pub struct Planned {
 pub struct Manners {
     /// Breaks off while asking.
     pub breaks_off: f64,
+    /// Asks twice at once.
+    pub doubles: f64,
     /// Asks again for what it has.
     pub repeats: f64,
+    /// Asks for something else under a key it has used.
+    pub crosses: f64,
     /// Does not ask again after no answer.
     pub gives_up: f64,
 }
@@ -65,27 +71,8 @@ impl Desk {
     async fn ask(&self, account: u8, key: &str, planned: Planned, chance: &mut Chance) {
         let Planned { first, count, .. } = planned;
         let is_bulk = count > 1;
-        let (mut body, once) = (String::new(), format!("sim-{account}-{first}"));
-        let is_lines = first.is_multiple_of(2);
-        match (is_bulk, is_lines) {
-            (false, _) => self.mail.write(first, &mut body),
-            (true, true) => {
-                for n in first..first + u64::from(count) {
-                    self.mail.write(n, &mut body);
-                    body.push('\n');
-                }
-            }
-            (true, false) => {
-                body.push_str("{\"messages\":[");
-                for n in first..first + u64::from(count) {
-                    if n > first {
-                        body.push(',');
-                    }
-                    self.mail.write(n, &mut body);
-                }
-                body.push_str("]}");
-            }
-        }
+        let (is_lines, once) = (first.is_multiple_of(2), format!("sim-{account}-{first}"));
+        let body = self.body(planned, is_lines);
         let path = if is_bulk { "/v1/batches" } else { "/v1/messages" };
         let kind = if is_bulk && is_lines { "application/x-ndjson" } else { "application/json" };
         let request = Request { method: "POST", path, key, kind, once: Some(&once), body: body.as_bytes() };
@@ -93,18 +80,32 @@ impl Desk {
         // Whether some attempt may have been taken without our knowing.
         let (mut is_open, mut wait_s) = (false, 1);
         loop {
-            let cut = chance.hit(self.manners.breaks_off).then(|| chance.between(1, body.len() as u64 + 250) as usize);
-            let answer = call(&self.world, self.to, &request, cut).await;
+            let cut = chance.hit(self.manners.breaks_off).then(|| {
+                // At once, or after a silence in which what came may be staged.
+                let hangs_up = if chance.hit(0.5) { Span::ZERO } else { Span::millis(chance.below(5_000)) };
+                (chance.between(1, body.len() as u64 + 250) as usize, hangs_up)
+            });
+            let is_double = chance.hit(self.manners.doubles);
+            let (answer, other) = tokio::join!(call(&self.world, self.to, &request, cut), async {
+                if is_double { call(&self.world, self.to, &request, None).await } else { None }
+            });
             self.model.see(&Seen::Answered { first, status: answer.as_ref().map_or(0, |answer| answer.status) });
+            if let Some(other) = other.filter(|other| matches!(other.status, 200 | 202)) {
+                self.took(&other, planned);
+            }
             match answer {
                 Some(answer) if answer.status == 202 || answer.status == 200 => {
                     self.took(&answer, planned);
+                    if chance.hit(self.manners.crosses) {
+                        self.cross(&request, first).await;
+                    }
                     if !chance.hit(self.manners.repeats) {
                         break;
                     }
                     // Once more, as if the answer had been lost.
                     tokio::time::sleep(Span::millis(chance.between(0, 60_000)).std()).await;
                 }
+                Some(Answer { status: 422, ref body, .. }) if self.is_refused(first, body, planned) => return,
                 Some(Answer { status: 400..=407 | 410..=428 | 430..=499, body, .. }) => {
                     let what = format!("request {first} is refused: {}", String::from_utf8_lossy(&body));
                     return self.model.fail(Broken { invariant: "INV-8", what });
@@ -128,6 +129,55 @@ impl Desk {
         self.call_back(key, planned, chance).await;
     }
 
+    fn body(&self, planned: Planned, is_lines: bool) -> String {
+        let Planned { first, count, .. } = planned;
+        let mut body = String::new();
+        match (count > 1, is_lines) {
+            (false, _) => self.mail.write(first, Place::Alone, &mut body),
+            (true, true) => {
+                for n in first..first + u64::from(count) {
+                    self.mail.write(n, Place::Line, &mut body);
+                    body.push('\n');
+                }
+            }
+            (true, false) => {
+                body.push_str("{\"messages\":[");
+                for n in first..first + u64::from(count) {
+                    if n > first {
+                        body.push(',');
+                    }
+                    self.mail.write(n, Place::Line, &mut body);
+                }
+                body.push_str("]}");
+            }
+        }
+        body
+    }
+
+    /// Asks for something else under a key that was used.
+    async fn cross(&self, request: &Request<'_>, first: u64) {
+        let mut body = request.body.to_vec();
+        body.push(b' ');
+        if let Some(answer) = call(&self.world, self.to, &Request { body: &body, ..*request }, None).await {
+            self.model.see(&Seen::Crossed { first, status: answer.status });
+        }
+    }
+
+    /// Whether a single message of advertising was refused because of its hours or its recipient; it is then not asked for again.
+    fn is_refused(&self, n: u64, body: &[u8], planned: Planned) -> bool {
+        planned.count == 1 && serde_json::from_slice::<Value>(body).is_ok_and(|problem| self.is_lawful(n, &problem))
+    }
+
+    /// The same of a line. Whether the reason is true the checks say.
+    fn is_lawful(&self, n: u64, problem: &Value) -> bool {
+        let is_lawful = is_of_law(problem) && self.mail.letter(n).wanted.is_marketing;
+        if is_lawful && self.model.ask(|ledger| ledger.entry(n).is_some_and(|entry| entry.id == 0)) {
+            self.model.see(&Seen::Refused { n, code: problem["code"].as_str().unwrap_or_default() });
+            self.model.see(&Seen::Declined { n });
+        }
+        is_lawful
+    }
+
     /// Reads the ids of a 2xx.
     fn took(&self, answer: &Answer, planned: Planned) {
         let Planned { first, count, .. } = planned;
@@ -143,15 +193,28 @@ impl Desk {
             };
         }
         let results = document["results"].as_array().map_or(&[][..], Vec::as_slice);
-        let is_whole = results.len() == count as usize && document["accepted"] == count;
-        if !is_whole {
-            let what = format!("bulk {first}: {} results for {count} lines, {}", results.len(), document["refused_by"]);
+        let is_refused = |(n, result): &(u64, &Value)| self.mail.letter(*n).is_wrong || is_of_law(&result["error"]);
+        let wrong = (first..).zip(results).filter(is_refused).count() as u64;
+        let numbers = ["received", "accepted", "refused"].map(|name| document[name].as_u64().unwrap_or(u64::MAX));
+        if results.len() != count as usize || numbers != [u64::from(count), u64::from(count) - wrong, wrong] {
+            let what = format!("bulk {first} of {count} lines, {wrong} of them wrong: {} results, {numbers:?}", results.len());
             return self.model.fail(Broken { invariant: "INV-1", what });
         }
+        match document["batch"].as_str().and_then(|text| text.parse::<BatchId>().ok()) {
+            Some(id) => self.model.see(&Seen::Bulk { first, count, id: id.0 }),
+            None => return self.model.fail(Broken { invariant: "INV-8", what: format!("bulk {first} was taken without an id") }),
+        }
         for result in results {
-            match (result["line"].as_u64(), id_of(result)) {
-                (Some(line), Some(id)) => self.model.see(&Seen::Took { n: first + line, id: id.0 }),
-                _ => return self.model.fail(Broken { invariant: "INV-1", what: format!("bulk {first}: a line without an id: {result}") }),
+            if let Some(n) = result["line"].as_u64().map(|line| first + line)
+                && self.is_lawful(n, &result["error"])
+            {
+                continue;
+            }
+            let line = result["line"].as_u64().filter(|line| *line < u64::from(count)).map(|line| first + line);
+            match (line, id_of(result)) {
+                (Some(n), Some(id)) if !self.mail.letter(n).is_wrong => self.model.see(&Seen::Took { n, id: id.0 }),
+                (Some(n), None) if self.mail.letter(n).is_wrong && result["error"].is_object() => self.model.see(&Seen::Declined { n }),
+                _ => return self.model.fail(Broken { invariant: "INV-1", what: format!("bulk {first}: a line is answered {result}") }),
             }
         }
     }
@@ -196,6 +259,26 @@ impl Desk {
         true
     }
 
+    /// Looks at where the messages of a bulk stand; whether there was an answer.
+    pub async fn count(&self, key: &str, bulk: &BulkEntry) -> bool {
+        let since = self.world.now().0;
+        let path = format!("/v1/batches/{}", BatchId(bulk.id));
+        let request = Request { method: "GET", path: &path, key, kind: "", once: None, body: b"" };
+        let Some(answer) = call(&self.world, self.to, &request, None).await.filter(|answer| answer.status < 500) else { return false };
+        if answer.status != 200 {
+            let what = format!("bulk {} was accepted and is answered {}", bulk.first, answer.status);
+            self.model.fail(Broken { invariant: "INV-1", what });
+            return true;
+        }
+        let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let lines = ["received", "accepted", "refused"].map(|name| document[name].as_u64().unwrap_or(u64::MAX));
+        let number = |status: Status| document["counts"][status.word()].as_u64().unwrap_or(0);
+        let counts: Vec<(Status, u64)> = Status::ALL.into_iter().map(|status| (status, number(status))).filter(|(_, n)| *n > 0).collect();
+        let is_final = document["final"].as_bool().unwrap_or_default();
+        self.model.see(&Seen::Counted { since, first: bulk.first, lines, counts: &counts, is_final });
+        true
+    }
+
     /// Searches one message by its reference; whether there was an answer.
     pub async fn search(&self, key: &str, n: u64) -> bool {
         let path = format!("/v1/messages?client_ref={n}");
@@ -205,4 +288,9 @@ impl Desk {
         self.model.see(&Seen::Found { n, count: document["messages"].as_array().map_or(0, Vec::len) });
         true
     }
+}
+
+/// Whether a problem is one of those that only advertising meets.
+fn is_of_law(problem: &Value) -> bool {
+    matches!(problem["code"].as_str(), Some("no_opening" | "opted_out"))
 }

@@ -10,6 +10,12 @@ const PEPPER: &str = "0123456789abcdef";
 /// Signs the webhooks.
 pub const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
+/// How long a throttled carrier rests.
+pub const THROTTLE_PAUSE_MS: i64 = 4_000;
+
+/// So many minutes before its hours end advertising leaves no more.
+pub const MARGIN_M: i64 = 3;
+
 /// Where the gateway listens.
 #[must_use]
 pub fn listen() -> SocketAddr {
@@ -52,7 +58,7 @@ fn text(scenario: &Scenario) -> String {
         let hash = KeyHash::of(&Secret::new(PEPPER), format!("secret-{account}").as_bytes()).to_hex();
         write!(
             out,
-            "[[accounts]]\nname = \"a{account}\"\n[[accounts.keys]]\nid = \"k{account}\"\nhash = \"{hash}\"\n\
+            "[[accounts]]\nname = \"a{account}\"\nmargin = \"{MARGIN_M}m\"\n[[accounts.keys]]\nid = \"k{account}\"\nhash = \"{hash}\"\n\
              [[webhooks]]\nname = \"h{account}\"\naccount = \"a{account}\"\nurl = \"http://{}/\"\nsecret = \"{SECRET}\"\n\
              events = [\"final\", \"inbound\", \"sent\"]\n",
             sink_at(account)
@@ -66,7 +72,7 @@ fn text(scenario: &Scenario) -> String {
             out,
             "[[carriers]]\nname = \"c{index}\"\nhost = \"{}\"\nport = {}\nsystem_id = \"relais\"\npassword = \"secret\"\nbind = \"{bind}\"\n\
              binds = {}\nwindow = {}\nsegments_per_second = {:?}\nburst = {}\nresponse_timeout = \"{}s\"\nambiguity_hold = \"{}s\"\n\
-             receipt_wait = \"{}m\"\nvalidity = \"{}m\"\nid_base = \"{}\"\nreconnect_min = \"200ms\"\nreconnect_max = \"5s\"\nretry_min = \"1s\"\n\
+             receipt_wait = \"{}m\"\nvalidity = \"{}m\"\nid_base = \"{}\"\nthrottle_pause = \"{}ms\"\ninbound_account = \"a{}\"\nreconnect_min = \"200ms\"\nreconnect_max = \"5s\"\nretry_min = \"1s\"\n\
              retry_max = \"30s\"\n[[routes]]\nprefix = \"336{index:02}\"\ncarrier = \"c{index}\"\n",
             at.ip(),
             at.port(),
@@ -78,7 +84,9 @@ fn text(scenario: &Scenario) -> String {
             plan.hold_s,
             plan.receipt_wait_m,
             plan.receipt_wait_m,
-            plan.id_base
+            plan.id_base,
+            THROTTLE_PAUSE_MS,
+            index % usize::from(scenario.accounts)
         )
         .expect("into memory");
     }

@@ -6,6 +6,7 @@ use crate::base::Time;
 use crate::lab::id_style::IdStyle;
 use crate::message::Status;
 use hashbrown::HashMap;
+use std::collections::BTreeMap;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
@@ -16,8 +17,14 @@ pub struct Terms {
     pub latency_max_ms: i64,
     /// The longest sync there ever is.
     pub sync_max_ms: i64,
+    /// The longest a message may have to wait for others and for binds when all is well.
+    pub backlog_ms: i64,
+    /// How long a message lives that does not say so.
+    pub lifetime_ms: i64,
     /// By carrier.
     pub carriers: Vec<CarrierTerms>,
+    /// How many accounts there are. Subscribers of carrier c write to account c modulo their number.
+    pub accounts: u8,
     /// Whether everything is remembered to the end; otherwise submits are forgotten when their message is over.
     pub keeps_all: bool,
 }
@@ -46,6 +53,10 @@ pub struct Wanted {
     pub at_most_once: bool,
     /// Seconds it may live, when it says so.
     pub expires_in: Option<u32>,
+    /// Advertising, bound to hours and stops.
+    pub is_marketing: bool,
+    /// To whom.
+    pub number: u64,
 }
 
 /// One message.
@@ -57,6 +68,8 @@ pub struct Entry {
     pub asked_at: i64,
     /// See `asked_at`.
     pub until: i64,
+    /// When a 2xx first named it.
+    pub took_at: i64,
     /// When its end happened and when it was told, as the webhook said; 0 = not yet.
     pub ended_at: i64,
     /// See `ended_at`.
@@ -84,6 +97,17 @@ pub struct Entry {
     pub delivered: u8,
     /// See `taken`.
     pub failed: u8,
+}
+
+/// A bulk.
+#[derive(Clone, Copy, Debug)]
+pub struct BulkEntry {
+    /// Its first message.
+    pub first: u64,
+    /// Its lines.
+    pub count: u32,
+    /// Its id.
+    pub id: u64,
 }
 
 /// A part taken by a carrier.
@@ -132,6 +156,7 @@ pub struct Ledger {
     wanted: Box<dyn Fn(u64) -> Wanted + Send>,
     entries: Vec<Entry>,
     copies: Map<u64, Vec<Copy>>,
+    bulks: BTreeMap<u64, BulkEntry>,
     numbers: Map<(u8, u64), (u64, u8)>,
     closed: Map<(u8, u64), (i64, bool)>,
     deaths: Vec<i64>,
@@ -146,7 +171,8 @@ impl Ledger {
     pub fn new(messages: u64, terms: Terms, wanted: Box<dyn Fn(u64) -> Wanted + Send>) -> Ledger {
         let entries = vec![Entry::default(); usize::try_from(messages).unwrap_or(0)];
         let (copies, numbers, closed) = (Map::default(), Map::default(), Map::default());
-        Ledger { terms, wanted, entries, copies, numbers, closed, deaths: Vec::new(), troubles: Vec::new(), took: 0, told: 0 }
+        let bulks = BTreeMap::new();
+        Ledger { terms, wanted, entries, copies, bulks, numbers, closed, deaths: Vec::new(), troubles: Vec::new(), took: 0, told: 0 }
     }
 
     /// A message.
@@ -184,6 +210,17 @@ impl Ledger {
             })
         };
         *copy.message_id == *id || is_in_receipts() && self.doubt(copy.carrier, copy.session, copy.at, copy.answer_at).is_some()
+    }
+
+    /// A bulk, by its first message.
+    #[must_use]
+    pub fn bulk(&self, first: u64) -> Option<&BulkEntry> {
+        self.bulks.get(&first)
+    }
+
+    /// All bulks.
+    pub fn bulks(&self) -> impl Iterator<Item = &BulkEntry> {
+        self.bulks.values()
     }
 
     /// The message and part behind a carrier's number.
@@ -227,7 +264,8 @@ impl Ledger {
     /// Whether the way to a carrier stood still at some time from `from` on.
     #[must_use]
     pub fn stood_still(&self, carrier: u8, from: i64) -> bool {
-        self.troubles.iter().rev().any(|trouble| trouble.carrier.is_none_or(|one| one == carrier) && trouble.to >= from)
+        // A full disk holds up nothing that was written.
+        self.troubles.iter().rev().any(|trouble| trouble.carrier == Some(carrier) && trouble.to >= from)
     }
 
     /// Notes what was seen.
@@ -243,11 +281,12 @@ impl Ledger {
             Seen::Took { n, id } => {
                 let expires_in = (self.wanted)(n).expires_in;
                 let Some(entry) = self.entries.get_mut(n as usize).filter(|entry| entry.id == 0) else { return };
-                entry.id = id;
+                (entry.id, entry.took_at) = (id, at);
                 entry.until = expires_in.map_or(0, |seconds| at + i64::from(seconds) * 1_000);
                 self.took += 1;
                 self.told += u64::from(entry.status.is_some());
             }
+            Seen::Bulk { first, count, id } => _ = self.bulks.entry(first).or_insert(BulkEntry { first, count, id }),
             Seen::Declined { n } => self.with(n, |entry| entry.is_declined = true),
             Seen::Canceled { n } => self.with(n, |entry| entry.is_canceled = true),
             Seen::Submit(submit) => self.submit(at, &submit),

@@ -5,17 +5,18 @@ use super::checks::Broken;
 use super::client::{Desk, Manners, Planned, work};
 use super::config;
 use super::disk::Disk;
-use super::ledger::{CarrierTerms, Terms};
-use super::mail::Mail;
+use super::ledger::{BulkEntry, CarrierTerms, Terms};
+use super::mail::{Mail, subscriber};
 use super::model::Model;
 use super::nemesis::{BAD_WEATHER_MS, Nemesis, SLOW_US, weather};
 use super::scenario::Scenario;
 use super::seen::Seen;
 use super::stage::{Order, Stage};
 use super::watch::CarrierWatch;
-use crate::base::Span;
+use crate::base::{Span, Time};
 use crate::lab::chance::mix;
 use crate::lab::record::Recorder;
+use crate::lab::world::BEGIN;
 use crate::lab::{Chance, Keep, Options, RecordOptions, SimWorld, Sink, SinkHandle, SinkOptions, Smsc, SmscHandle, TokenRule};
 use crate::world::World;
 use std::collections::VecDeque;
@@ -31,8 +32,8 @@ const SAMPLE: u64 = 500;
 const BURST_MS: u64 = 5_000;
 /// After the last that may end a message by itself (INV-30), and for the webhooks' own pauses (an hour at most).
 const PATIENCE: Span = Span::secs(2 * 3_600);
-/// The longest lifetime of a message that does not say its own.
-const LIFETIME: Span = Span::secs(86_400);
+/// The longest a message that does not say its own lifetime lives: advertising waits over a Sunday or a holiday.
+const LIFETIME: Span = Span::secs(3 * 86_400);
 
 /// How a life went.
 #[derive(Clone, Debug)]
@@ -68,6 +69,7 @@ pub fn live(seed: u64, scenario: &Scenario, log: Option<Box<dyn std::io::Write +
 
 async fn act(seed: u64, scenario: &Scenario, log: Option<Box<dyn std::io::Write + Send>>) -> Verdict {
     let sim = SimWorld::new(seed);
+    sim.set_wall(Time(BEGIN.0 + scenario.begins * 60_000));
     let world = sim.world();
     let mail = Arc::new(Mail::new(seed, scenario));
     let wanted = mail.clone();
@@ -82,7 +84,11 @@ async fn act(seed: u64, scenario: &Scenario, log: Option<Box<dyn std::io::Write 
     let stage = tokio::task::spawn_local(stage.run(taken));
 
     let is_fair = scenario.faults.count == 0;
-    let manners = if is_fair { Manners::default() } else { Manners { breaks_off: 0.05, repeats: 0.05, gives_up: 0.02 } };
+    let manners = if is_fair {
+        Manners::default()
+    } else {
+        Manners { breaks_off: scenario.breaks_off, doubles: 0.05, repeats: 0.05, crosses: 0.05, gives_up: 0.02 }
+    };
     let desk = Desk { world: world.clone(), to: config::listen(), model: model.clone(), mail, manners };
     let mut clients = clients(&desk, scenario, seed);
     let habits = scenario.carriers.iter().map(|carrier| carrier.habits.clone()).collect();
@@ -103,9 +109,14 @@ async fn act(seed: u64, scenario: &Scenario, log: Option<Box<dyn std::io::Write 
         tokio::join!(nemesis.run(scenario, seed), looking, injecting);
         asking.await;
         wait(&world, &model, scenario).await;
+        count_bulks(&desk, &world, scenario).await;
         sweep(&desk, &world, scenario).await;
         // Receipts that come twice or late, and cursors: nothing of it may change what was said.
         tokio::time::sleep(Span::secs(120).std()).await;
+        // Nor a stop and a start.
+        let _ = orders.send(Order::Stop(None, Span::millis(100))).await;
+        tokio::time::sleep(Span::secs(60).std()).await;
+        count_bulks(&desk, &world, scenario).await;
         let _ = orders.send(Order::End).await;
         let _ = stage.await;
     };
@@ -141,9 +152,23 @@ fn terms(scenario: &Scenario) -> Terms {
     Terms {
         latency_max_ms: latency as i64,
         sync_max_ms: sync.div_ceil(1_000) as i64,
+        backlog_ms: backlog_ms(scenario),
+        lifetime_ms: scenario.carriers.iter().map(|plan| plan.receipt_wait_m as i64 * 60_000).min().unwrap_or(0),
         carriers: scenario.carriers.iter().map(carrier).collect(),
+        accounts: scenario.accounts,
         keeps_all: scenario.messages <= KEPT_MAX,
     }
+}
+
+/// Everything goes to the slowest carrier, after the longest of pauses: the answer's timeout, the hold of a doubt, retries.
+fn backlog_ms(scenario: &Scenario) -> i64 {
+    let segments = scenario.messages as f64 * f64::from(scenario.parts_max) * 2.0;
+    let slowest = |plan: &super::scenario::CarrierPlan| {
+        let answers = segments * plan.habits.response_ms.max_ms as f64 / (1_000.0 * f64::from(plan.window));
+        let pace = if plan.rate > 0.0 { answers.max(segments / plan.rate) } else { answers };
+        pace as i64 + (plan.response_timeout_s + plan.hold_s) as i64
+    };
+    (scenario.carriers.iter().map(slowest).max().unwrap_or(0) + 180) * 1_000
 }
 
 async fn carriers(world: &World, scenario: &Scenario, model: &Model) -> Vec<SmscHandle> {
@@ -210,8 +235,10 @@ async fn inject(nemesis: &Nemesis, scenario: &Scenario, seed: u64) {
     for (number, at) in times.into_iter().enumerate() {
         let now = nemesis.sim.world().mono().since(began).as_millis();
         tokio::time::sleep(Span::millis(at.saturating_sub(now)).std()).await;
-        let carrier = &nemesis.carriers[chance.below(nemesis.carriers.len() as u64) as usize];
-        carrier.inject_mo("33612345678", "36111", &format!("inbound {number}"));
+        let carrier = chance.below(nemesis.carriers.len() as u64);
+        let from = subscriber(carrier, chance.below(u64::from(scenario.subscribers))).to_string();
+        let text = if chance.hit(scenario.stops) { "STOP".to_owned() } else { format!("inbound {number}") };
+        nemesis.carriers[carrier as usize].inject_mo(&from, "36111", &text);
     }
 }
 
@@ -225,20 +252,52 @@ async fn look_around(desk: &Desk, scenario: &Scenario, seed: u64) {
         let n = chance.below(scenario.messages);
         if let Some(account) = desk.model.ask(|ledger| ledger.entry(n).filter(|entry| entry.id != 0).map(|entry| entry.account)) {
             desk.look(&config::key(account), n).await;
+            let bulk = desk.model.ask(|ledger| ledger.bulks().take_while(|bulk| bulk.first <= n).last().copied());
+            if let Some(bulk) = bulk
+                && let Some(account) = desk.model.ask(|ledger| ledger.entry(bulk.first).map(|entry| entry.account))
+            {
+                desk.count(&config::key(account), &bulk).await;
+            }
         }
     }
 }
 
-/// Waits until every message has ended and was told so; gives up when that is overdue.
+/// Waits until every message has ended and was told so; that none is overdue is INV-30.
 async fn wait(world: &World, model: &Model, scenario: &Scenario) {
     let receipts = scenario.carriers.iter().map(|carrier| carrier.receipt_wait_m * 60).max().unwrap_or(0);
     let end = world.mono() + Span(Span::secs(receipts).0 + LIFETIME.0 + PATIENCE.0);
     loop {
         let (took, told) = model.ask(super::ledger::Ledger::counts);
-        if told >= took || world.mono() > end {
+        if told >= took {
             return;
         }
+        if world.mono() > end {
+            let open = |(_, entry): &(u64, &super::ledger::Entry)| entry.id != 0 && entry.status.is_none();
+            let open = model.ask(|ledger| ledger.entries().find(open).map(|(n, entry)| (n, *entry)));
+            return model.fail(Broken { invariant: "INV-30", what: format!("{took} accepted, {told} ended; one that has not: {open:?}") });
+        }
         tokio::time::sleep(Span::secs(1).std()).await;
+    }
+}
+
+/// Asks until there is an answer, for ten minutes at most.
+async fn insist<T>(world: &World, mut ask: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    let end = world.mono() + Span::secs(600);
+    loop {
+        match ask().await {
+            None if world.mono() < end => tokio::time::sleep(Span::secs(1).std()).await,
+            answer => return answer,
+        }
+    }
+}
+
+/// Looks at where the messages of every bulk stand, or of a sample of many.
+async fn count_bulks(desk: &Desk, world: &World, scenario: &Scenario) {
+    let step = usize::try_from((scenario.messages / SAMPLE).max(1)).unwrap_or(usize::MAX);
+    let bulks: Vec<BulkEntry> = desk.model.ask(|ledger| ledger.bulks().step_by(step).copied().collect());
+    for bulk in bulks {
+        let key = config::key(desk.model.ask(|ledger| ledger.entry(bulk.first).map_or(0, |entry| entry.account)));
+        insist(world, async || desk.count(&key, &bulk).await.then_some(())).await;
     }
 }
 
@@ -251,10 +310,7 @@ async fn sweep(desk: &Desk, world: &World, scenario: &Scenario) {
             continue;
         };
         let key = config::key(account);
-        let end = world.mono() + Span::secs(600);
-        while !desk.look(&key, n).await && world.mono() < end {
-            tokio::time::sleep(Span::secs(1).std()).await;
-        }
+        insist(world, async || desk.look(&key, n).await.then_some(())).await;
         if n % searched == 0 {
             desk.search(&key, n).await;
         }

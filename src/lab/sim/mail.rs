@@ -17,6 +17,18 @@ pub struct Mail {
     at_most_once: f64,
     expiring: f64,
     canceled: f64,
+    marketing: f64,
+    subscribers: u64,
+    wrong: f64,
+}
+
+/// Where a message is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a request of its own.
+    Alone,
+    /// In a bulk.
+    Line,
 }
 
 /// One message.
@@ -29,14 +41,28 @@ pub struct Letter {
     is_ucs2: bool,
     /// Whether its sender tries to call it back.
     pub is_canceled: bool,
+    /// As a line of a bulk it has a number that is none.
+    pub is_wrong: bool,
 }
 
 impl Mail {
     /// The messages of a scenario.
     #[must_use]
     pub fn new(seed: u64, scenario: &Scenario) -> Mail {
-        let Scenario { parts_max, ucs2, at_most_once, expiring, canceled, .. } = *scenario;
-        Mail { seed: mix(seed ^ 0x6D61_696C), carriers: scenario.carriers.len() as u64, parts_max, ucs2, at_most_once, expiring, canceled }
+        let Scenario { parts_max, ucs2, at_most_once, expiring, canceled, marketing, wrong, .. } = *scenario;
+        let subscribers = u64::from(scenario.subscribers);
+        Mail {
+            seed: mix(seed ^ 0x6D61_696C),
+            carriers: scenario.carriers.len() as u64,
+            parts_max,
+            ucs2,
+            at_most_once,
+            expiring,
+            canceled,
+            marketing,
+            subscribers,
+            wrong,
+        }
     }
 
     /// Message `n`.
@@ -48,21 +74,24 @@ impl Mail {
         let at_most_once = draw.hit(self.at_most_once);
         let expires_in = draw.hit(self.expiring).then(|| draw.between(5, 1_200) as u32);
         let carrier = draw.below(self.carriers);
-        Letter {
-            wanted: Wanted { parts, at_most_once, expires_in },
-            carrier,
-            is_ucs2: draw.hit(self.ucs2),
-            is_canceled: draw.hit(self.canceled),
-        }
+        let (is_ucs2, is_canceled) = (draw.hit(self.ucs2), draw.hit(self.canceled));
+        let is_marketing = draw.hit(self.marketing);
+        let digits = if is_marketing { draw.below(self.subscribers) } else { n % 1_000_000 };
+        let number = subscriber(carrier, digits);
+        let is_wrong = draw.hit(self.wrong);
+        Letter { wanted: Wanted { parts, at_most_once, expires_in, is_marketing, number }, carrier, is_ucs2, is_canceled, is_wrong }
     }
 
     /// Appends message `n` as a JSON object.
-    pub fn write(&self, n: u64, out: &mut String) {
+    pub fn write(&self, n: u64, place: Place, out: &mut String) {
         let letter = self.letter(n);
-        let (carrier, digits) = (letter.carrier, n % 1_000_000);
-        write!(out, "{{\"to\":\"+336{carrier:02}{digits:06}\",\"from\":\"SHOP\",\"client_ref\":\"{n}\",\"text\":\"").expect("into memory");
+        let to = if letter.is_wrong && place == Place::Line { 336 } else { letter.wanted.number };
+        write!(out, "{{\"to\":\"+{to}\",\"from\":\"SHOP\",\"client_ref\":\"{n}\",\"text\":\"").expect("into memory");
         letter.text(n, out);
         out.push('"');
+        if letter.wanted.is_marketing {
+            out.push_str(",\"class\":\"marketing\"");
+        }
         if letter.wanted.at_most_once {
             out.push_str(",\"doubt\":\"at_most_once\"");
         }
@@ -71,6 +100,12 @@ impl Mail {
         }
         out.push('}');
     }
+}
+
+/// The number of a carrier's subscriber.
+#[must_use]
+pub const fn subscriber(carrier: u64, digits: u64) -> u64 {
+    33_600_000_000 + carrier * 1_000_000 + digits
 }
 
 impl Letter {

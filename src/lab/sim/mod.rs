@@ -2,9 +2,9 @@
 //! thread; clients, carriers, webhooks, network, disk and faults are the seed's; a model outside the gateway checks what
 //! it sees against the promises. The same seed gives the same log, octet for octet, in every process.
 //!
-//! In reading order: `scenario` and `fault` (what a life is), `mail` (its messages), `seen`, `ledger`, `checks`, `model`
+//! In reading order: `scenario`, `theme` and `fault` (what a life is), `mail` (its messages), `seen`, `ledger`, `checks`, `model`
 //! (what is observed and judged), `wire` and `client`, `watch`, `disk`, `stage` (the far side and the gateway's lives),
-//! `nemesis`, `config`, `life`.
+//! `nemesis`, `config`, `life`; `planted` with the feature of its name.
 
 pub mod checks;
 pub mod client;
@@ -16,9 +16,12 @@ pub mod life;
 pub mod mail;
 pub mod model;
 pub mod nemesis;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 pub mod scenario;
 pub mod seen;
 pub mod stage;
+pub mod theme;
 pub mod watch;
 pub mod wire;
 
@@ -51,6 +54,14 @@ pub struct Sim {
     /// Where every observation is written, a line each.
     #[arg(long)]
     pub log: Option<PathBuf>,
+    /// Plants a bug.
+    #[cfg(feature = "planted-bugs")]
+    #[arg(long)]
+    pub bug: Option<String>,
+    /// Looks for a planted bug in the lives of the seeds and says a row of the table in docs/proof.md; `list` says all names.
+    #[cfg(feature = "planted-bugs")]
+    #[arg(long)]
+    pub planted: Option<String>,
 }
 
 /// Simulates; the last line is the hash of the log and the verdict. The exit status is 0 when every promise was kept.
@@ -58,6 +69,15 @@ pub struct Sim {
 /// # Errors
 /// A scenario that cannot be read, a log that cannot be written.
 pub fn run(sim: &Sim) -> anyhow::Result<u8> {
+    #[cfg(feature = "planted-bugs")]
+    {
+        if let Some(name) = &sim.planted {
+            let (row, is_found) = planted::hunt(name, sim.seed, sim.seeds.max(1))?;
+            say(&row);
+            return Ok(u8::from(!is_found));
+        }
+        sim.bug.as_deref().map_or(Ok(()), planted::plant)?;
+    }
     let given = match &sim.scenario {
         None => None,
         Some(path) => {
@@ -104,6 +124,10 @@ impl Sim {
         }
         if let Some(days) = self.days {
             command += &format!(" --days {days}");
+        }
+        #[cfg(feature = "planted-bugs")]
+        if let Some(bug) = &self.bug {
+            command += &format!(" --bug {bug}");
         }
         command
     }

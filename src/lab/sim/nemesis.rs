@@ -191,6 +191,7 @@ fn perfect(habits: &Personality) -> Personality {
         dialect: habits.dialect,
         response_ms: habits.response_ms,
         receipt_ms: habits.receipt_ms,
+        enquire_ms: 600_000,
         ..Personality::default()
     }
 }

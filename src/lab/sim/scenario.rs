@@ -34,8 +34,20 @@ pub struct Scenario {
     pub expiring: f64,
     /// See `ucs2`.
     pub canceled: f64,
+    /// The share of requests that are broken off, in a life with faults.
+    pub breaks_off: f64,
+    /// The share of a bulk's lines that are to be refused.
+    pub wrong: f64,
     /// Messages of subscribers.
     pub inbound: u32,
+    /// The share of these that ask for silence.
+    pub stops: f64,
+    /// The share of messages that are advertising, to so many numbers of each carrier (1 to 1000000).
+    pub marketing: f64,
+    /// See `marketing`.
+    pub subscribers: u32,
+    /// When it begins: minutes after Tuesday 2026-12-01, 10:00 in Paris, where everybody lives.
+    pub begins: i64,
     /// Milliseconds: the least and the greatest latency one way, in good weather.
     pub latency_ms: [u64; 2],
     /// Microseconds: the least and the longest sync of a commit, on a good day.
@@ -103,7 +115,13 @@ impl Default for Scenario {
             at_most_once: 0.2,
             expiring: 0.1,
             canceled: 0.02,
+            breaks_off: 0.05,
+            wrong: 0.02,
             inbound: 5,
+            stops: 0.0,
+            marketing: 0.0,
+            subscribers: 10,
+            begins: 0,
             latency_ms: [1, 20],
             sync_us: [300, 3_000],
             journal: String::new(),
@@ -144,24 +162,32 @@ impl Scenario {
     }
 
     fn check(&self) -> Result<(), &'static str> {
-        let shares = [self.bulk_share, self.ucs2, self.at_most_once, self.expiring, self.canceled];
+        let shares = [
+            self.bulk_share,
+            self.ucs2,
+            self.at_most_once,
+            self.expiring,
+            self.canceled,
+            self.breaks_off,
+            self.wrong,
+            self.stops,
+            self.marketing,
+        ];
         match () {
             () if !(1..=100_000_000).contains(&self.messages) => Err("messages: 1 to 100000000"),
             () if self.minutes == 0 || self.minutes > 60 * 24 * 400 => Err("minutes: 1 to 400 days"),
             () if !(1..=50).contains(&self.accounts) || self.clients == 0 => Err("accounts: 1 to 50, clients: at least 1"),
             () if !(1..=90).contains(&self.carriers.len()) => Err("carriers: 1 to 90"),
             () if !(1..=4).contains(&self.parts_max) || self.bulk_max < 2 => Err("parts_max: 1 to 4, bulk_max: at least 2"),
+            () if !(1..=1_000_000).contains(&self.subscribers) => Err("subscribers: 1 to 1000000"),
             () if shares.iter().any(|share| !(0.0..=1.0).contains(share)) => Err("shares are from 0 to 1"),
             () if self.faults.count > 0 && self.faults.kinds.is_empty() => Err("faults.kinds: at least one"),
             () => self.carriers.iter().try_for_each(|carrier| carrier.habits.check()),
         }
     }
 
-    /// A life drawn from a seed.
-    #[must_use]
-    pub fn swarm(seed: u64) -> Scenario {
-        let mut chance = Chance::new(seed ^ 0x7377_6172);
-        let draw = &mut chance;
+    /// A life without a theme, drawn.
+    pub(super) fn draw(draw: &mut Chance) -> Scenario {
         let mut scenario = Scenario {
             messages: draw.between(50, 400),
             minutes: if draw.hit(0.5) { draw.between(1, 10) } else { draw.between(5, 240) },
@@ -187,7 +213,28 @@ impl Scenario {
             scenario.faults.count = if scenario.faults.kinds.is_empty() { 0 } else { draw.between(1, 40) as u32 };
             scenario.faults.longest_s = draw.between(1, 300);
         }
+        scenario.advertise(draw);
+        if draw.hit(0.3) {
+            // So that a bulk is staged in several commits.
+            scenario.journal = format!("frame_messages_max = {}", draw.between(1, 4));
+        }
         scenario
+    }
+
+    /// Half of all lives have advertising, around the hour at which it must begin or end: on a weekday, a Saturday, the eve of
+    /// a holiday.
+    fn advertise(&mut self, draw: &mut Chance) {
+        if draw.hit(0.5) {
+            return;
+        }
+        self.marketing = draw.fraction();
+        self.subscribers = draw.between(1, 30) as u32;
+        self.inbound = draw.between(0, 20) as u32;
+        self.stops = draw.fraction();
+        let day = [0, 4, 23, 30][draw.below(4) as usize];
+        // 08:00 and 20:00 in Paris, counted from 10:00 there.
+        let edge = if draw.hit(0.3) { -120 } else { 600 };
+        self.begins = day * 1_440 + edge - draw.below(self.minutes + 1) as i64;
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::lab::personality::State;
 use crate::lab::sink::Event;
+use crate::message::Status;
 use std::fmt;
 
 /// An observation.
@@ -30,6 +31,35 @@ pub enum Seen<'a> {
         n: u64,
         /// Its id.
         id: u64,
+    },
+    /// A 2xx names a bulk of so many lines.
+    Bulk {
+        /// Its first message.
+        first: u64,
+        /// How many lines.
+        count: u32,
+        /// Its id.
+        id: u64,
+    },
+    /// The API showed where the messages of a bulk stand.
+    Counted {
+        /// When that was asked, in milliseconds.
+        since: i64,
+        /// Its first message.
+        first: u64,
+        /// Lines that came, that were accepted, that were refused.
+        lines: [u64; 3],
+        /// Messages by status.
+        counts: &'a [(Status, u64)],
+        /// Whether all are final.
+        is_final: bool,
+    },
+    /// A message was refused for good, in this word.
+    Refused {
+        /// The message.
+        n: u64,
+        /// The code of the problem.
+        code: &'a str,
     },
     /// A message was refused for good, in all attempts, and is not asked for again.
     Declined {
@@ -77,8 +107,24 @@ pub enum Seen<'a> {
     Mo {
         /// Where.
         carrier: u8,
+        /// Whose.
+        from: u64,
         /// Its text.
         text: &'a str,
+    },
+    /// An enquire_link of a carrier was not answered before the next one.
+    Unanswered {
+        /// Where.
+        carrier: u8,
+        /// On which session.
+        session: u64,
+    },
+    /// A request under the key of another one was answered so.
+    Crossed {
+        /// The first message of the request that has the key.
+        first: u64,
+        /// The HTTP status.
+        status: u16,
     },
     /// A webhook took an event.
     Told {
@@ -138,6 +184,8 @@ pub struct Submit<'a> {
     pub session: u64,
     /// The message its text names.
     pub n: Option<u64>,
+    /// Until when the carrier may deliver it, in milliseconds; 0 when it does not say.
+    pub validity: i64,
     /// The part, from 1, and how many there are.
     pub part: u8,
     /// How many parts.
@@ -162,9 +210,14 @@ impl fmt::Display for Seen<'_> {
             Seen::Asked { account, first, count } => write!(f, "asked a{account} {first}+{count}"),
             Seen::Answered { first, status } => write!(f, "answered {first} {status}"),
             Seen::Took { n, id } => write!(f, "took {n} {id:x}"),
+            Seen::Bulk { first, count, id } => write!(f, "bulk {first}+{count} {id:x}"),
+            Seen::Counted { first, lines, counts, is_final, .. } => write!(f, "counted {first} {lines:?} {counts:?} {is_final}"),
+            Seen::Refused { n, code } => write!(f, "refused {n} {code}"),
             Seen::Declined { n } => write!(f, "declined {n}"),
             Seen::Canceled { n } => write!(f, "canceled {n}"),
-            Seen::Submit(Submit { carrier, session, n, part, total, sequence, status, number, message_id, is_answered, delay_ms }) => {
+            Seen::Submit(Submit {
+                carrier, session, n, part, total, sequence, status, number, message_id, is_answered, delay_ms, ..
+            }) => {
                 write!(f, "submit c{carrier}/{session} {} {part}/{total} seq={sequence} status={status:x} ", n.map_or(-1, |n| n as i64))?;
                 write!(f, "number={number} id={message_id} answer={}", if is_answered { delay_ms as i64 } else { -1 })
             }
@@ -172,7 +225,9 @@ impl fmt::Display for Seen<'_> {
             Seen::Bound { carrier, session } => write!(f, "bound c{carrier}/{session}"),
             Seen::Closed { carrier, session, is_orderly } => write!(f, "closed c{carrier}/{session} {is_orderly}"),
             Seen::Receipt { carrier, number, state } => write!(f, "receipt c{carrier} {number} {state:?}"),
-            Seen::Mo { carrier, text } => write!(f, "mo c{carrier} {text}"),
+            Seen::Mo { carrier, from, text } => write!(f, "mo c{carrier} {from} {text}"),
+            Seen::Unanswered { carrier, session } => write!(f, "unanswered c{carrier}/{session}"),
+            Seen::Crossed { first, status } => write!(f, "crossed {first} {status}"),
             Seen::Told { account, event } => {
                 let reference = event.client_ref.as_deref().unwrap_or("-");
                 let status = event.status.as_deref().unwrap_or("-");

@@ -21,7 +21,8 @@ impl Watch for CarrierWatch {
         let message_id = std::str::from_utf8(fate.message_id).unwrap_or_default();
         let Fate { session, sequence, status, answered: is_answered, .. } = *fate;
         let carrier = self.carrier;
-        let submit = Submit { carrier, session, n, part, total, sequence, status, number, message_id, is_answered, delay_ms };
+        let validity = instant(view.validity).unwrap_or(0);
+        let submit = Submit { carrier, session, n, validity, part, total, sequence, status, number, message_id, is_answered, delay_ms };
         self.model.see(&Seen::Submit(submit));
     }
     fn malformed(&self, _session: u64) {
@@ -36,7 +37,20 @@ impl Watch for CarrierWatch {
     fn receipt_acknowledged(&self, number: u64, state: State) {
         self.model.see(&Seen::Receipt { carrier: self.carrier, number, state });
     }
-    fn mo_acknowledged(&self, text: &str) {
-        self.model.see(&Seen::Mo { carrier: self.carrier, text });
+    fn mo_acknowledged(&self, from: &[u8], text: &str) {
+        let from = std::str::from_utf8(from).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0);
+        self.model.see(&Seen::Mo { carrier: self.carrier, from, text });
     }
+    fn unanswered(&self, session: u64) {
+        self.model.see(&Seen::Unanswered { carrier: self.carrier, session });
+    }
+}
+
+/// `YYMMDDhhmmsstnn+` of SMPP 3.4 §7.1.1, always of UTC here, in milliseconds.
+fn instant(octets: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(octets).ok().filter(|text| text.len() == 16 && text.is_ascii())?;
+    let field = |at: usize| text[2 * at..2 * at + 2].parse::<i8>().ok();
+    let date = jiff::civil::date(2_000 + i16::from(field(0)?), field(1)?, field(2)?);
+    let civil = date.at(field(3)?, field(4)?, field(5)?, 0);
+    Some(civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond())
 }

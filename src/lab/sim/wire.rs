@@ -37,8 +37,9 @@ pub struct Request<'a> {
     pub body: &'a [u8],
 }
 
-/// Makes a request on a connection of its own; `None` without a whole answer. `cut` breaks off after so many octets.
-pub async fn call(world: &World, to: SocketAddr, request: &Request<'_>, cut: Option<usize>) -> Option<Answer> {
+/// Makes a request on a connection of its own; `None` without a whole answer. `cut` breaks off after so
+/// many octets, and hangs up after so long.
+pub async fn call(world: &World, to: SocketAddr, request: &Request<'_>, cut: Option<(usize, Span)>) -> Option<Answer> {
     let exchange = async {
         let mut stream = world.net.dial(to).await.ok()?;
         let Request { method, path, key, kind, once, body } = *request;
@@ -52,12 +53,13 @@ pub async fn call(world: &World, to: SocketAddr, request: &Request<'_>, cut: Opt
         head += "\r\n";
         let mut octets = head.into_bytes();
         octets.extend_from_slice(body);
-        if let Some(cut) = cut {
+        if let Some((cut, _)) = cut {
             octets.truncate(cut);
         }
         // A server that has answered early may not take everything.
         let _ = stream.write_all(&octets).await;
-        if cut.is_some() {
+        if let Some((_, hangs_up)) = cut {
+            tokio::time::sleep(hangs_up.std()).await;
             return None;
         }
         let mut answer = Vec::new();

@@ -75,7 +75,9 @@ impl Law {
         let expires = record.expires(head.accepted);
         let is_sure = self.clock == Clock::Sure;
         let unsure = Ruling::Hold { until: UNKNOWN, why: Reason::ClockUnsure };
-        if expires <= now {
+        let is_ignored =
+            crate::base::planted::is("expiry-ignored") || (asked != Asked::First && crate::base::planted::is("expiry-ignored-at-write"));
+        if expires <= now && !is_ignored {
             // To end is for ever, and the clock may be wrong.
             return if is_sure { Ruling::Over { status: Status::Expired, reason: Reason::LifetimeOver } } else { unsure };
         }

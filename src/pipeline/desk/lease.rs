@@ -25,6 +25,9 @@ impl Desk {
     /// A link can take submits.
     pub fn link_up(&mut self, link: usize) {
         self.links[link].is_up = true;
+        if crate::base::planted::is("rate-forgotten-at-reconnect") {
+            self.bucket = crate::base::Bucket::new(self.rules.rate, self.rules.burst);
+        }
     }
 
     /// A link is gone. What was written and unanswered is in doubt; what was leased and never written is not.
@@ -50,6 +53,8 @@ impl Desk {
 
     /// Back to the head of the queue, at no cost.
     pub(super) fn put_back(&mut self, at: MessageRef, parts: Parts, reason: Reason, now: Now) {
+        let is_lossy = crate::base::planted::is("part-lost-on-requeue") && parts.count_ones() > 1;
+        let parts = if is_lossy { parts & (parts - 1) } else { parts };
         if self.open.contains_key(&at) {
             self.emit(Event::Requeued { at, parts, reason, due: now.wall, when: now.wall });
             self.queue_again(at, parts, None);
@@ -106,7 +111,13 @@ impl Desk {
         self.counts.leased += leases.len() as u64;
         self.links[link].leasing_parts += parts;
         let carrier = self.rules.carrier.clone();
-        self.effects.events.push(Event::Leased { carrier, bind: link as u16, when: now.wall, messages: leases });
+        if !crate::base::planted::is("lease-not-journaled") {
+            self.effects.events.push(Event::Leased { carrier, bind: link as u16, when: now.wall, messages: leases });
+        }
+        if crate::base::planted::is("written-before-lease") {
+            self.leased(link, ready, now);
+            return parts;
+        }
         self.effects.after.push(After::Leased { link, ready });
         parts
     }
@@ -175,7 +186,8 @@ impl Desk {
         let parts = again.parts & !open.life.submitted & !open.life.leased;
         let (attempt, expires) = (open.attempt, open.expires);
         let leased_as = open.life.reference;
-        let is_over = parts == 0 || (expires <= now.wall && self.law.clock == Clock::Sure);
+        let is_expired = expires <= now.wall && self.law.clock == Clock::Sure && !crate::base::planted::is("expiry-ignored");
+        let is_over = parts == 0 || is_expired;
         let mut record = if is_over { None } else { frame.read(again.at.ordinal) };
         record.iter_mut().flatten().for_each(|record| self.law.amend(again.at, frame.head.accepted, record));
         if !is_over && record.is_none() {
@@ -278,7 +290,8 @@ impl Desk {
             let index = (self.next_link + step) % count;
             while let Some(ready) = self.links[index].ready.front() {
                 let at = ready.at;
-                let is_doubtful = ready.valid() <= now.wall || ready.law != law || !is_sure;
+                let valid = if crate::base::planted::is("hours-not-judged-at-write") { ready.expires } else { ready.valid() };
+                let is_doubtful = valid <= now.wall || ready.law != law || !is_sure;
                 if self.open.get(&at).is_none_or(|open| open.life.status.is_final()) {
                     let ready = self.links[index].ready.pop_front().expect("it is at the front");
                     self.links[index].ready_parts -= ready.parts.count_ones();
@@ -291,7 +304,8 @@ impl Desk {
                     break;
                 }
                 let Some(ready) = self.links[index].ready.front() else { break };
-                let part = ready.parts.trailing_zeros() as u8;
+                let is_last_first = crate::base::planted::is("parts-out-of-order");
+                let part = if is_last_first { ready.parts.ilog2() } else { ready.parts.trailing_zeros() } as u8;
                 let Some(sequence) = submit(index, ready, part) else { break };
                 let claimed = self.links[index].window.claim(sequence, InFlight { at, part, written: now.mono });
                 assert!(claimed.is_ok(), "a slot was free and the session gave a fresh number");
@@ -301,7 +315,7 @@ impl Desk {
                 self.bucket.take(now.mono, u32::from(ready.record.segments_of_a_part()));
                 self.counts.written += 1;
                 link.ready_parts -= 1;
-                ready.parts &= ready.parts - 1;
+                ready.parts &= !(1 << part);
                 if ready.parts == 0 {
                     link.ready.pop_front();
                 }

@@ -172,7 +172,7 @@ impl Desk {
             blocked: Vec::new(),
             open: HashMap::default(),
             links: (0..links).map(link).collect(),
-            bucket: Bucket::new(rules.rate, rules.burst),
+            bucket: Bucket::new(rules.rate, rules.burst << u32::from(crate::base::planted::is("burst-doubled"))),
             law: law::Law::new(jury),
             late: late::Late::default(),
             left_behind: 0,
@@ -299,7 +299,8 @@ impl Desk {
     /// Whether nothing is leased, in flight or settling any more.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.links.iter().all(|link| link.window.used() == 0 && link.ready.is_empty() && link.leasing_parts == 0)
+        crate::base::planted::is("drain-in-flight")
+            || self.links.iter().all(|link| link.window.used() == 0 && link.ready.is_empty() && link.leasing_parts == 0)
     }
 
     /// Cancels a message if it has not left: `true` when it is now canceled.
@@ -344,6 +345,7 @@ impl Desk {
     /// Whether nothing of it has left, or is about to.
     fn is_untouched(&self, at: MessageRef) -> bool {
         match self.open.get(&at) {
+            Some(_) if crate::base::planted::is("cancel-after-lease") => true,
             Some(open) => open.life.leased | open.life.doubted | open.life.submitted == 0 && !open.life.status.is_final(),
             None => self.frames.get(at.frame).is_some_and(|frame| frame.is_waiting(at.ordinal)),
         }
@@ -397,6 +399,7 @@ impl Desk {
                 self.nameless.gone(*to, now.mono);
             }
         }
+        possible_duplicate &= !crate::base::planted::is("duplicate-unlabelled");
         self.counts.ended[status as usize] += 1;
         self.emit(Event::Ended { at, status, reason, command_status, possible_duplicate, when: now.wall });
     }

@@ -48,6 +48,10 @@ impl Desk {
 
     /// The message, and the keys under which it was found.
     fn matched(&mut self, receipt: &Receipt<'_>, now: Now) -> Matched {
+        if crate::base::planted::is("receipt-matched-by-number") {
+            let at = self.open.iter().filter(|(_, open)| open.to == receipt.number).map(|(at, _)| *at).min();
+            return at.map_or(Matched::Nobody, |at| Matched::One(Awaited { at, part: 0 }, receipt.keys[0]));
+        }
         if self.awaiting.chosen().is_some() {
             let found = receipt.keys.iter().find_map(|keys| Some((self.awaiting.find(keys)?, *keys)));
             return found.map_or(Matched::Nobody, |(awaited, keys)| Matched::One(awaited, keys));
@@ -64,7 +68,7 @@ impl Desk {
 
     /// A message from a handset or a part of one: journaled, then acknowledged. Without events it is known already.
     pub fn inbound(&mut self, link: usize, era: u32, sequence: u32, events: impl IntoIterator<Item = Event>) {
-        self.effects.events.extend(events);
+        self.effects.events.extend(events.into_iter().filter(|_| !crate::base::planted::is("inbound-not-journaled")));
         self.effects.after.push(After::Acknowledge { link, era, sequence });
     }
 
@@ -74,6 +78,9 @@ impl Desk {
     }
 
     fn orphan(&mut self, receipt: &Receipt<'_>, now: Now) {
+        if crate::base::planted::is("orphan-dropped") {
+            return;
+        }
         self.counts.orphaned += 1;
         let carrier = self.rules.carrier.clone();
         self.effects.events.push(Event::Orphaned {
@@ -114,6 +121,9 @@ impl Desk {
         let settled = self.open.get(&at).is_none_or(|open| (open.life.delivered | open.life.failed) & (1 << part) != 0);
         if settled {
             self.counts.repeated += 1;
+            if crate::base::planted::is("second-receipt-ends-again") {
+                self.end(at, crate::message::Status::Unknown, Reason::Receipt, 0, now);
+            }
             return;
         }
         if state.is_final() {

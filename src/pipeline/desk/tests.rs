@@ -321,6 +321,23 @@ fn throttling_pauses_the_carrier_and_costs_no_attempt() {
 }
 
 #[test]
+fn being_throttled_pauses_the_carrier_also_when_another_part_has_ended_the_message() {
+    let mut bench = Bench::new(&frame(3, 2, false), rules());
+    bench.desk.link_up(0);
+    bench.turn();
+    assert_eq!(bench.wire.len(), 4, "the window is full");
+    bench.answer(2, Answer::Refused { command_status: 0x0B });
+    bench.commit();
+    assert_eq!(bench.ends(), [(0, Status::Rejected, Reason::CarrierRefused)]);
+    bench.answer(1, Answer::Throttled { command_status: 0x14 });
+    bench.turn();
+    assert_eq!(bench.wire.len(), 4, "the carrier rests");
+    bench.pass(Span::secs(1));
+    bench.turn();
+    assert_eq!(bench.wire.len(), 6);
+}
+
+#[test]
 fn temporary_refusals_use_up_the_attempts_with_growing_waits() {
     let mut bench = Bench::new(&frame(1, 1, false), rules());
     bench.desk.link_up(0);

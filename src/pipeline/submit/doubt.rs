@@ -21,10 +21,10 @@ pub enum Resolution {
 pub fn resolve(life: &Life, policy: DoubtPolicy) -> Resolution {
     match policy {
         _ if life.status.is_final() || life.doubted == 0 => Resolution::Settled,
-        DoubtPolicy::AtMostOnce => Resolution::GiveUp,
+        DoubtPolicy::AtMostOnce if !crate::base::planted::is("resent-at-most-once") => Resolution::GiveUp,
         // A copy was already sent once: never more than two in all (INV-10).
-        DoubtPolicy::ResendOnce if life.possible_duplicate => Resolution::GiveUp,
-        DoubtPolicy::ResendOnce => Resolution::Resend,
+        DoubtPolicy::ResendOnce if life.possible_duplicate && !crate::base::planted::is("resent-twice") => Resolution::GiveUp,
+        _ => Resolution::Resend,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a carrier's answer to a submit means. One table for every channel: an answer has been
 //! classed before it comes here.
 
-use crate::base::Span;
+use crate::base::{Span, planted};
 use crate::channel::session::Answer;
 use crate::message::outcome::{Reason, Status};
 
@@ -34,6 +34,15 @@ pub struct Limits {
 pub fn settle(answer: Answer<'_>, attempt: u8, limits: &Limits, jitter: u64) -> Settled {
     match answer {
         Answer::Accepted(_) => Settled::Taken,
+        Answer::Throttled { .. } if planted::is("throttled-is-refused") => Settled::Over(Status::Rejected, Reason::CarrierRefused),
+        Answer::Throttled { .. } if planted::is("throttled-costs-an-attempt") && attempt >= limits.attempts_max => {
+            Settled::Over(Status::Rejected, Reason::AttemptsUsedUp)
+        }
+        Answer::Throttled { .. } if planted::is("throttled-costs-an-attempt") => {
+            Settled::Again { reason: Reason::CarrierRefused, after: backoff(attempt, limits, jitter) }
+        }
+        Answer::Refused { .. } if planted::is("refusal-retried") => Settled::PutBack(Reason::CarrierRefused),
+        Answer::Later { .. } if planted::is("temporary-refusal-ends") => Settled::Over(Status::Rejected, Reason::CarrierRefused),
         Answer::Throttled { .. } => Settled::PutBack(Reason::Throttled),
         Answer::WrongSession { .. } => Settled::PutBack(Reason::SessionLost),
         Answer::Refused { .. } => Settled::Over(Status::Rejected, Reason::CarrierRefused),

@@ -43,7 +43,7 @@ impl Window {
     /// How many submits may be written now.
     #[must_use]
     pub fn free(&self) -> u32 {
-        self.size.saturating_sub(self.used())
+        (self.size + u32::from(crate::base::planted::is("window-one-too-large"))).saturating_sub(self.used())
     }
     /// Slots taken: unanswered, or answered and not yet durable.
     #[must_use]
@@ -77,13 +77,20 @@ impl Window {
     /// The answer to a submit: its slot now settles. `None` for a number that is not outstanding (unknown, of an
     /// old session, or answered before).
     pub fn answer(&mut self, sequence: u32) -> Option<InFlight> {
+        let oldest = || self.order.iter().map(|(number, _)| *number).find(|number| self.open.contains_key(number));
+        let sequence = match self.open.contains_key(&sequence) {
+            true if crate::base::planted::is("answer-matched-by-order") => oldest()?,
+            false if crate::base::planted::is("stray-answer-believed") => oldest()?,
+            _ => sequence,
+        };
         let submit = self.open.remove(&sequence)?;
         self.settling += 1;
         Some(submit)
     }
     /// The answer to a submit that has timed out. Takes no slot.
     pub fn late_answer(&mut self, sequence: u32) -> Option<InFlight> {
-        let place = self.late.iter().position(|(number, _)| *number == sequence)?;
+        let place =
+            self.late.iter().position(|(number, _)| *number == sequence || crate::base::planted::is("late-answer-completes-another"))?;
         self.late.remove(place).map(|(_, submit)| submit)
     }
     /// Frees `count` slots whose outcomes are durable.

@@ -123,7 +123,7 @@ impl Endpoint {
     /// The position up to which everything is taken, parked or given up; durable together with `take_notes`.
     #[must_use]
     pub fn cursor(&self) -> u64 {
-        self.queue.front().map_or(self.offered, |oldest| oldest.row - 1)
+        self.queue.front().filter(|_| !crate::base::planted::is("cursor-early")).map_or(self.offered, |oldest| oldest.row - 1)
     }
 
     /// Totals.
@@ -164,7 +164,8 @@ impl Endpoint {
                 self.bury(telling, now, "nothing was taken while it was to be told");
             } else {
                 self.queued_bytes += telling.json.len();
-                self.queue.push_back(telling);
+                let place = if crate::base::planted::is("webhook-order-broken") { 0 } else { self.queue.len() };
+                self.queue.insert(place, telling);
             }
         }
     }
@@ -224,6 +225,7 @@ impl Endpoint {
         match flight {
             Flight::Parked(place) => self.settle_parked(place, outcome, now, random),
             Flight::Head(count) => match outcome {
+                Outcome::Failed(_) if crate::base::planted::is("failed-delivery-dropped") => self.taken(count, now),
                 Outcome::Taken => self.taken(count, now),
                 Outcome::Refused(_) if count > 1 => self.narrow(count),
                 Outcome::Refused(_) if self.may_park() => self.park_front(now),

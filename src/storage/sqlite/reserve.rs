@@ -27,6 +27,8 @@ pub(super) fn lock(dir: &Path) -> Result<File, StoreFault> {
             Ok(()) => return Ok(file),
             // The one before may be on its way out; and a child that is being started holds all that is open here
             // until it has become another program.
+            // Nothing runs yet that it could hold up.
+            #[allow(clippy::disallowed_methods)]
             Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
             Err(TryLockError::Error(error)) => return Err(broken(error)),
         }

@@ -33,6 +33,14 @@ fn is_permanent(status: u32) -> bool {
     matches!(status, 0x01 | 0x0A | 0x0B | 0x15 | 0x43 | 0x61 | 0x62)
 }
 
+/// Statuses that say later (SMPP 3.4 §5.1.3), of those the carriers here use.
+fn is_temporary(status: u32) -> bool {
+    matches!(status, 0x08 | 0x64)
+}
+
+/// So many temporary errors end a message: five attempts, of which two may have ended in doubt.
+const REASON_ENOUGH: u32 = 3;
+
 /// Throttled, queue full: these cost a message nothing.
 fn is_throttle(status: u32) -> bool {
     matches!(status, 0x58 | 0x14)
@@ -67,7 +75,8 @@ impl Answers {
             self.refused.insert((n, submit.part), refused);
         }
         if submit.status != 0 && !is_throttle(submit.status) {
-            self.excused.insert(n, submit.status);
+            // A temporary one ends nothing by itself.
+            *self.excused.entry(n).or_default() += if is_temporary(submit.status) { 1 } else { REASON_ENOUGH };
         }
         Ok(())
     }
@@ -99,7 +108,7 @@ impl Check for Answers {
 
     fn end(&mut self, ledger: &Ledger) -> Result<(), Broken> {
         for (n, entry) in ledger.entries().filter(|(_, entry)| entry.status == Some(Status::Rejected)) {
-            let has_cause = self.excused.contains_key(&n) || entry.failed != 0;
+            let has_cause = self.excused.get(&n).is_some_and(|cause| *cause >= REASON_ENOUGH) || entry.failed != 0;
             keep(has_cause, "INV-13", || format!("message {n} is rejected, and no carrier refused it"))?;
         }
         Ok(())

@@ -2,7 +2,7 @@
 //! INV-16 nothing is sent after its time; INV-23 one end, no way back.
 
 use super::rule::{Broken, Check, keep};
-use crate::lab::sim::ledger::{Ledger, status_of};
+use crate::lab::sim::ledger::{Entry, Ledger, status_of};
 use crate::lab::sim::seen::{Seen, Submit};
 use crate::message::Status;
 use hashbrown::HashMap;
@@ -12,12 +12,14 @@ use hashbrown::HashMap;
 pub(super) struct Ends {
     /// The furthest standing the API has shown.
     shown: HashMap<u64, (u8, Status), foldhash::fast::FixedState>,
+    /// Since when all is well.
+    quiet_at: i64,
 }
 
 /// A message that is refused for now waits for its turn again: `accepted` and `sending` may follow each other.
 const fn rank(status: Status) -> u8 {
     match status {
-        Status::Accepted | Status::Sending => 0,
+        Status::Accepted | Status::Sending | Status::Held | Status::Scheduled => 0,
         Status::Sent => 1,
         _ => 2,
     }
@@ -38,6 +40,11 @@ impl Ends {
         })?;
         // What stood on the way may arrive later than it was sent.
         let late_by = ledger.terms.latency_max_ms + 100;
+        // In whole seconds.
+        let is_beyond = entry.until != 0 && submit.validity > entry.until + 1_000;
+        keep(!is_beyond, "INV-16", || {
+            format!("message {n} may be delivered until {}, its time is over at {}", submit.validity, entry.until)
+        })?;
         if entry.until != 0 && at > entry.until + late_by {
             let stood = ledger.stood_still(carrier, entry.until - late_by);
             keep(stood, "INV-16", || format!("message {n} is sent at {at}, its time was over at {}", entry.until))?;
@@ -47,6 +54,23 @@ impl Ends {
             keep(stood, "INV-23", || format!("message {n} is sent at {at}, it ended at {} as {:?}", entry.ended_at, entry.status))?;
         }
         Ok(())
+    }
+
+    /// Whether the rest of a long text may have stayed behind: its lifetime was over, or its recipient had said stop.
+    fn is_cut_short(n: u64, entry: &Entry, ledger: &Ledger) -> bool {
+        let until = if entry.until == 0 { entry.asked_at + ledger.terms.lifetime_ms } else { entry.until - ledger.settling_ms() };
+        entry.delivered != 0 && (entry.ended_at >= until || ledger.wanted(n).is_marketing)
+    }
+
+    /// INV-30: a message that was there when all was well again is sent, and does not wait for the end of its lifetime.
+    fn is_late(&self, n: u64, entry: &Entry, is_whole: bool, ledger: &Ledger) -> Result<(), Broken> {
+        if entry.status != Some(Status::Expired) || is_whole || entry.failed != 0 || ledger.wanted(n).is_marketing || self.quiet_at == 0 {
+            return Ok(());
+        }
+        let waited = entry.ended_at - entry.took_at.max(self.quiet_at);
+        keep(waited <= ledger.terms.backlog_ms, "INV-30", || {
+            format!("message {n} waited {waited} ms while all was well, and its time was over: {entry:?}")
+        })
     }
 
     fn looked(&mut self, n: u64, word: &str, is_final: bool, ledger: &Ledger) -> Result<(), Broken> {
@@ -70,7 +94,14 @@ impl Check for Ends {
                 let known = ledger.entry(n).map_or(0, |entry| entry.id);
                 keep(known == 0 || known == id, "INV-8", || format!("message {n} has two ids, {known:x} and {id:x}"))
             }
+            Seen::Crossed { first, status } => {
+                keep(!(200..300).contains(&status), "INV-8", || format!("another request under the key of {first} is answered {status}"))
+            }
             Seen::Found { n, count } => keep(count == 1, "INV-8", || format!("message {n} exists {count} times")),
+            Seen::Quiet => {
+                self.quiet_at = at;
+                Ok(())
+            }
             Seen::Looked { n, status, is_final, .. } => self.looked(n, status, is_final, ledger),
             _ => Ok(()),
         }
@@ -84,8 +115,14 @@ impl Check for Ends {
             };
             keep(!entry.is_canceled || status == Status::Canceled, "INV-23", || format!("message {n} was called back and is {status:?}"))?;
             // An end that says nothing of the carrier needs no submit; the others do.
-            let is_explicit = matches!(status, Status::Expired | Status::Rejected | Status::Canceled | Status::Unknown);
+            let is_explicit = matches!(status, Status::Expired | Status::Rejected | Status::Canceled | Status::Unknown)
+                || (status == Status::Refused && ledger.wanted(n).is_marketing)
+                || (status == Status::PartiallyDelivered && Ends::is_cut_short(n, entry, ledger));
+            keep(!entry.is_canceled || entry.taken == 0, "INV-7", || {
+                format!("message {n} was called back and a carrier had it: {entry:?}")
+            })?;
             let all = (1u8 << ledger.wanted(n).parts) - 1;
+            self.is_late(n, entry, entry.taken == all, ledger)?;
             keep(is_explicit || entry.taken == all, "INV-1", || format!("message {n} is {status:?} and was not sent whole: {entry:?}"))?;
         }
         Ok(())

@@ -1,14 +1,18 @@
-//! The promises, each checked online from what is seen outside. A new promise is a file here and a line in `all`: send
-//! windows (INV-15, 18) look at `Seen::Submit` with the carrier's own clock, replies that stop (INV-19) at `Seen::Mo`
-//! and the submits after it.
+//! The promises, each checked online from what is seen outside. A new promise is a file here and a line in `all`.
 
 mod answers;
+mod bulks;
 mod copies;
 mod ends;
+mod flight;
 mod hooks;
+mod hours;
+mod order;
 mod pace;
 mod receipts;
+mod rest;
 pub mod rule;
+mod stops;
 
 pub use rule::{Broken, Check};
 
@@ -24,5 +28,11 @@ pub fn all(terms: &Terms) -> Vec<Box<dyn Check>> {
         Box::new(pace::Pace::new(terms)),
         Box::new(receipts::Receipts::default()),
         Box::new(hooks::Hooks::default()),
+        Box::new(hours::Hours::new()),
+        Box::new(stops::Stops::default()),
+        Box::new(flight::Flight::default()),
+        Box::new(rest::Rest::default()),
+        Box::new(order::Order::default()),
+        Box::new(bulks::Bulks),
     ]
 }
