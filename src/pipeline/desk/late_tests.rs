@@ -100,7 +100,7 @@ fn every_later_attempt_has_the_text_of_the_first_lease_also_after_a_crash() {
     bench.journal.iter().cloned().for_each(|event| replay.event(event));
     let mut desk = Desk::new(rules(), 2, 7, Box::new(bench.book.clone()));
     let head = frame.head.clone();
-    desk.restore(head.clone(), Some(&frame), replay.take_frame(&head), 1, &super::tests::keys, bench.now);
+    desk.restore(head.clone(), Some(&frame), replay.take_frame(&head), 1, &super::tests::keys_in, bench.now);
     desk.restored(vec![], &super::tests::keys, bench.now);
     desk.link_up(0);
     bench.desk = desk;
@@ -161,7 +161,7 @@ fn a_text_that_would_not_come_out_the_same_is_not_sent_again() {
         bench.journal.iter().cloned().for_each(|event| replay.event(event));
         let mut desk = Desk::new(rules(), 2, 7, Box::new(bench.book.clone()));
         let head = frame.head.clone();
-        desk.restore(head.clone(), Some(&frame), replay.take_frame(&head), 1, &super::tests::keys, bench.now);
+        desk.restore(head.clone(), Some(&frame), replay.take_frame(&head), 1, &super::tests::keys_in, bench.now);
         desk.link_up(0);
         bench.desk = desk;
         bench.commit();
