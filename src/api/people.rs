@@ -5,7 +5,7 @@ use crate::api::caller::Caller;
 use crate::api::list::limit;
 use crate::api::problem::{Problem, Spot};
 use crate::api::query;
-use crate::api::reply::{Reply, json, with};
+use crate::api::reply::{Reply, json, plain, with};
 use crate::api::state::Api;
 use crate::api::upload::{Upload, media};
 use crate::base::{Msisdn, Time};
@@ -267,7 +267,7 @@ pub(super) async fn export(api: Arc<Api>, request: Request) -> Result<Reply, Pro
                         serde_json::to_writer(&mut out, &View::of(row)).expect("documents of ours are JSON");
                         out.push(b'\n');
                     }
-                    Some((Ok(out), next))
+                    Some((Ok(plain(out)), next))
                 }
                 // The body breaks off, so that nobody takes a part for the whole.
                 Err(fault) => {

@@ -56,6 +56,7 @@ pub(super) async fn post(api: Arc<Api>, request: Request) -> Result<Reply, Probl
             if lines.len() > api.config().http.preview_lines_max as usize {
                 return Err(Problem::new(Code::TooManyLines, "more recipients than a preview takes"));
             }
+            counter.shared()?;
             let mut counts = Counts::default();
             for (place, line) in lines.iter().enumerate() {
                 counter.count(place, line, &mut counts);
@@ -117,6 +118,13 @@ impl<'a> Counter<'a> {
             message.remove("max_segments");
         }
         Ok(Value::Object(message).to_string().into_bytes())
+    }
+
+    /// What all lines share can be read: a mistake in it is the request's, as one in `defaults` is, and not each line's.
+    fn shared(&mut self) -> Result<(), Refusal> {
+        let (body, defaults) = (self.body(None)?, Defaults::default());
+        let read = self.reader.read(&body, &defaults, body.len());
+        read.map(|_| ()).map_err(|fault| Refusal::new(fault.code, fault.pointer, fault.detail))
     }
 
     /// One line, in full.

@@ -6,6 +6,9 @@ use crate::message::event::PartState;
 /// The most ways of comparing ids a channel may offer.
 pub const FORMS_MAX: usize = 4;
 
+/// The first forms compare names as they are written; the others read one of them in another base.
+pub const LITERAL_FORMS: usize = 2;
+
 /// The keys of one id under each form; `None` where the id has no such form. Bits 125 and 127 of a key are zero:
 /// the matcher marks forms there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

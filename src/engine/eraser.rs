@@ -3,15 +3,17 @@
 //! already is found blank.
 
 use crate::base::{MessageId, Span, Time};
+use crate::directory::caps::rows_of;
 use crate::engine::courier::Notes;
 use crate::engine::erasures::{DONE, DONE_MAX, Erasure, OptOuts, PENDING_MAX, Report, Standing};
 use crate::engine::handle::{Engine, Refused, WriterNotes};
+use crate::engine::stops::{STOPS, names};
 use crate::engine::writer::{NotDurable, ToWriter};
 use crate::message::erase::Subject;
 use crate::pipeline::journal::UNNAMED;
 use crate::pipeline::webhook::notes::message_in;
 use crate::storage::port::{SearchKind, search_key};
-use crate::storage::{Answer, Archive, Blanked, LogRow, Person, PersonChange, Rewrite, Scrubbed, StoreFault};
+use crate::storage::{Answer, Archive, Blanked, LogRow, Person, PersonChange, Rewrite, Scrubbed, SpentLike, StoreFault};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -128,13 +130,15 @@ struct Work<'a> {
     stop: &'a CancellationToken,
     /// Messages that are blank, also since earlier.
     blank: HashSet<u64>,
+    /// Accounts that have such messages.
+    accounts: BTreeSet<String>,
     report: Report,
 }
 
 impl Work<'_> {
     fn new<'a>(engine: &'a Engine, erasure: &'a Erasure, stop: &'a CancellationToken) -> Work<'a> {
         let report = Report { asked: erasure.asked.0, done: 0, messages: 0, events: 0, unreadable: 0 };
-        Work { engine, erasure, stop, blank: HashSet::new(), report }
+        Work { engine, erasure, stop, blank: HashSet::new(), accounts: BTreeSet::new(), report }
     }
 
     async fn carry_out(mut self) -> Result<(), EraseFault> {
@@ -221,13 +225,16 @@ impl Work<'_> {
             let look = move |archive: &dyn Archive| {
                 let page = archive.frames_from(first, FRAMES)?;
                 let is_past = page.frames.last().is_some_and(|frame| frame.head.seq > upto);
-                let read = page.frames.iter().filter(|frame| frame.head.seq <= upto).map(|frame| subject.frame(frame));
-                let (found, blank): (Vec<_>, Vec<_>) = read.unzip();
+                let meant = || page.frames.iter().filter(|frame| frame.head.seq <= upto);
+                let (found, blank): (Vec<_>, Vec<_>) = meant().map(|frame| subject.frame(frame)).unzip();
+                let senders = meant().zip(&blank).filter(|(_, blank)| !blank.is_empty()).map(|(frame, _)| frame.head.lane.account.clone());
+                let senders: BTreeSet<String> = senders.filter(|account| subject.is_of(account)).collect();
                 let next = page.next.filter(|_| !is_past);
-                Ok::<_, StoreFault>((found.into_iter().flatten().collect(), blank.concat(), page.damaged, next))
+                Ok::<_, StoreFault>((found.into_iter().flatten().collect(), (blank.concat(), senders), page.damaged, next))
             };
-            let (found, blank, damaged, next): (Vec<Blanked>, _, _, _) = self.engine.reader.call(look).await?;
+            let (found, (blank, senders), damaged, next): (Vec<Blanked>, _, _, _) = self.engine.reader.call(look).await?;
             self.report.unreadable += damaged;
+            self.accounts.extend(senders);
             self.blank.extend(blank.into_iter().map(|id| id.0));
             self.replace(found).await?;
             from = next;
@@ -307,7 +314,27 @@ impl Work<'_> {
         if !gone.is_empty() {
             WriterNotes(self.engine.writer.clone()).put(gone).await?;
         }
+        // An opt-out that is being carried out is named by its search key, from which a number can be found: it goes by itself
+        // in a moment, and before the files are written anew.
+        let accounts = self.accounts.iter().chain(self.engine.config.accounts.iter().map(|account| &account.name));
+        let number = self.erasure.subject.number.as_u64().to_string();
+        let keys = accounts.filter(|account| self.erasure.subject.is_of(account));
+        let keys: HashSet<u64> = keys.map(|account| search_key(SearchKind::Recipient, account, &number)).collect();
+        while self.engine.reader.notes(STOPS.into()).await?.iter().any(|(_, list)| names(list, &keys)) {
+            self.check()?;
+            self.engine.stops.woken.notify_one();
+            tokio::time::sleep(BUSY.std()).await;
+        }
         Ok(())
+    }
+
+    /// Rows of sends that counted: by their key, of all accounts that may have sent; those of contents are not told apart by
+    /// recipient, and go only of accounts that have.
+    fn sends(&self) -> Vec<SpentLike> {
+        let Subject { number, account } = &self.erasure.subject;
+        let configured = self.engine.config.accounts.iter().map(|account| &account.name).filter(|name| self.erasure.subject.is_of(name));
+        let by_key = configured.chain(account).map(|account| rows_of(account, *number)[0]);
+        by_key.chain(self.accounts.iter().flat_map(|account| rows_of(account, *number))).collect()
     }
 
     /// The files without what was there before.
@@ -319,8 +346,8 @@ impl Work<'_> {
         let Erasure { subject, opt_outs, .. } = self.erasure;
         loop {
             self.check()?;
-            let person =
-                Person { number: subject.number.as_u64(), account: subject.account.clone(), opt_outs: *opt_outs == OptOuts::Forgotten };
+            let (number, account) = (subject.number.as_u64(), subject.account.clone());
+            let person = Person { number, account, opt_outs: *opt_outs == OptOuts::Forgotten, sends: self.sends() };
             if self.engine.reader.call(move |archive| archive.scrub(&person)).await? == Scrubbed::Clean {
                 return Ok(());
             }

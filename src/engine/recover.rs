@@ -7,6 +7,7 @@ use crate::engine::handsets;
 use crate::engine::ids::Ids;
 use crate::engine::people::{Ear, Ears};
 use crate::engine::slot::Slot0;
+use crate::message::event::NamedIn;
 use crate::message::log;
 use crate::message::outcome::Tally;
 use crate::pipeline::desk::{Now, Replay};
@@ -60,7 +61,11 @@ pub(crate) fn restore(
         let weight =
             config.accounts.iter().find(|account| account.name == head.lane.account).map_or(1, |account| u32::from(account.weight));
         let profile = slot.profile.clone();
-        let tally = slot.desk.restore(head.clone(), body.as_ref(), touched, weight, &|id| profile.response_keys(id), now);
+        let keys_of = |id: &str, named_in: NamedIn| match named_in {
+            NamedIn::Answer => profile.response_keys(id),
+            NamedIn::Receipt => profile.receipt_keys(id),
+        };
+        let tally = slot.desk.restore(head.clone(), body.as_ref(), touched, weight, &keys_of, now);
         found.frames += 1;
         let unfinished =
             |tally: &Tally| crate::message::Status::ALL.iter().filter(|s| !s.is_final()).map(|s| u64::from(tally.of(*s))).sum::<u64>();

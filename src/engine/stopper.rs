@@ -126,9 +126,11 @@ impl Stopper {
         if self.over.is_empty() {
             return;
         }
-        let notes = self.over.drain(..).map(|key| (key, None)).collect();
-        // When it fails they are looked at once more after the next start, which does no harm.
-        let _ = WriterNotes(self.engine.writer.clone()).put(notes).await;
+        let notes = self.over.iter().map(|key| (key.clone(), None)).collect();
+        // When it fails it is tried with the next; after a restart they are looked at once more, which does no harm.
+        if WriterNotes(self.engine.writer.clone()).put(notes).await.is_ok() {
+            self.over.clear();
+        }
     }
 }
 

@@ -4,13 +4,21 @@
 
 use crate::storage::port::{SearchKind, search_key};
 use crate::storage::{Archive, Group, Origin, PersonChange, StoreFault};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
+/// All of them begin so.
+pub(crate) const STOPS: &str = "stops/";
 /// Under these keys lie the notes: what recipients say, and what customers say.
 const URGENT: &str = "stops/a/";
 const LATER: &str = "stops/b/";
+
+/// Whether a note names one of these recipients, by their search keys.
+pub(crate) fn names(list: &[u8], keys: &HashSet<u64>) -> bool {
+    let (found, _) = list.as_chunks::<8>();
+    found.iter().any(|key| keys.contains(&u64::from_le_bytes(*key)))
+}
 
 /// The notes that wait, by key. A few octets for each commit with opt-outs.
 #[derive(Default, Debug)]

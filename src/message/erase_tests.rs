@@ -7,13 +7,16 @@ use crate::message::record::{MessageRecord, write};
 use crate::message::{Class, Composed, DoubtPolicy, Encoding, Extras, Reference};
 use crate::storage::port::{Group, NewFrame, Person, Rewrite, Scrubbed, SearchKind, search_key};
 use crate::storage::sqlite::{Options, Sqlite};
-use crate::storage::{Answer, Archive, FrameHead, Journal, Lane, LogRow, PersonChange, Preference};
+use crate::storage::{Answer, Archive, Closed, FrameHead, Journal, Lane, LogRow, PersonChange, Preference, Spent, SpentLike};
 use std::path::Path;
 
 const NUMBER: &str = "33612345678";
 const TEXT: &str = "zebra canary";
 const REFERENCE: &str = "order-canary";
 const NOW: Time = Time(1_764_576_000_000);
+/// What a send to the number is remembered by, and one to somebody else.
+const SENT: u64 = 0x5eba_c0de_0bad_cafe;
+const OTHERS: u64 = 0x0123_4567_89ab_cdef;
 
 fn subject(account: Option<&str>) -> Subject {
     Subject { number: Msisdn::parse("+33612345678").expect("valid"), account: account.map(str::to_owned) }
@@ -157,8 +160,8 @@ fn raw(dir: &Path) -> usize {
     let mut varint = Vec::new();
     encode_varint(33_612_345_678, &mut varint);
     let number = 33_612_345_678u64;
-    let needles: [&[u8]; 6] =
-        [NUMBER.as_bytes(), TEXT.as_bytes(), REFERENCE.as_bytes(), &varint, &number.to_le_bytes(), &number.to_be_bytes()[2..]];
+    let (le, be, sent) = (number.to_le_bytes(), number.to_be_bytes(), SENT.to_le_bytes());
+    let needles: [&[u8]; 7] = [NUMBER.as_bytes(), TEXT.as_bytes(), REFERENCE.as_bytes(), &varint, &le, &be[2..], &sent];
     let files = std::fs::read_dir(dir).expect("readable").map(|entry| std::fs::read(entry.expect("an entry").path()).expect("readable"));
     files.map(|octets| needles.iter().map(|needle| memchr::memmem::find_iter(&octets, needle).count()).sum::<usize>()).sum()
 }
@@ -192,9 +195,17 @@ fn commit(journal: &mut Sqlite, seq: u64, at: i64) {
         touched: vec![first],
         answers: vec![answer],
         people: vec![PersonChange::Prefer(preference)],
+        spent: vec![Spent { key: SENT, stamp: seq as u32 }, Spent { key: OTHERS, stamp: seq as u32 }],
         ..Group::default()
     };
     journal.commit(&group).expect("a commit");
+}
+
+/// The keys of the sends that count.
+fn sends(archive: &dyn Archive) -> Vec<u64> {
+    let mut keys = Vec::new();
+    archive.spent(Time(i64::MIN), &mut |row| keys.push(row.key)).expect("readable");
+    keys
 }
 
 /// Erases as the engine does; stops after `steps` rewrites, as a kill would.
@@ -224,7 +235,8 @@ fn erase(journal: &mut Sqlite, archive: &dyn Archive, steps: usize) -> bool {
         return false;
     }
     assert_eq!(journal.seclude().expect("written"), Scrubbed::Clean);
-    let person = Person { number: 33_612_345_678, account: None, opt_outs: false };
+    let sends = vec![SpentLike { row: Spent { key: SENT, stamp: 0 }, key_mask: u64::MAX, stamp_mask: 0 }];
+    let person = Person { number: 33_612_345_678, account: None, opt_outs: false, sends };
     assert_eq!(archive.scrub(&person).expect("written"), Scrubbed::Clean);
     true
 }
@@ -239,6 +251,7 @@ fn an_erasure_that_is_killed_after_any_step_leaves_nothing_when_it_is_done_again
         commit(&mut journal, 2, NOW.0 + 7_200_000);
         commit(&mut journal, 3, NOW.0 + 7_200_001);
         assert!(raw(home.path()) > 0 && unpacked(&*archive) > 1_000);
+        assert_eq!(sends(&*archive), [SENT, OTHERS, SENT, OTHERS, SENT, OTHERS]);
         assert_eq!(archive.search(key(), None, 1_000).expect("readable").len(), 600);
         let is_over = erase(&mut journal, &*archive, steps);
         drop((journal, archive));
@@ -248,6 +261,7 @@ fn an_erasure_that_is_killed_after_any_step_leaves_nothing_when_it_is_done_again
         assert_eq!(archive.search(key(), None, 1_000).expect("readable"), []);
         assert_eq!(archive.search(77, None, 5_000).expect("readable").len(), 1_200, "others are found as before");
         assert_eq!(archive.preferences(None, 9).expect("readable"), []);
+        assert_eq!(sends(&*archive), [OTHERS; 3], "what was sent to others goes on to count");
         // And what comes then is kept.
         commit(&mut journal, 4, NOW.0 + 7_200_002);
         drop((journal, archive));
@@ -258,4 +272,33 @@ fn an_erasure_that_is_killed_after_any_step_leaves_nothing_when_it_is_done_again
             break;
         }
     }
+}
+
+#[test]
+fn what_retention_took_out_of_a_slice_that_stays_is_not_left_in_its_unused_places() {
+    let home = tempfile::tempdir().expect("a directory");
+    let (mut journal, archive) = open(home.path());
+    // Nothing but a frame, which ends; and one that keeps its slice, and is to somebody else.
+    let new = |first, seq, count: u32| NewFrame {
+        frame: Arc::new(frame(first, seq, "shop", count)),
+        recipients: vec![77; count as usize],
+        references: Vec::new(),
+        cancel_keys: Vec::new(),
+        campaigns: Vec::new(),
+    };
+    let first = MessageId(10_000);
+    let closed = Closed { frame: first, batch: None, tally: vec![1] };
+    for group in [
+        Group { seq: 1, at: NOW, frames: vec![new(first.0, 1, 600)], ..Group::default() },
+        Group { seq: 2, at: Time(NOW.0 + 1), frames: vec![new(20_000, 2, 1)], ..Group::default() },
+        Group { seq: 3, at: Time(NOW.0 + 7_200_000), closed: vec![closed], ..Group::default() },
+        Group { seq: 4, at: Time(NOW.0 + 14_400_000), log: log_of(&events()[3..4]), ..Group::default() },
+    ] {
+        journal.commit(&group).expect("a commit");
+    }
+    assert_eq!(journal.upkeep(Time(i64::MAX), u64::MAX).expect("upkeep"), 1, "the slice that says the end");
+    assert!(archive.frame_of(first).expect("readable").is_none() && archive.frame_of(MessageId(20_000)).expect("readable").is_some());
+    assert!(raw(home.path()) > 0, "its octets are there, and nothing names them");
+    assert!(erase(&mut journal, &*archive, usize::MAX));
+    assert_eq!((unpacked(&*archive), raw(home.path())), (0, 0));
 }

@@ -159,13 +159,22 @@ impl Keyword {
     }
 }
 
+/// In what a carrier named a part: it may write the same id differently in both, so a name is read back as it was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NamedIn {
+    /// The answer to its submit.
+    Answer,
+    /// A receipt that settled a doubt: the answer was lost.
+    Receipt,
+}
+
 /// A journal entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// Before any octet of them is written to a socket: these messages belong to this bind now (`docs/adr/0004-doubt.md`).
     Leased { carrier: Box<str>, bind: u16, when: Time, messages: Vec<LeasedMessage> },
-    /// The carrier took a part and named it. `carrier_id` is as written in submit_sm_resp.
-    Submitted { at: MessageRef, part: u8, carrier_id: Box<str>, when: Time },
+    /// The carrier took a part and named it. `carrier_id` is as written in submit_sm_resp, or in the receipt that took its place.
+    Submitted { at: MessageRef, part: u8, carrier_id: Box<str>, named_in: NamedIn, when: Time },
     /// The carrier refused a part; the entry after it says what follows (requeued or ended).
     Refused { at: MessageRef, part: u8, command_status: u32, when: Time },
     /// Written and unanswered: whether the carrier has these parts is unknown.

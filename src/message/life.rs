@@ -187,7 +187,7 @@ impl Default for Life {
 mod tests {
     use super::*;
     use crate::base::{MessageId, MessageRef, Time};
-    use crate::message::event::Moved;
+    use crate::message::event::{Moved, NamedIn};
     use crate::message::outcome::Reason;
 
     const AT: MessageRef = MessageRef { frame: MessageId(64), ordinal: 3 };
@@ -196,7 +196,7 @@ mod tests {
         LeasedMessage { at: AT, attempt, count, parts, reference: 0 }
     }
     fn submitted(part: u8) -> Event {
-        Event::Submitted { at: AT, part, carrier_id: "x".into(), when: Time(0) }
+        Event::Submitted { at: AT, part, carrier_id: "x".into(), named_in: NamedIn::Answer, when: Time(0) }
     }
     fn receipt(part: u8, state: PartState) -> Event {
         Event::Receipt { at: AT, part, state, error: "".into(), when: Time(0) }

@@ -3,7 +3,7 @@
 
 use crate::base::{MessageId, MessageRef, Time};
 use crate::message::content::Encoding;
-use crate::message::event::{Event, InboundPart, Keyword, LeasedMessage, Moved, PartState};
+use crate::message::event::{Event, InboundPart, Keyword, LeasedMessage, Moved, NamedIn, PartState};
 use crate::message::late::{Moment, Rendering};
 use crate::message::outcome::{Reason, Status};
 use crate::message::record::Unreadable;
@@ -84,7 +84,8 @@ record!(Submitted {
     ordinal: uint32 = "2" as u32,
     part: uint32 = "3" as u32,
     carrier_id: string = "4" as String,
-    when: int64 = "5" as i64
+    when: int64 = "5" as i64,
+    by_receipt: bool = "6" as bool
 });
 record!(Refused {
     frame: uint64 = "1" as u64,
@@ -219,12 +220,13 @@ fn to_entry(event: &Event) -> entry::Event {
             when: when.0,
             messages: messages.iter().map(leased_record).collect(),
         }),
-        Event::Submitted { at, part, carrier_id, when } => entry::Event::Submitted(Submitted {
+        Event::Submitted { at, part, carrier_id, named_in, when } => entry::Event::Submitted(Submitted {
             frame: at.frame.0,
             ordinal: at.ordinal,
             part: u32::from(*part),
             carrier_id: carrier_id.to_string(),
             when: when.0,
+            by_receipt: *named_in == NamedIn::Receipt,
         }),
         Event::Refused { at, part, command_status, when } => entry::Event::Refused(Refused {
             frame: at.frame.0,
@@ -350,7 +352,9 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
                 .collect(),
         },
         entry::Event::Submitted(e) => {
-            Event::Submitted { at: place(e.frame, e.ordinal), part: part(e.part)?, carrier_id: e.carrier_id.into(), when: Time(e.when) }
+            let named_in = if e.by_receipt { NamedIn::Receipt } else { NamedIn::Answer };
+            let (at, part) = (place(e.frame, e.ordinal), part(e.part)?);
+            Event::Submitted { at, part, carrier_id: e.carrier_id.into(), named_in, when: Time(e.when) }
         }
         entry::Event::Refused(e) => {
             Event::Refused { at: place(e.frame, e.ordinal), part: part(e.part)?, command_status: e.command_status, when: Time(e.when) }
@@ -522,7 +526,7 @@ pub fn read_events_about(log: &[u8], frame: MessageId, ordinal: Option<u32>) -> 
         let is_wanted = match kind {
             LEASED => true,
             PARKED => named(of_event).0 == frame.0,
-            ORPHANED | ORPHAN_GONE | INBOUND | INBOUND_PART => false,
+            kind if OF_NO_MESSAGE.contains(&kind) => false,
             _ => named(of_event).0 == frame.0 && ordinal.is_none_or(|ordinal| named(of_event).1 == ordinal),
         };
         if !is_wanted {
@@ -537,13 +541,10 @@ pub fn read_events_about(log: &[u8], frame: MessageId, ordinal: Option<u32>) -> 
     if is_sound { Ok(events) } else { Err(Unreadable) }
 }
 
-/// Tags in `Entry` of what names no message, or many.
+/// Tags in `Entry` of what names many messages, and of what names none.
 const LEASED: u32 = 1;
-const ORPHANED: u32 = 8;
-const ORPHAN_GONE: u32 = 9;
-const INBOUND: u32 = 10;
 const PARKED: u32 = 11;
-const INBOUND_PART: u32 = 14;
+const OF_NO_MESSAGE: [u32; 4] = [8, 9, 10, 14];
 
 /// The next field that has octets, and its tag; others are passed over. None at the end, or, unsoundly, where it cannot be read.
 fn next_field<'a>(rest: &mut &'a [u8], is_sound: &mut bool) -> Option<(u32, &'a [u8])> {
@@ -598,7 +599,8 @@ mod tests {
                 when: Time(1),
                 messages: vec![LeasedMessage { at, attempt: 1, count: 2, parts: 3, reference: 77 }],
             },
-            Event::Submitted { at, part: 0, carrier_id: "0A1B".into(), when: Time(2) },
+            Event::Submitted { at, part: 0, carrier_id: "0A1B".into(), named_in: NamedIn::Answer, when: Time(2) },
+            Event::Submitted { at, part: 1, carrier_id: "2587".into(), named_in: NamedIn::Receipt, when: Time(2) },
             Event::Refused { at, part: 1, command_status: 0x58, when: Time(3) },
             Event::Requeued { at, parts: 2, reason: Reason::Throttled, due: Time(9), when: Time(3) },
             Event::Doubted { at, parts: 2, reason: Reason::Restart, when: Time(4) },
@@ -679,7 +681,7 @@ mod tests {
             let at = place(frame, ordinal);
             let messages = vec![LeasedMessage { at, attempt: 1, count: 2, parts: 3, reference: 0 }];
             events.push(Event::Leased { carrier: "one".into(), bind: 2, when: Time(1), messages });
-            events.push(Event::Submitted { at, part: 0, carrier_id: "0A1B".into(), when: Time(2) });
+            events.push(Event::Submitted { at, part: 0, carrier_id: "0A1B".into(), named_in: NamedIn::Answer, when: Time(2) });
             events.push(Event::OrphanGone { carrier: "one".into(), carrier_id: "ff".into(), when: Time(8) });
             events.push(Event::Parked { frame: at.frame, until: Time(9), why: Reason::Revival, held: 7, when: Time(8) });
         }

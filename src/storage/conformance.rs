@@ -584,7 +584,7 @@ fn what_is_rewritten_takes_its_place_and_is_found_under_no_key(subject: &mut dyn
         assert_eq!(archive.search(13, None, 9).expect("readable"), [], "nor by reference");
         assert_eq!(logs(archive.touches(first)), [(seq, "less".into())]);
         assert_eq!(archive.answer("bank", "k").expect("readable"), Some(answer(&body[..8])));
-        let person = Person { number: 1, account: None, opt_outs: true };
+        let person = Person { number: 1, account: None, opt_outs: true, sends: Vec::new() };
         assert_eq!(desk.journal.seclude().expect("written"), Scrubbed::Clean);
         assert_eq!(archive.scrub(&person).expect("written"), Scrubbed::Clean);
         desk.wait(1);

@@ -26,4 +26,4 @@ pub use people::{Origin, PersonChange, Preference, Suppression, SuppressionKey};
 pub use port::{
     Answer, Archive, BatchRow, Blanked, Closed, FramePage, Group, Journal, LogRow, Person, Recovered, Rewrite, Scrubbed, StoreFault,
 };
-pub use spent::Spent;
+pub use spent::{Spent, SpentLike};

@@ -3,7 +3,7 @@
 use crate::base::{BatchId, MessageId, Span, Time};
 use crate::storage::frame::{Frame, FrameHead};
 use crate::storage::people::{PersonChange, Preference, Suppression, SuppressionKey};
-use crate::storage::spent::Spent;
+use crate::storage::spent::{Spent, SpentLike};
 use bytes::Bytes;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -191,7 +191,7 @@ pub struct Rewrite {
     pub people: Vec<PersonChange>,
 }
 
-/// Whose changes of people go from the logs as well.
+/// Whose changes of people, and whose sends that counted for caps, go from the logs as well.
 #[derive(Clone, Debug)]
 pub struct Person {
     /// The number, as digits.
@@ -200,9 +200,17 @@ pub struct Person {
     pub account: Option<String>,
     /// Opt-outs too, not preferences alone.
     pub opt_outs: bool,
+    /// The sends: a row that is like one of these.
+    pub sends: Vec<SpentLike>,
 }
 
 impl Person {
+    /// Whether a send that counted is one of those that go.
+    #[must_use]
+    pub fn is_sent(&self, row: &Spent) -> bool {
+        self.sends.iter().any(|like| like.is_met(row))
+    }
+
     /// Whether a change is one of those that go.
     #[must_use]
     pub fn is_in(&self, change: &PersonChange) -> bool {

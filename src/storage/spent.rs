@@ -9,6 +9,23 @@ pub struct Spent {
     pub stamp: u32,
 }
 
+/// Rows that are alike in some bits: those an erasure takes away, named by whoever knows what a key is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SpentLike {
+    /// What the row says, and which bits of it are looked at.
+    pub row: Spent,
+    pub key_mask: u64,
+    pub stamp_mask: u32,
+}
+
+impl SpentLike {
+    /// Whether a row is one of them.
+    #[must_use]
+    pub const fn is_met(&self, row: &Spent) -> bool {
+        (row.key ^ self.row.key) & self.key_mask == 0 && (row.stamp ^ self.row.stamp) & self.stamp_mask == 0
+    }
+}
+
 const OCTETS: usize = 12;
 
 /// A commit's rows in one blob.

@@ -46,6 +46,15 @@ fn clean(answer: &Answer, what: &str) {
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{what}");
     let _: Value = answer.json();
     assert!(answer.body.iter().all(|octet| *octet >= 0x20), "{what}: {answer:?}");
+    harmless(answer, what);
+}
+
+/// Shown as it comes, on a page or a terminal, it is text and nothing else.
+fn harmless(answer: &Answer, what: &str) {
+    let text = String::from_utf8(answer.body.clone()).expect("UTF-8");
+    let acts =
+        |c: &char| matches!(c, '<' | '>' | '&' | '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{feff}');
+    assert_eq!(text.chars().find(acts), None, "{what}: {answer:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,6 +81,26 @@ async fn what_callers_put_into_any_field_stays_within_json_and_out_of_every_head
             "channel",
             "max_segments",
             "params",
+            "campaign",
+            "consent_ref",
+            "cancel_key",
+            "locale",
+            "time_zone",
+            "country",
+            "region",
+            "send_at",
+            "send_after",
+            "render",
+            "variants",
+            "texts",
+            "data",
+            "udh",
+            "ports",
+            "message_class",
+            "protocol_id",
+            "max_price",
+            "data_coding",
+            "flash",
         ];
         let mut bodies: Vec<String> = fields.iter().map(|field| with(field, nasty.into())).collect();
         bodies.extend([
@@ -79,23 +108,50 @@ async fn what_callers_put_into_any_field_stays_within_json_and_out_of_every_head
             with("params", json!({"a": nasty})),
             with("params", json!({nasty: "a"})),
             with("text", json!(["{{a}}", nasty])),
+            with("variants", json!([nasty])),
+            with("texts", json!({nasty: nasty})),
+            with("ports", json!({nasty: 1})),
         ]);
         for body in &bodies {
             let answer = rig.send(body).await;
             clean(&answer, body);
             clean(&rig.post("/v1/preview", JSON, body.as_bytes()).await, body);
             clean(&rig.post("/v1/batches", "application/x-ndjson", body.as_bytes()).await, body);
+            clean(&rig.post("/v1/explain", JSON, body.as_bytes()).await, body);
             if let Some(id) = answer.json()["id"].as_str() {
                 let shown = rig.get(&format!("/v1/messages/{id}")).await;
                 clean(&shown, body);
                 assert!(shown.json().get("text").is_none(), "the text is never shown");
             }
         }
+        // What is kept of people, and what is looked for.
+        for (method, path, body) in [
+            ("POST", "/v1/suppressions", json!({"number": "+33612345678", "reason": nasty})),
+            ("POST", "/v1/suppressions", json!({"number": "+33612345678", "scope": nasty})),
+            ("POST", "/v1/suppressions", json!({"number": "+33612345678", nasty: 1})),
+            ("POST", "/v1/suppressions", json!({"number": nasty})),
+            ("PUT", "/v1/preferences/+33612345678", json!({"locale": nasty})),
+            ("PUT", "/v1/preferences/+33612345678", json!({"time_zone": nasty, nasty: 1})),
+            ("POST", "/v1/cancel", json!({"campaign": nasty})),
+            ("POST", "/v1/cancel", json!({"client_ref": nasty})),
+            ("POST", "/v1/cancel", json!({"campaign": "x", "cursor": nasty, nasty: "x"})),
+        ] {
+            let headers = [auth(KEY), ("content-type", JSON)];
+            clean(&rig.call(method, path, &headers, body.to_string().as_bytes()).await, path);
+        }
+        clean(&rig.get("/v1/suppressions").await, "the list of opt-outs");
+        harmless(&rig.get("/v1/suppressions/export").await, "the export of opt-outs");
         let escaped: String = nasty.bytes().map(|octet| format!("%{octet:02x}")).collect();
         for path in [
             "/v1/messages?client_ref=",
             "/v1/messages?to=",
             "/v1/messages?cursor=",
+            "/v1/messages?campaign=",
+            "/v1/messages?batch=",
+            "/v1/preferences/",
+            "/v1/numbers/",
+            "/v1/suppressions?number=",
+            "/v1/suppressions?scope=",
             "/v1/messages/",
             "/v1/batches/",
             "/v1/lookup/",

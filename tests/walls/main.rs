@@ -22,3 +22,4 @@ mod schema;
 mod ssrf;
 mod supply;
 mod tenants;
+mod traces;

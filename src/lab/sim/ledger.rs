@@ -3,6 +3,7 @@
 
 use super::seen::{Seen, Submit};
 use crate::base::Time;
+use crate::lab::id_style::IdStyle;
 use crate::message::Status;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ pub struct CarrierTerms {
     pub window: u32,
     /// After which silence is doubt.
     pub response_timeout_ms: i64,
+    /// How receipts write ids: in the text, and in receipted_message_id.
+    pub receipt_ids: Option<[IdStyle; 2]>,
 }
 
 /// What is asked for in message `n`.
@@ -120,7 +123,9 @@ pub struct Copy {
     pub at: i64,
     /// When its answer left; `None` when none did.
     pub answer_at: Option<i64>,
-    /// The name it was given.
+    /// The carrier's number of it.
+    pub number: u64,
+    /// The name it was given in the answer.
     pub message_id: Box<str>,
 }
 
@@ -191,6 +196,20 @@ impl Ledger {
     #[must_use]
     pub fn copies(&self, n: u64) -> &[Copy] {
         self.copies.get(&n).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the carrier gave this name to a copy: in its answer, or in receipts where the answer may be lost.
+    #[must_use]
+    pub fn is_name_of(&self, copy: &Copy, id: &str) -> bool {
+        let is_in_receipts = || {
+            let mut styles = self.terms.carriers[usize::from(copy.carrier)].receipt_ids.into_iter().flatten();
+            styles.any(|style| {
+                let mut written = Vec::new();
+                style.write(copy.number, &mut written);
+                written == id.as_bytes()
+            })
+        };
+        *copy.message_id == *id || is_in_receipts() && self.doubt(copy.carrier, copy.session, copy.at, copy.answer_at).is_some()
     }
 
     /// A bulk, by its first message.
@@ -313,6 +332,7 @@ impl Ledger {
             session: submit.session,
             at,
             answer_at: submit.is_answered.then_some(at + submit.delay_ms as i64),
+            number: submit.number,
             message_id: if self.terms.keeps_all { submit.message_id.into() } else { Box::default() },
         });
     }

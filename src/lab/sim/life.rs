@@ -147,6 +147,7 @@ fn terms(scenario: &Scenario) -> Terms {
         burst: plan.burst,
         window: plan.window,
         response_timeout_ms: plan.response_timeout_s as i64 * 1_000,
+        receipt_ids: Some([plan.habits.receipt_id, plan.habits.tlv_id.unwrap_or(plan.habits.receipt_id)]),
     };
     Terms {
         latency_max_ms: latency as i64,

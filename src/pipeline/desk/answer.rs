@@ -5,7 +5,7 @@ use super::effects::Now;
 use crate::base::{MessageRef, Mono};
 use crate::channel::session::{Answer, Keys};
 use crate::message::Event;
-use crate::message::event::Parts;
+use crate::message::event::{NamedIn, Parts};
 use crate::message::outcome::{Reason, Status};
 use crate::pipeline::desk::Receipts;
 use crate::pipeline::submit::{Doubtful, Settled, settle};
@@ -32,6 +32,7 @@ impl Desk {
             self.effects.free(link);
         }
         let written = submit.written;
+        self.learning.stir();
         if self.open.contains_key(&submit.at) {
             self.settle(submit.at, submit.part, answer, keys, Some(submit.written), now);
         } else if let Answer::Throttled { .. } = answer {
@@ -58,7 +59,7 @@ impl Desk {
         let command_status = match answer {
             Answer::Accepted(carrier_id) => {
                 self.counts.taken += 1;
-                return self.named(at, part, carrier_id, keys, written, now);
+                return self.named(at, part, (carrier_id, NamedIn::Answer), keys, written, now);
             }
             Answer::Throttled { command_status } => {
                 self.throttled(now);
@@ -98,8 +99,9 @@ impl Desk {
     }
 
     /// The carrier has taken a part and named it. `written`: when it was, if this process did that.
-    pub(super) fn named(&mut self, at: MessageRef, part: u8, carrier_id: &str, keys: &Keys, written: Option<Mono>, now: Now) {
-        self.emit(Event::Submitted { at, part, carrier_id: carrier_id.into(), when: now.wall });
+    pub(super) fn named(&mut self, at: MessageRef, part: u8, name: (&str, NamedIn), keys: &Keys, written: Option<Mono>, now: Now) {
+        let (carrier_id, named_in) = name;
+        self.emit(Event::Submitted { at, part, carrier_id: carrier_id.into(), named_in, when: now.wall });
         let Some(open) = self.open.get_mut(&at) else { return };
         open.named = now.mono;
         let (to, is_all_submitted) = (open.to, open.life.is_all_submitted());
@@ -113,7 +115,11 @@ impl Desk {
         if is_all_submitted {
             self.unreceipted.push_back((now.mono + self.rules.receipt_wait, at));
         }
-        for orphan in self.orphans.claim(keys, self.awaiting.chosen(), to, written) {
+        let Some(form) = self.awaiting.chosen() else {
+            self.named_while_learning(keys, Awaited { at, part }, to, written, now);
+            return self.conclude(at, now);
+        };
+        for orphan in self.orphans.claim(keys, form, written) {
             self.counts.adopted += 1;
             let carrier = self.rules.carrier.clone();
             self.emit(Event::OrphanGone { carrier, carrier_id: orphan.carrier_id, when: now.wall });

@@ -52,7 +52,7 @@ fn crash(bench: &mut Bench) {
     let mut desk = Desk::new(rules(), 2, 7, Box::new(bench.book.clone()));
     let head = bench.frame.head.clone();
     let touched = replay.take_frame(&head);
-    desk.restore(head, Some(&bench.frame), touched, 1, &keys, bench.now);
+    desk.restore(head, Some(&bench.frame), touched, 1, &super::tests::keys_in, bench.now);
     desk.restored(vec![], &keys, bench.now);
     desk.link_up(0);
     bench.desk = desk;
@@ -426,7 +426,7 @@ fn after_a_long_absence_advertising_waits_until_it_is_released() {
     let mut bench = Bench::new(&frame(0, 1, false), rules());
     let mut desk = Desk::new(rules(), 2, 7, Box::new(Book::free()));
     desk.hold_advertising();
-    let tally = desk.restore(marketing.head.clone(), None, Touched::default(), 1, &keys, bench.now);
+    let tally = desk.restore(marketing.head.clone(), None, Touched::default(), 1, &super::tests::keys_in, bench.now);
     assert_eq!(tally.of(Status::Held), 3);
     desk.link_up(0);
     bench.desk = desk;

@@ -88,7 +88,7 @@ fn random_life(seed: u64, book: Book, span: u64) -> usize {
                 bench.journal.iter().cloned().for_each(|event| replay.event(event));
                 let mut desk = Desk::new(rules(), 2, seed, Box::new(book.clone()));
                 let touched = replay.take_frame(&frame.head);
-                desk.restore(frame.head.clone(), Some(&frame), touched, 1, &keys, bench.now);
+                desk.restore(frame.head.clone(), Some(&frame), touched, 1, &super::tests::keys_in, bench.now);
                 desk.restored(replay.orphans_of("one"), &keys, bench.now);
                 bench.desk = desk;
                 up = [false; 2];

@@ -17,6 +17,7 @@ mod parts;
 mod receipt;
 mod restore;
 mod timers;
+mod unclear;
 mod undoubt;
 
 pub use effects::{After, Counts, Effects, Now, Ready};
@@ -147,6 +148,7 @@ pub struct Desk {
     /// When this process took over.
     begun: Mono,
     awaiting: Awaiting,
+    learning: unclear::Learning,
     orphans: Orphans,
     references: References,
     /// Messages all sent, in the order in which their wait for receipts ends.
@@ -179,6 +181,7 @@ impl Desk {
             zone: None,
             begun: Mono(0),
             awaiting: Awaiting::new(rules.form, rules.retired_max),
+            learning: unclear::Learning::default(),
             orphans: Orphans::new(rules.orphans_max, rules.orphan_ttl),
             references: References::default(),
             unreceipted: VecDeque::new(),
@@ -387,6 +390,7 @@ impl Desk {
     /// Ends a message: its one final status.
     fn end(&mut self, at: MessageRef, status: Status, reason: Reason, command_status: u32, now: Now) {
         let mut possible_duplicate = false;
+        self.learning.stir();
         if let Some(Open { life, to, .. }) = self.open.get(&at) {
             possible_duplicate = life.possible_duplicate || life.doubted != 0;
             let unreported = (life.leased | life.submitted) & !(life.delivered | life.failed);
@@ -460,5 +464,7 @@ mod late_tests;
 mod life_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod unclear_tests;
 #[cfg(test)]
 mod undoubt_tests;

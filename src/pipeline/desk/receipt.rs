@@ -8,40 +8,62 @@ use crate::channel::session::{Keys, Receipt};
 use crate::message::Event;
 use crate::message::event::PartState;
 use crate::message::outcome::Reason;
-use crate::pipeline::track::{Awaited, Orphan};
+use crate::pipeline::track::{Awaited, Orphan, Readings};
+
+/// What the names of a receipt say.
+enum Matched {
+    /// This part, under these keys.
+    One(Awaited, Keys),
+    /// One of these, or one that has no name yet.
+    Unclear(Readings),
+    /// Nobody we know.
+    Nobody,
+}
 
 impl Desk {
     /// A receipt on a link; it is acknowledged after the commit.
     pub fn receipt(&mut self, link: usize, era: u32, sequence: u32, receipt: &Receipt<'_>, now: Now) {
         self.effects.after.push(After::Acknowledge { link, era, sequence });
-        match self.matched(receipt) {
-            Some((awaited, keys)) => {
+        let readings = match self.matched(receipt, now) {
+            Matched::One(awaited, keys) => {
                 self.learn_zone(awaited.at, receipt.submit_date, now);
-                self.reported(awaited, &keys, receipt.state, receipt.error, now);
+                return self.reported(awaited, &keys, receipt.state, receipt.error, now);
             }
-            None => match self.undoubted(receipt.into(), now) {
-                // The receipt is about a message whose answer was lost: it is with the carrier after all.
-                Found::One(awaited) if !self.is_contested(awaited, receipt.carrier_id, now) => {
-                    self.settled_by_receipt(awaited, Told::from(receipt), now);
-                }
-                Found::Nobody => self.orphan(receipt, now),
-                Found::One(_) | Found::Unsure => {
-                    self.counts.ambiguous += 1;
-                    self.orphan(receipt, now);
-                }
-            },
+            Matched::Unclear(readings) => Some(readings),
+            Matched::Nobody => None,
+        };
+        match self.undoubted(receipt.into(), now) {
+            // The receipt is about a message whose answer was lost: it is with the carrier after all.
+            Found::One(awaited) if !self.is_contested(awaited, receipt.carrier_id, now) => {
+                return self.settled_by_receipt(awaited, Told::from(receipt), now);
+            }
+            Found::Nobody => {}
+            Found::One(_) | Found::Unsure => self.counts.ambiguous += 1,
+        }
+        self.orphan(receipt, now);
+        if let Some(readings) = readings {
+            self.keep_unclear(readings, receipt.into(), now);
         }
     }
 
     /// The message, and the keys under which it was found.
-    fn matched(&mut self, receipt: &Receipt<'_>) -> Option<(Awaited, Keys)> {
-        let Desk { awaiting, open, .. } = self;
+    fn matched(&mut self, receipt: &Receipt<'_>, now: Now) -> Matched {
         if crate::base::planted::is("receipt-matched-by-number") {
-            let at = open.iter().filter(|(_, open)| open.to == receipt.number).map(|(at, _)| *at).min()?;
-            return Some((Awaited { at, part: 0 }, receipt.keys[0]));
+            let at = self.open.iter().filter(|(_, open)| open.to == receipt.number).map(|(at, _)| *at).min();
+            return at.map_or(Matched::Nobody, |at| Matched::One(Awaited { at, part: 0 }, receipt.keys[0]));
         }
-        let confirm = |awaited: Awaited| open.get(&awaited.at).is_some_and(|open| receipt.number != 0 && open.to == receipt.number);
-        receipt.keys.iter().find_map(|keys| Some((awaiting.find(keys, confirm)?, *keys)))
+        if self.awaiting.chosen().is_some() {
+            let found = receipt.keys.iter().find_map(|keys| Some((self.awaiting.find(keys)?, *keys)));
+            return found.map_or(Matched::Nobody, |(awaited, keys)| Matched::One(awaited, keys));
+        }
+        let readings = self.read(&receipt.keys, receipt.number);
+        if readings.found.iter().all(Option::is_none) {
+            return Matched::Nobody;
+        }
+        match self.meant(&readings, receipt.into(), false, now) {
+            Some(awaited) => Matched::One(awaited, self.key_of(&receipt.keys, awaited)),
+            None => Matched::Unclear(readings),
+        }
     }
 
     /// A message from a handset or a part of one: journaled, then acknowledged. Without events it is known already.
@@ -108,7 +130,7 @@ impl Desk {
             self.counts.receipts += 1;
             let named = self.open.get(&at).map_or(now.mono, |open| open.named);
             self.effects.waited.push(now.mono.since(named));
-            self.awaiting.retire(keys, now.mono);
+            self.awaiting.retire(keys, awaited, now.mono);
         } else {
             self.counts.intermediate += 1;
         }

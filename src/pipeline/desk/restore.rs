@@ -4,10 +4,11 @@
 use super::effects::Now;
 use super::law::{Revival, UNKNOWN};
 use super::parts::{LostPart, LostParts};
+use super::undoubt::About;
 use super::{Desk, Open};
 use crate::base::{MessageId, MessageRef, Mono, Span, Time};
 use crate::channel::session::Keys;
-use crate::message::event::{Moved, PartState, all_parts};
+use crate::message::event::{Moved, NamedIn, PartState, all_parts};
 use crate::message::late::Rendering;
 use crate::message::outcome::{Reason, Status, Tally};
 use crate::message::{Class, Event, Life};
@@ -23,13 +24,26 @@ pub struct Recovering {
     /// The fold of its events.
     pub life: Life,
     /// The carrier's names of its parts.
-    pub names: Vec<(u8, Box<str>, Time)>,
+    pub names: Vec<Name>,
     /// When a retry is due.
     pub due: Option<Time>,
     /// What the customer has changed.
     pub moved: Option<Moved>,
     /// What came out, of a text that is made when it is sent.
     pub rendered: Option<Rendering>,
+}
+
+/// A carrier's name of a part.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Name {
+    /// Which part.
+    pub part: u8,
+    /// The name, and in what it was written so.
+    pub carrier_id: Box<str>,
+    /// See `carrier_id`.
+    pub named_in: NamedIn,
+    /// When it was journaled.
+    pub when: Time,
 }
 
 /// What the journal tells of a frame.
@@ -127,7 +141,9 @@ impl Replay {
                 let Some(message) = event.at().and_then(|at| self.message(at)) else { return };
                 message.life.apply(&event);
                 match event {
-                    Event::Submitted { part, carrier_id, when, .. } => message.names.push((part, carrier_id, when)),
+                    Event::Submitted { part, carrier_id, named_in, when, .. } => {
+                        message.names.push(Name { part, carrier_id, named_in, when })
+                    }
                     Event::Requeued { due, .. } => message.due = Some(due),
                     Event::Rescheduled { moved, .. } => message.moved = Some(message.moved.unwrap_or_default().then(moved)),
                     Event::Rendered { rendering, .. } => message.rendered = Some(rendering),
@@ -161,14 +177,14 @@ impl Replay {
 impl Desk {
     /// Puts a frame back, and tells where its messages stood. `body` is needed only when some of them were touched
     /// and are not final.
-    /// `keys_of` gives the keys of a carrier's name.
+    /// `keys_of` gives the keys of a carrier's name, as it is written there.
     pub fn restore(
         &mut self,
         head: FrameHead,
         body: Option<&Arc<Frame>>,
         touched: Touched,
         weight: u32,
-        keys_of: &dyn Fn(&str) -> Keys,
+        keys_of: &dyn Fn(&str, NamedIn) -> Keys,
         now: Now,
     ) -> Tally {
         let mut frame = OpenFrame::new(head.clone(), None, weight);
@@ -238,7 +254,7 @@ impl Desk {
         head: &FrameHead,
         body: Option<&Arc<Frame>>,
         recovering: Recovering,
-        keys_of: &dyn Fn(&str) -> Keys,
+        keys_of: &dyn Fn(&str, NamedIn) -> Keys,
         now: Now,
     ) {
         let mut record =
@@ -259,16 +275,17 @@ impl Desk {
         };
         // What was only held back costs no attempt.
         let attempt = life.attempt.max(1) + u8::from(due.is_some() && life.waits.is_none());
-        let open = Open { life, to, expires, policy, attempt, named: now.mono, queued: 0 };
+        let last = names.iter().map(|name| name.when).max().unwrap_or(now.wall);
+        let named = Mono(now.mono.0.saturating_sub(now.wall.since(last).0));
+        let open = Open { life, to, expires, policy, attempt, named, queued: 0 };
         self.open.insert(at, open);
-        for (part, carrier_id, _) in &names {
+        for Name { part, carrier_id, named_in, .. } in &names {
             if (life.delivered | life.failed) & (1 << part) == 0 && !crate::base::planted::is("names-forgotten-at-restart") {
-                self.awaiting.insert(&keys_of(carrier_id), Awaited { at, part: *part });
+                self.awaiting.insert(&keys_of(carrier_id, *named_in), Awaited { at, part: *part });
             }
         }
         if life.status == Status::Sent {
-            let since = names.iter().map(|(_, _, when)| *when).max().unwrap_or(now.wall);
-            let left = self.rules.receipt_wait.0.saturating_sub(now.wall.since(since).0);
+            let left = self.rules.receipt_wait.0.saturating_sub(now.wall.since(last).0);
             self.unreceipted.push_back((now.mono + Span(left), at));
         }
         if life.leased != 0 {
@@ -309,12 +326,15 @@ impl Desk {
                 state: lost.state,
                 error: lost.error,
             };
+            let about = About::from(&orphan);
             // A clock that begins with the process cannot go back further than that.
             let since = Mono(now.mono.0.saturating_sub(now.wall.since(lost.when).0));
             if let Some(dropped) = self.orphans.keep(orphan, since) {
                 self.drop_orphan(dropped, now);
             }
+            self.restored_orphan(&keys, about, since, now);
         }
+        self.look_again(now);
         let held: Vec<MessageRef> = if self.orphans.is_empty() { Vec::new() } else { self.doubts.iter().collect() };
         held.into_iter().for_each(|at| self.rematch(at, now));
     }

@@ -44,6 +44,11 @@ pub(super) fn keys(name: &str) -> Keys {
     Keys([name.parse::<u128>().ok(), None, None, None])
 }
 
+/// Answers and receipts write a name alike.
+pub(super) fn keys_in(name: &str, _: crate::message::event::NamedIn) -> Keys {
+    keys(name)
+}
+
 /// A frame of `count` messages of `parts` parts each; odd ones are at-most-once when `mixed`.
 pub(super) fn frame(count: u32, parts: u32, mixed: bool) -> Arc<Frame> {
     framed(count, parts, mixed, (Time(0), 0), |_| None)

@@ -17,6 +17,7 @@ impl Desk {
     pub fn tick(&mut self, now: Now) {
         self.response_timeouts(now);
         self.resolve_doubts(now);
+        self.look_again(now);
         self.end_unreceipted(now);
         self.let_go(now);
         if self.law.clock == Clock::Sure && !crate::base::planted::is("expiry-ignored") {
@@ -48,6 +49,7 @@ impl Desk {
     fn resolve_doubts(&mut self, now: Now) {
         for _ in 0..TURN_MAX {
             let Some(at) = self.doubts.due(now.mono) else { return };
+            self.learning.stir();
             // Who stood beside it may have been named meanwhile.
             self.rematch(at, now);
             let Some(open) = self.open.get_mut(&at) else { continue };
@@ -132,6 +134,7 @@ impl Desk {
             consider(link.window.oldest().map(|written| written + self.rules.response_timeout));
         }
         consider(self.doubts.next_due());
+        consider(self.learning.next_due(now.mono));
         consider(self.unreceipted.front().map(|(until, _)| *until));
         // Wall-clock lifetimes are looked at on the monotonic clock, at least once a minute (the wall may jump) and
         // never in a spin while a body is on its way.

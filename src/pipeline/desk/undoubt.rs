@@ -5,10 +5,10 @@
 
 use super::effects::Now;
 use super::{Desk, Unnamed};
-use crate::base::{MessageRef, Mono};
+use crate::base::{MessageRef, Mono, Span};
 use crate::channel::session::Receipt;
 use crate::message::Event;
-use crate::message::event::{PartState, Parts};
+use crate::message::event::{NamedIn, PartState, Parts};
 use crate::pipeline::submit::nameless::{Doubtful, SKEW, is_apart};
 use crate::pipeline::track::{Awaited, Orphan};
 
@@ -22,11 +22,11 @@ const QUARTER: i64 = 900;
 const ZONE_MAX: i64 = 60;
 
 /// What a receipt says of its message beside the name.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct About {
-    number: u64,
-    reference: Option<u16>,
-    submit_date: i64,
+    pub(super) number: u64,
+    pub(super) reference: Option<u16>,
+    pub(super) submit_date: i64,
 }
 
 impl From<&Receipt<'_>> for About {
@@ -82,7 +82,7 @@ impl Desk {
     }
 
     /// Parts in doubt for a number, by when they were written. Some of them more than once.
-    fn doubtful(&self, number: u64, is_meant: impl Fn(Option<Mono>) -> bool) -> impl Iterator<Item = Awaited> {
+    pub(super) fn doubtful(&self, number: u64, is_meant: impl Fn(Option<Mono>) -> bool) -> impl Iterator<Item = Awaited> {
         self.nameless.of(number).iter().filter(move |one| is_meant(one.written)).flat_map(move |one| {
             let open = self.open.get(&one.at).filter(|open| open.to == number);
             bits(open.map_or(0, |open| open.life.doubted)).map(|part| Awaited { at: one.at, part })
@@ -91,13 +91,10 @@ impl Desk {
 
     fn by_date(&self, about: About, now: Now) -> Found {
         // With the form of ids known, a name that is not known is none of those we were given; with the zone, the carrier's date is an instant.
-        let (Some(zone), Some(_), true) = (self.zone, self.awaiting.chosen(), about.submit_date != 0) else { return Found::Nobody };
-        let fits = |written: Mono| {
-            let late = about.submit_date - zone * QUARTER - seconds(written, now);
-            let skew = SKEW.as_secs_f64() as i64;
-            // Many dates have no seconds.
-            (-60 - skew..=skew).contains(&late)
-        };
+        if self.zone.is_none() || self.awaiting.chosen().is_none() || about.submit_date == 0 {
+            return Found::Nobody;
+        }
+        let fits = |written: Mono| self.is_dated(about, written, Span::ZERO, now);
         let found = only(self.doubtful(about.number, |written| written.is_none_or(fits)));
         let Found::One(awaited) = found else { return found };
         // A copy that was sent again, and a part beside others, leave names behind that we never learnt.
@@ -117,6 +114,14 @@ impl Desk {
             true => found,
             false => Found::Unsure,
         }
+    }
+
+    /// Whether the carrier's date can be that of what was written at most `late` before this instant, as far as date and zone are known.
+    pub(super) fn is_dated(&self, about: About, at: Mono, late: Span, now: Now) -> bool {
+        let (Some(zone), true) = (self.zone, about.submit_date != 0) else { return true };
+        let skew = SKEW.as_secs_f64() as i64;
+        // Many dates have no seconds.
+        (-60 - skew - late.as_secs_f64() as i64..=skew).contains(&(about.submit_date - zone * QUARTER - seconds(at, now)))
     }
 
     /// When the part in doubt of a message was first written, as far as this process did that.
@@ -145,7 +150,7 @@ impl Desk {
         self.counts.undoubted += 1;
         let number = self.open.get(&awaited.at).map_or(0, |open| open.to);
         let written = self.written(number, awaited.at);
-        self.named(awaited.at, awaited.part, told.carrier_id, told.keys, written, now);
+        self.named(awaited.at, awaited.part, (told.carrier_id, NamedIn::Receipt), told.keys, written, now);
         self.reported(awaited, told.keys, told.state, told.error, now);
     }
 

@@ -3,7 +3,7 @@
 use super::tests::{Bench, at, frame, keys, rules};
 use super::*;
 use crate::channel::session::{Answer, Keys, Receipt};
-use crate::message::event::PartState;
+use crate::message::event::{NamedIn, PartState};
 
 /// Noon of the day on which the bench's messages were accepted.
 const NOON: i64 = 43_200_000;
@@ -219,7 +219,7 @@ fn after_a_kill(bench: &mut Bench) {
     let mut replay = Replay::of([bench.frame.head.first]);
     bench.journal.iter().cloned().for_each(|event| replay.event(event));
     let mut desk = Desk::new(rules(), 2, 1, Box::new(bench.book.clone()));
-    desk.restore(bench.frame.head.clone(), Some(&bench.frame), replay.take_frame(&bench.frame.head), 1, &keys, bench.now);
+    desk.restore(bench.frame.head.clone(), Some(&bench.frame), replay.take_frame(&bench.frame.head), 1, &super::tests::keys_in, bench.now);
     desk.restored(replay.orphans_of("one"), &keys, bench.now);
     bench.desk = desk;
 }
@@ -242,6 +242,27 @@ fn a_receipt_kept_before_a_kill_settles_the_doubt_that_the_kill_made() {
     bench.pass(Span::secs(100));
     bench.turn();
     assert_eq!(bench.wire.len(), 2, "nothing is sent again");
+}
+
+#[test]
+fn a_name_learnt_from_a_receipt_is_read_back_as_receipts_write_it() {
+    let mut bench = Bench::new(&frame(1, 1, false), rules());
+    bench.desk.link_up(0);
+    bench.turn();
+    bench.desk.link_down(0, bench.now);
+    let told =
+        Told { name: "70", number: number(0), reference: Some(reference_of(at(0), 0)), state: PartState::Enroute, ..Told::default() };
+    tell(&mut bench, told);
+    let mut replay = Replay::of([bench.frame.head.first]);
+    bench.journal.iter().cloned().for_each(|event| replay.event(event));
+    let mut desk = Desk::new(rules(), 2, 1, Box::new(bench.book.clone()));
+    // This carrier's answers write ids in another base.
+    let keys_in = |name: &str, named_in: NamedIn| if named_in == NamedIn::Receipt { keys(name) } else { keys("112") };
+    desk.restore(bench.frame.head.clone(), Some(&bench.frame), replay.take_frame(&bench.frame.head), 1, &keys_in, bench.now);
+    desk.restored(replay.orphans_of("one"), &keys, bench.now);
+    bench.desk = desk;
+    tell(&mut bench, Told { name: "70", number: number(0), ..Told::default() });
+    assert_eq!(bench.ends(), [(0, Status::Delivered, Reason::Receipt)]);
 }
 
 #[test]

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
     use crate::base::{MessageId, Time};
     use crate::message::Event;
-    use crate::message::event::LeasedMessage;
+    use crate::message::event::{LeasedMessage, NamedIn};
     use crate::message::outcome::Reason;
 
     const AT: MessageRef = MessageRef { frame: MessageId(1), ordinal: 0 };
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(resolve(&doubted(1), DoubtPolicy::ResendOnce), Resolution::Resend);
         assert_eq!(resolve(&doubted(2), DoubtPolicy::ResendOnce), Resolution::GiveUp);
         let mut settled = doubted(1);
-        settled.apply(&Event::Submitted { at: AT, part: 0, carrier_id: "1".into(), when: Time(0) });
+        settled.apply(&Event::Submitted { at: AT, part: 0, carrier_id: "1".into(), named_in: NamedIn::Answer, when: Time(0) });
         assert_eq!(resolve(&settled, DoubtPolicy::AtMostOnce), Resolution::Settled);
     }
 

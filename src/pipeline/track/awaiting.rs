@@ -1,10 +1,10 @@
 //! Which message a carrier's name stands for. A name has one key per *form* (way of comparing
-//! ids). With one form the look-up is one probe. With several (the carrier's form is still being learnt) a
-//! match must be confirmed by the recipient's number, and the form that matches is chosen once it has proved
-//! itself: a wrong match can not happen silently.
+//! ids). With one form the look-up is one probe. With several (the carrier's form is still being learnt) it tells whom
+//! each form means, and the form that agrees with the recipients' numbers is chosen once it has proved itself; whom a single
+//! receipt means until then is not decided here (`pipeline::desk`).
 
 use crate::base::{MessageId, MessageRef, Mono};
-use crate::channel::session::{FORMS_MAX, Keys};
+use crate::channel::session::{FORMS_MAX, Keys, LITERAL_FORMS};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 
@@ -21,6 +21,25 @@ pub struct Awaited {
     pub at: MessageRef,
     /// The part.
     pub part: u8,
+}
+
+/// Whom a receipt means, under each form.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Readings {
+    /// By form.
+    pub found: [Option<Awaited>; FORMS_MAX],
+    /// The forms (bits) under which the recipient's number agrees.
+    pub confirmed: u8,
+}
+
+impl Readings {
+    /// Under these forms (bits) it means this part, for the same number. Gives those of them that are new.
+    pub fn learn(&mut self, forms: u8, awaited: Awaited) -> u8 {
+        (0..FORMS_MAX).filter(|form| forms >> form & 1 == 1).for_each(|form| self.found[form] = Some(awaited));
+        let fresh = forms & !self.confirmed;
+        self.confirmed |= forms;
+        fresh
+    }
 }
 
 /// 12 octets instead of 24: ordinals fit 24 bits, parts 8.
@@ -98,21 +117,49 @@ impl Awaiting {
         }
     }
 
-    /// The message a receipt is about. While the form is open, `confirm` must agree (it compares the number).
-    pub fn find(&mut self, keys: &Keys, confirm: impl Fn(Awaited) -> bool) -> Option<Awaited> {
-        if let Some(form) = self.chosen {
-            return keys.0[form].and_then(|key| self.map.get(&marked(form, key))).map(|place| place.unpack());
-        }
-        let mut found = None;
+    /// The message a receipt is about, once the form is known.
+    #[must_use]
+    pub fn find(&self, keys: &Keys) -> Option<Awaited> {
+        keys.0[self.chosen?].and_then(|key| self.at(self.chosen?, key))
+    }
+
+    fn at(&self, form: usize, key: u128) -> Option<Awaited> {
+        self.map.get(&marked(form, key)).map(|place| place.unpack())
+    }
+
+    /// Whom the names of a receipt mean under each form; the first name before the second. `agrees`: whether the message is for
+    /// the receipt's number, `None` when it has ended (then it is meant only where it is named literally: a second receipt).
+    #[must_use]
+    pub fn readings(&self, keys: &[Keys; 2], agrees: impl Fn(MessageRef) -> Option<bool>) -> Readings {
+        let mut readings = Readings::default();
         for form in self.forms() {
-            let Some(place) = keys.0[form].and_then(|key| self.map.get(&marked(form, key))) else { continue };
-            if confirm(place.unpack()) {
-                self.hits[form] += 1;
-                found.get_or_insert(place.unpack());
+            for key in keys.iter().filter_map(|keys| keys.0[form]) {
+                let Some(awaited) = self.at(form, key) else { continue };
+                let agreed = agrees(awaited.at);
+                if agreed.unwrap_or(form < LITERAL_FORMS) {
+                    readings.found[form] = Some(awaited);
+                    readings.confirmed |= u8::from(agreed == Some(true)) << form;
+                    break;
+                }
             }
         }
+        readings
+    }
+
+    /// Whether a name is that of a part under some form.
+    #[must_use]
+    pub fn is_key_of(&self, keys: &Keys, awaited: Awaited) -> bool {
+        self.forms().any(|form| keys.0[form].and_then(|key| self.at(form, key)) == Some(awaited))
+    }
+
+    /// A receipt was explained by these forms (bits): `true` when the form is known by that.
+    pub fn explained(&mut self, forms: u8) -> bool {
+        if self.chosen.is_some() {
+            return false;
+        }
+        (0..FORMS_MAX).for_each(|form| self.hits[form] += u32::from(forms >> form & 1));
         self.choose();
-        found
+        self.chosen.is_some()
     }
 
     /// Chooses the form that matched often enough while no other did better. Forms that agree on an id (plain
@@ -140,7 +187,7 @@ impl Awaiting {
     }
 
     /// A part has its final receipt: its name is remembered for a second one.
-    pub fn retire(&mut self, keys: &Keys, now: Mono) {
+    pub fn retire(&mut self, keys: &Keys, awaited: Awaited, now: Mono) {
         if self.marks.back().is_none_or(|(_, count)| self.retirements - count >= MARK_EVERY) {
             self.marks.push_back((now, self.retirements));
             let forgotten = self.retirements.saturating_sub(self.retired.len() as u64);
@@ -150,6 +197,10 @@ impl Awaiting {
         }
         for form in self.forms() {
             let Some(key) = keys.0[form] else { continue };
+            // Under another form it may be another part's.
+            if self.chosen.is_none() && self.at(form, key) != Some(awaited) {
+                continue;
+            }
             self.retired.push_back(marked(form, key));
             self.retirements += 1;
             if self.retired.len() > self.retired_max
@@ -202,8 +253,8 @@ mod tests {
         let mut awaiting = Awaiting::new(Some(0), 10);
         awaiting.insert(&keys(7, 0), awaited(1));
         awaiting.insert(&keys(7, 0), awaited(2));
-        assert_eq!(awaiting.find(&keys(7, 0), |_| false), Some(awaited(2)));
-        assert_eq!(awaiting.find(&keys(8, 0), |_| true), None);
+        assert_eq!(awaiting.find(&keys(7, 0)), Some(awaited(2)));
+        assert_eq!(awaiting.find(&keys(8, 0)), None);
     }
 
     #[test]
@@ -214,11 +265,26 @@ mod tests {
             awaiting.insert(&keys(u128::from(n), u128::from(n) + 5_000), awaited(n));
         }
         for n in 0..CONFIDENT {
-            let receipt = keys(u128::from(n) + 1, u128::from(n) + 5_000);
-            assert_eq!(awaiting.find(&receipt, |found| found == awaited(n)), Some(awaited(n)));
+            let receipt = [keys(u128::from(n) + 1, u128::from(n) + 5_000), Keys::default()];
+            let readings = awaiting.readings(&receipt, |at| Some(at == awaited(n).at));
+            assert_eq!(readings.found, [None, Some(awaited(n)), None, None]);
+            assert_eq!(awaiting.explained(readings.confirmed), n + 1 == CONFIDENT);
         }
         assert_eq!(awaiting.chosen(), Some(1));
-        assert_eq!(awaiting.find(&keys(3, 5_050), |_| false), Some(awaited(50)));
+        assert_eq!(awaiting.find(&keys(3, 5_050)), Some(awaited(50)));
+    }
+
+    #[test]
+    fn while_forms_are_open_a_settled_name_is_forgotten_only_for_its_own_part() {
+        let mut awaiting = Awaiting::new(None, 1);
+        awaiting.insert(&keys(13, 19), awaited(13));
+        awaiting.insert(&keys(19, 25), awaited(19));
+        // Under the second form the name 19 is the first part's.
+        awaiting.retire(&keys(19, 19), awaited(19), Mono(0));
+        awaiting.insert(&keys(77, 78), awaited(77));
+        awaiting.retire(&keys(77, 78), awaited(77), Mono(1));
+        let readings = awaiting.readings(&[keys(19, 19), Keys::default()], |_| Some(true));
+        assert_eq!(readings.found, [None, Some(awaited(13)), None, None]);
     }
 
     #[test]
@@ -228,10 +294,10 @@ mod tests {
             awaiting.insert(&keys(n, 0), awaited(n as u32));
         }
         for n in 0..3 {
-            awaiting.retire(&keys(n, 0), Mono(n as u64));
+            awaiting.retire(&keys(n, 0), awaited(n as u32), Mono(n as u64));
         }
-        assert_eq!(awaiting.find(&keys(0, 0), |_| true), None);
-        assert_eq!(awaiting.find(&keys(2, 0), |_| true), Some(awaited(2)));
+        assert_eq!(awaiting.find(&keys(0, 0)), None);
+        assert_eq!(awaiting.find(&keys(2, 0)), Some(awaited(2)));
         awaiting.sweep(|_| false);
         assert_eq!(awaiting.len(), 2);
     }

@@ -4,5 +4,5 @@
 pub mod awaiting;
 pub mod orphans;
 
-pub use awaiting::{Awaited, Awaiting};
+pub use awaiting::{Awaited, Awaiting, Readings};
 pub use orphans::{Orphan, Orphans};

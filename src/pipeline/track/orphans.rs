@@ -60,24 +60,50 @@ impl Orphans {
         pushed_out
     }
 
-    /// The orphans a freshly named part may claim, oldest first; they are no longer kept. With several forms open
-    /// only those about the same number. One that came before the part was `written` is about another message, whose name
-    /// was used again.
-    pub fn claim(&mut self, keys: &Keys, form: Option<usize>, number: u64, written: Option<Mono>) -> Vec<Orphan> {
+    /// The orphans a freshly named part may claim, oldest first; they are no longer kept. One that came before the part was
+    /// `written` is about another message, whose name was used again.
+    pub fn claim(&mut self, keys: &Keys, form: usize, written: Option<Mono>) -> Vec<Orphan> {
         if self.held.is_empty() || crate::base::planted::is("orphan-not-claimed") {
             return Vec::new();
         }
-        let mut numbers: Vec<u64> = (0..FORMS_MAX)
-            .filter(|candidate| form.is_none_or(|form| form == *candidate))
-            .filter_map(|candidate| keys.0[candidate].and_then(|key| self.by_key.get(&(candidate as u8, key))))
-            .flatten()
-            .copied()
-            .filter(|orphan| self.held.get(orphan).is_some_and(|(came, _)| written.is_none_or(|written| *came >= written)))
-            .filter(|orphan| form.is_some() || self.held.get(orphan).is_some_and(|(_, orphan)| orphan.number == number))
-            .collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        numbers.into_iter().filter_map(|number| self.remove(number)).collect()
+        let named = keys.0[form].and_then(|key| self.by_key.get(&(form as u8, key)));
+        let places: Vec<u64> = named.into_iter().flatten().copied().filter(|place| self.came_after(*place, written)).collect();
+        places.into_iter().filter_map(|place| self.remove(place)).collect()
+    }
+
+    /// While forms are open: the orphans about a number that a freshly named part for it may claim, oldest first: their place, the
+    /// forms (bits) under which they have its name, and when they came.
+    #[must_use]
+    pub fn of_name(&self, keys: &Keys, number: u64, written: Option<Mono>) -> Vec<(u64, u8, Mono)> {
+        let mut found: Vec<(u64, u8, Mono)> = Vec::new();
+        for form in (0..FORMS_MAX).filter(|_| !self.held.is_empty() && !crate::base::planted::is("orphan-not-claimed")) {
+            let named = keys.0[form].and_then(|key| self.by_key.get(&(form as u8, key)));
+            for place in named.into_iter().flatten().copied().filter(|place| self.came_after(*place, written)) {
+                let Some((came, _)) = self.held.get(&place).filter(|(_, orphan)| orphan.number == number) else { continue };
+                match found.iter_mut().find(|(known, ..)| *known == place) {
+                    Some((_, forms, _)) => *forms |= 1 << form,
+                    None => found.push((place, 1 << form, *came)),
+                }
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
+    fn came_after(&self, place: u64, written: Option<Mono>) -> bool {
+        self.held.get(&place).is_some_and(|(came, _)| written.is_none_or(|written| *came >= written))
+    }
+
+    /// The place of the orphan that was kept last.
+    #[must_use]
+    pub const fn newest(&self) -> u64 {
+        self.next.saturating_sub(1)
+    }
+
+    /// The orphan at a place, if it is still kept.
+    #[must_use]
+    pub fn at(&self, place: u64) -> Option<&Orphan> {
+        self.held.get(&place).map(|(_, orphan)| orphan)
     }
 
     /// The orphans about a number, oldest first, each with its place.
@@ -174,8 +200,8 @@ mod tests {
         orphans.keep(orphan(1, 33), Mono(0));
         orphans.keep(orphan(1, 33), Mono(1));
         orphans.keep(orphan(2, 34), Mono(2));
-        assert_eq!(orphans.claim(&Keys([Some(1), None, None, None]), Some(0), 0, None).len(), 2);
-        assert_eq!(orphans.claim(&Keys([Some(1), None, None, None]), Some(0), 0, None).len(), 0);
+        assert_eq!(orphans.claim(&Keys([Some(1), None, None, None]), 0, None).len(), 2);
+        assert_eq!(orphans.claim(&Keys([Some(1), None, None, None]), 0, None).len(), 0);
         assert_eq!(orphans.len(), 1);
     }
 
@@ -184,9 +210,9 @@ mod tests {
         let mut orphans = Orphans::new(10, Span(100));
         orphans.keep(orphan(1, 33), Mono(5));
         let keys = Keys([Some(1), None, None, None]);
-        assert_eq!(orphans.claim(&keys, Some(0), 0, Some(Mono(6))).len(), 0);
+        assert_eq!(orphans.claim(&keys, 0, Some(Mono(6))).len(), 0);
         assert_eq!(orphans.about(33).count(), 1);
-        assert_eq!(orphans.claim(&keys, Some(0), 0, Some(Mono(5))).len(), 1);
+        assert_eq!(orphans.claim(&keys, 0, Some(Mono(5))).len(), 1);
         assert_eq!(orphans.about(33).count(), 0);
     }
 
@@ -195,8 +221,10 @@ mod tests {
         let mut orphans = Orphans::new(10, Span(100));
         orphans.keep(orphan(1, 33), Mono(0));
         let keys = Keys([None, Some(901), None, None]);
-        assert_eq!(orphans.claim(&keys, None, 99, None).len(), 0);
-        assert_eq!(orphans.claim(&keys, None, 33, None).len(), 1);
+        assert_eq!(orphans.of_name(&keys, 99, None), []);
+        assert_eq!(orphans.of_name(&keys, 33, None), [(0, 0b10, Mono(0))]);
+        assert!(orphans.take(0).is_some() && orphans.at(0).is_none());
+        assert_eq!(orphans.of_name(&keys, 33, None), []);
     }
 
     #[test]

@@ -316,6 +316,7 @@ fn read(frame: &Frame, ordinal: u32) -> Option<MessageRecord> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::event::NamedIn;
     use crate::message::outcome::{Reason, Status};
     use crate::pipeline::webhook::body::tests::{head, record};
 
@@ -332,7 +333,7 @@ mod tests {
         MessageRef { frame: MessageId(64), ordinal }
     }
     fn submitted(ordinal: u32, part: u8) -> Event {
-        Event::Submitted { at: at(ordinal), part, carrier_id: "x".into(), when: NOW }
+        Event::Submitted { at: at(ordinal), part, carrier_id: "x".into(), named_in: NamedIn::Answer, when: NOW }
     }
     fn ended(ordinal: u32) -> Event {
         Event::Ended {

@@ -119,7 +119,8 @@ impl Archive for Reader {
         Ok(self.0.disk().slices.iter().flat_map(|slice| slice.answers.values()).filter(is_about).cloned().collect())
     }
 
-    fn scrub(&self, _: &Person) -> Result<Scrubbed, StoreFault> {
+    fn scrub(&self, person: &Person) -> Result<Scrubbed, StoreFault> {
+        self.0.disk().slices.iter_mut().for_each(|slice| slice.spent.retain(|row| !person.is_sent(row)));
         Ok(Scrubbed::Clean)
     }
 

@@ -10,6 +10,7 @@ use crate::storage::sqlite::codec::{self, Kind, Sealer};
 use crate::storage::sqlite::people;
 use crate::storage::sqlite::search::{Pair, Run, RunHead, read_pairs, write_pairs};
 use crate::storage::sqlite::slice::{self, Role, Slice};
+use crate::storage::sqlite::spent;
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::HashSet;
 
@@ -33,9 +34,9 @@ pub(super) fn marked(conn: &Connection, change: impl FnOnce(&Connection) -> rusq
     done
 }
 
-/// Whether a slice is marked, or holds changes of people: both want a closer look.
+/// Whether a slice is marked, or holds changes of people or sends that counted: each wants a closer look.
 pub(super) fn wants_scrub(conn: &Connection) -> rusqlite::Result<bool> {
-    Ok(is_marked(conn)? || people::has_table(conn)?)
+    Ok(is_marked(conn)? || people::has_table(conn)? || spent::has_table(conn)?)
 }
 
 fn is_marked(conn: &Connection) -> rusqlite::Result<bool> {
@@ -140,7 +141,8 @@ pub(super) fn run(conn: &Connection, sealer: &mut Sealer, run: &Run, gone: &Hash
     Ok(Some(head))
 }
 
-/// A slice that takes no commits: what its log of people says of one goes, then the file is written anew if it is marked.
+/// A slice that takes no commits: what its logs of people and of sends say of one goes, then the file is written anew if it is
+/// marked.
 pub(super) fn scrub(slice: &Slice, person: &Person) -> Result<Scrubbed, StoreFault> {
     let work = || {
         let conn = connect(slice)?;
@@ -167,35 +169,40 @@ pub(super) fn scrub(slice: &Slice, person: &Person) -> Result<Scrubbed, StoreFau
     }
 }
 
-/// Rows of the log of people without what it says of one.
+/// Rows of the logs of people and of sends without what they say of one.
 fn forget(conn: &Connection, person: &Person) -> rusqlite::Result<()> {
-    if !people::has_table(conn)? {
-        return Ok(());
-    }
-    let mut sealer = Sealer::new();
-    let mut changed: Vec<(i64, Vec<u8>)> = Vec::new();
-    {
-        let mut statement = conn.prepare("SELECT seq, body FROM people")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let seq = row.get::<_, i64>(0)?;
-            let blob = row.get_ref(1)?.as_blob().unwrap_or_default();
-            let Some(changes) = codec::open(Kind::People, seq as u64, blob).and_then(|raw| read_changes(&raw)) else { continue };
-            let kept: Vec<PersonChange> = changes.iter().filter(|change| !person.is_in(change)).cloned().collect();
-            if kept.len() < changes.len() {
-                changed.push((seq, sealer.seal(Kind::People, seq as u64, &[], &write_changes(&kept)).to_vec()));
-            }
-        }
-    }
-    if changed.is_empty() {
+    let (people, sends) = (without(conn, person)?, spent::without(conn, person)?);
+    if people.is_empty() && sends.is_empty() {
         return Ok(());
     }
     marked(conn, |conn| {
-        for (seq, blob) in &changed {
-            conn.prepare_cached("UPDATE people SET body = ? WHERE seq = ?")?.execute((blob, seq))?;
+        for (table, changed) in [("people", &people), ("spent", &sends)].into_iter().filter(|(_, changed)| !changed.is_empty()) {
+            let mut update = conn.prepare(&format!("UPDATE {table} SET body = ? WHERE seq = ?"))?;
+            changed.iter().try_for_each(|(seq, blob)| update.execute((blob, seq)).map(|_| ()))?;
         }
         Ok(())
     })
+}
+
+/// The blobs of the log of people that take the place of those that name one.
+fn without(conn: &Connection, person: &Person) -> rusqlite::Result<Vec<(i64, Vec<u8>)>> {
+    let mut changed = Vec::new();
+    if !people::has_table(conn)? {
+        return Ok(changed);
+    }
+    let mut sealer = Sealer::new();
+    let mut statement = conn.prepare("SELECT seq, body FROM people")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let seq = row.get::<_, i64>(0)?;
+        let blob = row.get_ref(1)?.as_blob().unwrap_or_default();
+        let Some(changes) = codec::open(Kind::People, seq as u64, blob).and_then(|raw| read_changes(&raw)) else { continue };
+        let kept: Vec<PersonChange> = changes.iter().filter(|change| !person.is_in(change)).cloned().collect();
+        if kept.len() < changes.len() {
+            changed.push((seq, sealer.seal(Kind::People, seq as u64, &[], &write_changes(&kept)).to_vec()));
+        }
+    }
+    Ok(changed)
 }
 
 /// A small database, written anew, its log emptied.

@@ -6,6 +6,7 @@
 use super::Sqlite;
 use crate::base::Time;
 use crate::storage::port::StoreFault;
+use crate::storage::sqlite::erase;
 use crate::storage::sqlite::follow::finds_open;
 use crate::storage::sqlite::people::People;
 use crate::storage::sqlite::slice::{self, Role, Slice};
@@ -74,6 +75,10 @@ impl Sqlite {
         let to = slice::connect(&home.path, Role::Writer)?;
         let transaction = to.unchecked_transaction()?;
         let ended = take_ends(from, slice.first_frame.load(Ordering::Acquire), &transaction)?;
+        if !ended.is_empty() {
+            // What they held stays in unused places of the file: the next erasure writes it anew.
+            transaction.execute_batch(erase::MARK)?;
+        }
         let last_batch = take_bulks(from, &transaction)?;
         transaction.commit()?;
         home.last_batch.fetch_max(last_batch, Ordering::AcqRel);

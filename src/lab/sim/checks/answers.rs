@@ -97,7 +97,7 @@ impl Check for Answers {
             Seen::Looked { n, carrier_ids, .. } if ledger.terms.keeps_all => {
                 for (part, id) in (1..).zip(*carrier_ids) {
                     let Some(id) = id else { continue };
-                    let is_known = ledger.copies(*n).iter().any(|copy| copy.part == part && *copy.message_id == **id);
+                    let is_known = ledger.copies(*n).iter().any(|copy| copy.part == part && ledger.is_name_of(copy, id));
                     keep(is_known, "INV-14", || format!("message {n} part {part} is said to be `{id}`, the carrier never said so"))?;
                 }
                 Ok(())
