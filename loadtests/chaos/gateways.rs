@@ -3,7 +3,6 @@
 
 use crate::common::gateway::{Gateway as Ours, Settings, key};
 use crate::common::process::Process;
-use crate::loss::Gateway;
 use crate::rig::{install, shell};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -11,6 +10,34 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
+
+/// A gateway as its operator and its customers know it.
+pub(crate) trait Gateway: Sized {
+    /// As the table calls it.
+    const NAME: &'static str;
+    /// The longest it lets a message rest by its own settings, and some: when nothing has moved at the carrier for so long,
+    /// what is missing does not come.
+    const QUIET: Duration;
+    /// How long each customer rests between two messages: what they send together is less than the gateway passes on, for a
+    /// queue that only grows says nothing.
+    const REST: Duration = Duration::from_millis(10);
+    /// Installs it and writes its configuration.
+    fn prepare(dir: &Path, smsc: u16, receipts: u16) -> Result<Self, String>;
+    /// Starts all of it that does not run.
+    fn start(&mut self) -> Result<(), String>;
+    /// kill -9 of all of it, and first of the process that holds the messages.
+    fn kill9(&mut self);
+    /// Where messages are sent to.
+    fn at(&self) -> SocketAddr;
+    /// The request of a message, to be used by many threads; it ends the connection.
+    fn request(number: usize, receipts: u16) -> String;
+    /// What the gateway itself says of a message in the end, where it can be asked.
+    fn message(&mut self, _number: usize) -> Value {
+        Value::Null
+    }
+    /// Ends it.
+    fn end(&mut self);
+}
 
 fn free_ports<const N: usize>() -> [u16; N] {
     let held: Vec<TcpListener> = (0..N).map(|_| TcpListener::bind(("127.0.0.1", 0)).expect("a free port")).collect();

@@ -8,13 +8,12 @@
 
 use crate::common::Bench;
 use crate::common::peers::{Peer, Submit};
-use crate::gateways::{Jasmin, Kannel, Relais};
+use crate::gateways::{Gateway, Jasmin, Kannel, Relais};
 use relais::lab::Chance;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -80,34 +79,6 @@ enum Fault {
     /// So many, and for how long at most.
     Kill(usize, Duration),
     Outage,
-}
-
-/// A gateway as its operator and its customers know it.
-pub(crate) trait Gateway: Sized {
-    /// As the table calls it.
-    const NAME: &'static str;
-    /// The longest it lets a message rest by its own settings, and some: when nothing has moved at the carrier for so long,
-    /// what is missing does not come.
-    const QUIET: Duration;
-    /// How long each customer rests between two messages: what they send together is less than the gateway passes on, for a
-    /// queue that only grows says nothing.
-    const REST: Duration = Duration::from_millis(10);
-    /// Installs it and writes its configuration.
-    fn prepare(dir: &Path, smsc: u16, receipts: u16) -> Result<Self, String>;
-    /// Starts all of it that does not run.
-    fn start(&mut self) -> Result<(), String>;
-    /// kill -9 of all of it, and first of the process that holds the messages.
-    fn kill9(&mut self);
-    /// Where messages are sent to.
-    fn at(&self) -> SocketAddr;
-    /// The request of a message, to be used by many threads; it ends the connection.
-    fn request(number: usize, receipts: u16) -> String;
-    /// What the gateway itself says of a message in the end, where it can be asked.
-    fn message(&mut self, _number: usize) -> Value {
-        Value::Null
-    }
-    /// Ends it.
-    fn end(&mut self);
 }
 
 /// Customers who send single messages and note which were answered for.
