@@ -684,7 +684,7 @@ mod tests {
             let at = place(frame, ordinal);
             let messages = vec![LeasedMessage { at, attempt: 1, count: 2, parts: 3, reference: 0 }];
             events.push(Event::Leased { carrier: "one".into(), bind: 2, when: Time(1), messages });
-            events.push(Event::Submitted { at, part: 0, carrier_id: "0A1B".into(), when: Time(2) });
+            events.push(Event::Submitted { at, part: 0, carrier_id: "0A1B".into(), named_in: NamedIn::Answer, when: Time(2) });
             events.push(Event::OrphanGone { carrier: "one".into(), carrier_id: "ff".into(), when: Time(8) });
             events.push(Event::Parked { frame: at.frame, until: Time(9), why: Reason::Revival, held: 7, when: Time(8) });
         }
