@@ -150,6 +150,8 @@ pub struct Desk {
     awaiting: Awaiting,
     learning: unclear::Learning,
     orphans: Orphans,
+    /// When the last orphan went that nobody had claimed.
+    unclaimed: Option<Mono>,
     references: References,
     /// Messages all sent, in the order in which their wait for receipts ends.
     unreceipted: VecDeque<(Mono, MessageRef)>,
@@ -183,6 +185,7 @@ impl Desk {
             awaiting: Awaiting::new(rules.form, rules.retired_max),
             learning: unclear::Learning::default(),
             orphans: Orphans::new(rules.orphans_max, rules.orphan_ttl),
+            unclaimed: None,
             references: References::default(),
             unreceipted: VecDeque::new(),
             next_link: 0,

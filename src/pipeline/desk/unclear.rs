@@ -118,7 +118,7 @@ impl Desk {
     }
 
     /// From a submit until it is named or its doubt is over.
-    fn patience(&self) -> Span {
+    pub(super) fn patience(&self) -> Span {
         Span(self.rules.response_timeout.0 + self.rules.ambiguity_hold.0)
     }
 
