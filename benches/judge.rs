@@ -9,6 +9,7 @@ use relais::directory::number::Places;
 use relais::message::content::{Channel, Class};
 use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Monday 13 July 2026, noon in Paris.
 const NOON: i64 = 1_783_936_800_000;
@@ -18,8 +19,12 @@ fn config() -> Config {
 }
 
 fn configured(caps: &str) -> Config {
+    guarded("", caps)
+}
+
+fn guarded(guard: &str, caps: &str) -> Config {
     let text = format!(
-        "[secrets]\npepper = {{ env = \"P\" }}\n[[accounts]]\nname = \"shop\"\nquiet_hours = \"19:30-09:00\"\nrules = [\"US-CT\"]\n\
+        "[secrets]\npepper = {{ env = \"P\" }}\n[[accounts]]\nname = \"shop\"\nquiet_hours = \"19:30-09:00\"\nrules = [\"US-CT\"]\n{guard}\
          [[accounts.keys]]\nid = \"k\"\nhash = \"{}\"\n{caps}",
         "00".repeat(32)
     );
@@ -128,6 +133,35 @@ fn judges(c: &mut Criterion) {
             black_box(Jury::take_spent(&mut judge));
         });
     });
+    // What acceptance asks: without caps, and with a cap and the guard against repeats while another thread leases.
+    for (name, caps) in [("foresee_free", ""), ("foresee_capped", "[[accounts.caps]]\ncount = 4\nperiod = \"30d\"\nclasses = [\"otp\"]\n")]
+    {
+        let guard = if caps.is_empty() { "" } else { "repeat_guard = \"1d\"\n" };
+        let law = Arc::new(Law::new(&guarded(guard, caps)));
+        let asked = |to: Msisdn| Question { content: to.as_u64(), ..question(to, Class::Otp, "") };
+        // Half of the numbers have had something, and a million others.
+        let mut judge = Judge::new(law.clone());
+        let others = (0..1_000_000).map(|n| Msisdn::from_u64(33_900_000_000 + n).expect("a number"));
+        others.chain(numbers.iter().step_by(2).copied()).for_each(|to| _ = black_box(judge.spend(&asked(to), Time(NOON))));
+        black_box(Jury::take_spent(&mut judge));
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let leases = || {
+                let mut judge = Judge::new(law.clone());
+                while !is_over.load(Ordering::Relaxed) {
+                    numbers.iter().for_each(|to| _ = black_box(judge.spend(&asked(*to), Time(NOON))));
+                    black_box(Jury::take_spent(&mut judge));
+                }
+            };
+            scope.spawn(leases);
+            group.bench_function(name, |b| {
+                b.iter(|| {
+                    numbers.iter().for_each(|to| _ = black_box(judge.foresee(&asked(black_box(*to)), Time(NOON + 1), Time(NOON + 1))));
+                });
+            });
+            is_over.store(true, Ordering::Relaxed);
+        });
+    }
     let places = Places::new();
     group.bench_function("place", |b| {
         b.iter(|| {

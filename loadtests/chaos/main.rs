@@ -4,6 +4,7 @@
 //!
 //!     loadtests/run-chaos [--minutes N] [--seed N] [--only NAME[,NAME]] [--report FILE] [--list]
 //!                         [--points FROM/EVERY[/before|/half]]
+//!     loadtests/run-chaos --loss KILLS [--minutes N] [--only GATEWAY[,GATEWAY]]
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::print_stdout, clippy::print_stderr)]
 #![allow(dead_code, unreachable_pub)]
@@ -14,6 +15,7 @@ mod common;
 mod crowd;
 mod disk;
 mod far;
+mod gateways;
 mod gone;
 #[path = "../../tests/chaos/ledger.rs"]
 mod ledger;
@@ -142,7 +144,10 @@ fn main() {
     let Some(asked) = arguments() else { return };
     println!("seed {}", asked.seed);
     let lines = match asked.loss {
-        Some(kills) => loss::table(asked.seed, kills),
+        Some(kills) => {
+            let within = Duration::from_secs_f64(asked.minutes * 60.0);
+            loss::table(asked.seed, &loss::Wish { kills, within, only: asked.only.clone() })
+        }
         None => faults(&asked),
     };
     let is_held = lines.iter().all(|line| line["verdict"] != "broken");

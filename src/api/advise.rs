@@ -153,7 +153,7 @@ fn of_number(api: &Api, caller: &Caller, asked: &Opening, at: Time) -> Result<Re
         region: asked.region.as_deref().unwrap_or_default(),
         content: 0,
     };
-    let advice = api.engine.rules.law.hours.advise(&question, at);
+    let advice = api.engine.rules.law.advise(&question, at);
     let (allowed, opens, closes) = match advice.verdict {
         Verdict::Go { closes } => (true, Some(at), Some(closes).filter(|closes| closes.0 < i64::MAX)),
         Verdict::Hold { until, .. } => (false, Some(until), None),

@@ -286,11 +286,11 @@ impl LineView {
 /// The rules and zones that were asked: at the instant it is wanted for, or, when it is another bound that moved it from
 /// there into closed hours, just before they open.
 fn hours(api: &Api, composed: &Composed<'_>, question: &Question<'_>, start: Start, wanted: Time) -> Hours {
-    let office = &api.engine.rules.law.hours;
-    let mut advice = office.advise(question, wanted);
+    let law = &api.engine.rules.law;
+    let mut advice = law.advise(question, wanted);
     let is_closed = start.due > Time(0) && start.why == Reason::WindowClosed;
     if is_closed && matches!(advice.verdict, Verdict::Go { .. }) {
-        advice = office.advise(question, Time(start.due.0 - 1));
+        advice = law.advise(question, Time(start.due.0 - 1));
     }
     Hours {
         allowed: matches!(advice.verdict, Verdict::Go { .. }),

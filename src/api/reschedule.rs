@@ -15,7 +15,7 @@ use crate::directory::judge::{Judge, Question};
 use crate::message::record::MessageRecord;
 use crate::message::{Reason, Status};
 use crate::pipeline::accept::{Code, Format, Move, Standing};
-use crate::pipeline::intake::fate::opening;
+use crate::pipeline::intake::fate::{Counted, Wish, opening};
 use crate::pipeline::journal::Start;
 use crate::storage::{Archive, StoreFault};
 use axum::extract::Request;
@@ -41,10 +41,11 @@ pub(super) async fn patch(api: Arc<Api>, request: Request) -> Result<Reply, Prob
         let Some(found) = find(archive, id, &account, &erasures)? else { return Ok::<_, StoreFault>(None) };
         let events = events_of(archive, found.at.frame, Some(found.at.ordinal))?;
         let standing = Standing { not_before: found.not_before(&events), expires: found.expires(&events) };
-        let status = found.life(&events).status;
-        Ok(Some((found, status, standing)))
+        let life = found.life(&events);
+        let counted = if life.count == 0 { Counted::NotYet } else { Counted::Already };
+        Ok(Some((found, life.status, counted, standing)))
     };
-    let (found, status, standing) = api.engine.reader.call(look).await?.ok_or(Problem::not_found())?;
+    let (found, status, counted, standing) = api.engine.reader.call(look).await?.ok_or(Problem::not_found())?;
     if !matches!(status, Status::Accepted | Status::Scheduled | Status::Held) {
         return Err(too_late());
     }
@@ -55,7 +56,8 @@ pub(super) async fn patch(api: Arc<Api>, request: Request) -> Result<Reply, Prob
     let start = Start { due: if due > now { due } else { Time(0) }, why: Reason::Scheduled, ..Start::NOW };
     let law = &api.engine.rules.law;
     let mut judge = Judge::new(law.clone());
-    let start = opening(&mut judge, &law.hours, &question(caller.name(), &found.record), start, due.max(now), expires)?;
+    let wish = Wish { now, at: due.max(now), expires };
+    let start = opening(&mut judge, law, &question(caller.name(), &found.record), start, wish, counted)?;
     if !api.engine.reschedule(&found.frame.head.lane.carrier, found.at, moved).await? {
         return Err(too_late());
     }
@@ -85,7 +87,8 @@ fn question<'m>(account: &'m str, record: &'m MessageRecord) -> Question<'m> {
         campaign: record.campaign(),
         zone: record.zone(),
         region: record.region(),
-        content: record.content,
+        // Of a text that is made when it is sent nobody knows yet.
+        content: if record.late.is_empty() { record.content } else { 0 },
     }
 }
 

@@ -526,7 +526,7 @@ pub fn read_events_about(log: &[u8], frame: MessageId, ordinal: Option<u32>) -> 
         let is_wanted = match kind {
             LEASED => true,
             PARKED => named(of_event).0 == frame.0,
-            ORPHANED | ORPHAN_GONE | INBOUND | INBOUND_PART => false,
+            kind if OF_NO_MESSAGE.contains(&kind) => false,
             _ => named(of_event).0 == frame.0 && ordinal.is_none_or(|ordinal| named(of_event).1 == ordinal),
         };
         if !is_wanted {
@@ -541,13 +541,10 @@ pub fn read_events_about(log: &[u8], frame: MessageId, ordinal: Option<u32>) -> 
     if is_sound { Ok(events) } else { Err(Unreadable) }
 }
 
-/// Tags in `Entry` of what names no message, or many.
+/// Tags in `Entry` of what names many messages, and of what names none.
 const LEASED: u32 = 1;
-const ORPHANED: u32 = 8;
-const ORPHAN_GONE: u32 = 9;
-const INBOUND: u32 = 10;
 const PARKED: u32 = 11;
-const INBOUND_PART: u32 = 14;
+const OF_NO_MESSAGE: [u32; 4] = [8, 9, 10, 14];
 
 /// The next field that has octets, and its tag; others are passed over. None at the end, or, unsoundly, where it cannot be read.
 fn next_field<'a>(rest: &mut &'a [u8], is_sound: &mut bool) -> Option<(u32, &'a [u8])> {

@@ -64,6 +64,14 @@ impl Peer {
         Peer::start("smsc", dir, port, &arguments, record)
     }
 
+    /// The same, with counters every so many milliseconds instead of every second.
+    pub fn smsc_telling(dir: &Path, port: u16, record: &str, habits: &[&str], every_ms: u64) -> Peer {
+        let every = every_ms.to_string();
+        let mut arguments = vec!["smsc", "--record", record, "--every", &every];
+        habits.iter().for_each(|habit| arguments.extend(["-p", habit]));
+        Peer::start("smsc", dir, port, &arguments, record)
+    }
+
     /// A webhook sink that checks signatures; `more` are further arguments.
     pub fn sink(dir: &Path, more: &[&str]) -> Peer {
         Peer::sink_at(dir, 0, "events.ndjson", more)

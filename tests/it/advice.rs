@@ -105,6 +105,15 @@ async fn the_next_opening_knows_sundays_holidays_and_zones() {
     let address = opening("to=%2B12124937205&at=2026-07-12T14:30:00Z&region=US-TX").await;
     has(&address, json!({ "allowed": false, "region": "US-TX" }));
     has(&opening("to=%2B12124937205&at=2026-07-12T14:30:00Z").await, json!({ "allowed": true, "region": null }));
+    // The zone a recipient prefers is his own, unless the question names one: in Tokyo it is Friday evening, and Saturday a French holiday.
+    let tokyo = br#"{"time_zone":"Asia/Tokyo"}"#;
+    assert_eq!(
+        rig.call("PUT", "/v1/preferences/+33612345678", &[auth(KEY), ("content-type", "application/json")], tokyo).await.status,
+        200
+    );
+    let noon = "to=%2B33612345678&class=marketing&at=2026-08-14T12:30:00Z";
+    has(&opening(noon).await, json!({ "allowed": false, "zones": ["Asia/Tokyo"], "next_open_at": "2026-08-16T23:00:00.000Z" }));
+    has(&opening(&format!("{noon}&zone=Europe/Paris")).await, json!({ "allowed": true, "zones": ["Europe/Paris"] }));
     let wrong = rig.get("/v1/next-opening?to=%2B12124937205&zone=Mars/Base").await.json();
     assert!(wrong["detail"].as_str().is_some_and(|detail| detail.contains("Mars/Base")), "{wrong}");
     for wrong in [

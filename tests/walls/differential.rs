@@ -31,8 +31,13 @@ fn submit(octets: &[u8]) -> SubmitSm {
     }
 }
 
+/// Cases of each property: 2,000 in the usual run, `RELAIS_FUZZ_ROUNDS` for a longer one.
+fn cases() -> u32 {
+    std::env::var("RELAIS_FUZZ_ROUNDS").ok().map_or(2_000, |rounds| rounds.parse().expect("a number"))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn the_template_writes_what_another_reader_reads(

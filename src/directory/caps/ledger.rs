@@ -2,7 +2,7 @@
 //! recipient lie in one stripe, so that asking and counting are one step, whichever threads ask. Full it counts nothing
 //! more and says so. What is too old for every cap is swept when a stripe has doubled.
 
-use super::limit::{KINDS, Limit, REPEAT, STRIPES, repeat_key, stamp, stripe, unstamp};
+use super::limit::{KINDS, Limit, REPEAT, STRIPES, bars, repeat_key, stamp, stripe, unstamp};
 use crate::storage::Spent;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -23,8 +23,24 @@ pub(super) struct Count<'a> {
     pub limits: &'a [&'a [Limit]],
     /// The content and for how many minutes it must not be repeated.
     pub repeat: Option<(u64, u32)>,
-    /// This minute, and the one by which it is over.
+    /// The minute that is asked about, and the one by which the present one is over: nothing was sent after it.
     pub minute: (u32, u32),
+}
+
+impl Count<'_> {
+    /// The limits that bind.
+    fn limits(&self) -> impl Iterator<Item = &Limit> {
+        self.limits.iter().flat_map(|limits| limits.iter()).filter(|limit| limit.binds(self.kind))
+    }
+
+    fn is_bound(&self) -> bool {
+        self.limits().next().is_some()
+    }
+
+    /// How many rows it makes when it is counted.
+    fn rows(&self) -> u64 {
+        u64::from(self.is_bound()) + u64::from(self.repeat.is_some())
+    }
 }
 
 /// The answer.
@@ -93,6 +109,25 @@ struct Stripe {
     scratch: Vec<u32>,
 }
 
+impl Stripe {
+    /// What is said against it, whatever the room.
+    fn objection(&mut self, ask: &Count<'_>) -> Option<Counted> {
+        let (now, by) = ask.minute;
+        if let Some((content, minutes)) = ask.repeat
+            && let Some(sends) = self.sends.get_mut(&repeat_key(ask.key, content))
+            && believed(sends, by).iter().any(|one| now < unstamp(*one).0.saturating_add(minutes))
+        {
+            return Some(Counted::Repeat);
+        }
+        if !ask.is_bound() {
+            return None;
+        }
+        let sends = believed(self.sends.get_mut(&ask.key)?, by);
+        let until = ask.limits().filter_map(|limit| full_until(limit, sends, now, &mut self.scratch)).max();
+        until.map(Counted::Until)
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -121,17 +156,18 @@ impl Ledger {
         self.len() >= self.max
     }
 
-    /// Sends of the limit's kinds are kept for as long as it reaches back, at least.
+    /// What the limit counts is kept for as long as it reaches back, at least.
     pub(super) fn keep_for(&self, limit: &Limit) {
-        let of_it = self.keep.iter().enumerate().filter(|(kind, _)| limit.kinds >> kind & 1 == 1);
+        let of_it = self.keep.iter().enumerate().filter(|(kind, _)| limit.counts(*kind as u8));
         for (_, keep) in of_it.filter(|(_, keep)| keep.load(Ordering::Relaxed) < limit.minutes) {
             keep.fetch_max(limit.minutes, Ordering::AcqRel);
         }
     }
 
-    /// Minutes after which nothing of a kind is asked for any more.
+    /// Minutes after which nothing is asked for any more that bears on a kind: sends of it, refusals over its channel, contents.
     pub(super) fn reaches(&self, kind: u8) -> u32 {
-        self.keep.get(usize::from(kind)).map_or(0, |keep| keep.load(Ordering::Acquire)).max(self.keep_repeats)
+        let of = |kind: u8| self.keep.get(usize::from(kind)).map_or(0, |keep| keep.load(Ordering::Acquire));
+        of(kind).max(of(bars(kind))).max(self.keep_repeats)
     }
 
     /// Minutes after which nothing is asked for any more.
@@ -145,42 +181,42 @@ impl Ledger {
 
     /// Asks, and counts if it is free; what was counted is pushed to `rows`.
     pub(super) fn count(&self, ask: &Count<'_>, rows: &mut Vec<Spent>) -> Counted {
-        let binds = |limit: &&Limit| limit.kinds >> ask.kind & 1 == 1;
-        let limits = || ask.limits.iter().flat_map(|limits| limits.iter()).filter(binds);
-        let is_counted = limits().next().is_some();
-        if !is_counted && ask.repeat.is_none() {
-            return Counted::Free;
+        let stripe = &mut *self.stripe(ask.key);
+        if let Some(no) = stripe.objection(ask) {
+            return no;
         }
         let (now, by) = ask.minute;
-        let mut stripe = self.stripe(ask.key);
-        let stripe = &mut *stripe;
-        let repeat = ask.repeat.map(|(content, minutes)| (repeat_key(ask.key, content), minutes));
-        if let Some((key, minutes)) = repeat
-            && let Some(sends) = stripe.sends.get_mut(&key)
-            && believed(sends, by).iter().any(|one| now < unstamp(*one).0.saturating_add(minutes))
-        {
-            return Counted::Repeat;
-        }
-        if is_counted && let Some(sends) = stripe.sends.get_mut(&ask.key) {
-            let sends = believed(sends, by);
-            let until = limits().filter_map(|limit| full_until(limit, sends, now, &mut stripe.scratch)).max();
-            if let Some(until) = until {
-                return Counted::Until(until);
-            }
-        }
-        let new = u64::from(is_counted) + u64::from(repeat.is_some());
         self.sweep_if_due(stripe, now);
         // Other stripes may pass it at the same instant: by 64 at most.
-        if self.len() + new > self.max {
+        if self.len() + ask.rows() > self.max {
             return Counted::Full;
         }
-        if is_counted {
+        if ask.is_bound() {
             self.put(stripe, Spent { key: ask.key, stamp: stamp(by, ask.kind) }, rows);
         }
-        if let Some((key, _)) = repeat {
-            self.put(stripe, Spent { key, stamp: stamp(by, REPEAT) }, rows);
+        if let Some((content, _)) = ask.repeat {
+            self.put(stripe, Spent { key: repeat_key(ask.key, content), stamp: stamp(by, REPEAT) }, rows);
         }
         Counted::Free
+    }
+
+    /// What `count` would say at a minute from now on, if nothing is sent until then; nothing is counted. Whether there will
+    /// be room then, nobody knows.
+    pub(super) fn look(&self, ask: &Count<'_>) -> Counted {
+        self.stripe(ask.key).objection(ask).unwrap_or(Counted::Free)
+    }
+
+    /// Whether there is room now for what is asked about; what is too old makes some.
+    pub(super) fn has_room(&self, ask: &Count<'_>) -> bool {
+        if self.len() + ask.rows() > self.max {
+            self.sweep_if_due(&mut self.stripe(ask.key), ask.minute.0);
+        }
+        self.len() + ask.rows() <= self.max
+    }
+
+    /// Remembers what is no send. When there is no room it is remembered all the same: it is rare, and bars sends.
+    pub(super) fn note(&self, key: u64, kind: u8, by: u32, rows: &mut Vec<Spent>) {
+        self.put(&mut self.stripe(key), Spent { key, stamp: stamp(by, kind) }, rows);
     }
 
     /// Takes in a row of the journal, at start. `false` when there is no room.
@@ -247,8 +283,7 @@ fn believed(sends: &mut Sends, by: u32) -> &[u32] {
 fn full_until(limit: &Limit, sends: &[u32], now: u32, scratch: &mut Vec<u32>) -> Option<u32> {
     let of_it = |one: &u32| {
         let (minute, kind) = unstamp(*one);
-        let counts = kind < 16 && limit.kinds >> kind & 1 == 1 && now < minute.saturating_add(limit.minutes);
-        counts.then_some(minute)
+        (limit.counts(kind) && now < minute.saturating_add(limit.minutes)).then_some(minute)
     };
     scratch.clear();
     scratch.extend(sends.iter().filter_map(of_it));

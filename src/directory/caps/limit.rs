@@ -12,8 +12,12 @@ const MINUTE_MS: i64 = 60_000;
 /// The kind of rows that are not sends of a class and channel but contents, for the guard against repeats.
 pub(super) const REPEAT: u8 = 63;
 
-/// Kinds there are, [`kind`] being below.
-pub(super) const KINDS: usize = Class::ALL.len() * Channel::ALL.len();
+/// Kinds of sends there are, [`kind`] being below; after them come refusals by their channel.
+const SENDS: usize = Class::ALL.len() * Channel::ALL.len();
+
+/// Kinds there are, [`kind`] and [`refusal`] being below.
+pub(super) const KINDS: usize = SENDS + Channel::ALL.len();
+const _: () = assert!(KINDS <= u16::BITS as usize);
 
 /// At most so many in so long, over some classes and channels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,15 +26,34 @@ pub struct Limit {
     pub count: u32,
     /// Minutes in which; at least one.
     pub minutes: u32,
-    /// Which: bit n is [`kind`] n.
+    /// Which it binds: bit n is [`kind`] n.
     pub kinds: u16,
+    /// What it counts: bit n is [`kind`] n or [`refusal`] n.
+    pub counts: u16,
 }
 
 impl Limit {
     /// At most `count` in `period`, rounded up to minutes.
     #[must_use]
     pub fn new(count: u32, period: Span, kinds: u16) -> Limit {
-        Limit { count: count.max(1), minutes: minutes(period).max(1), kinds }
+        Limit { count: count.max(1), minutes: minutes(period).max(1), kinds, counts: kinds }
+    }
+
+    /// Nothing of these kinds for `period` after a refusal over one of these channels.
+    #[must_use]
+    pub fn silence(period: Span, kinds: u16, channels: &[Channel]) -> Limit {
+        let counts = channels.iter().fold(0, |all, channel| all | 1 << refusal(*channel));
+        Limit { counts, ..Limit::new(1, period, kinds) }
+    }
+
+    /// Whether it binds messages of a kind.
+    pub(super) const fn binds(&self, kind: u8) -> bool {
+        self.kinds >> kind & 1 == 1
+    }
+
+    /// Whether it counts what is remembered as of a kind.
+    pub(super) const fn counts(&self, kind: u8) -> bool {
+        (kind as usize) < KINDS && self.counts >> kind & 1 == 1
     }
 }
 
@@ -38,6 +61,16 @@ impl Limit {
 #[must_use]
 pub const fn kind(class: Class, channel: Channel) -> u8 {
     class.priority() * Channel::ALL.len() as u8 + channel as u8
+}
+
+/// What a recipient who refused over a channel is remembered as, 12 to 14.
+pub(super) const fn refusal(channel: Channel) -> u8 {
+    SENDS as u8 + channel as u8
+}
+
+/// The refusals that bear on sends of a kind; refusals bear on themselves.
+pub(super) const fn bars(kind: u8) -> u8 {
+    if (kind as usize) < SENDS { SENDS as u8 + kind % Channel::ALL.len() as u8 } else { kind }
 }
 
 /// The kinds of these classes over these channels.

@@ -3,7 +3,8 @@
 //! this goes; and if so it is counted, with rows for the commit that holds its lease. What cannot be remembered or was lost
 //! holds the marketing messages of accounts with caps. Accounts without pay a look at a flag.
 //!
-//! I1: asked and counted in one step, once a message, when it is leased first. I2: counted before it is durable: a message
+//! I1: asked and counted in one step, once a message, when it is leased first; before that (at acceptance) it is only looked
+//! at, and what is seen then may be overtaken. I2: counted before it is durable: a message
 //! whose lease is never written stays counted, which errs on the safe side.
 
 mod ledger;
@@ -13,7 +14,7 @@ mod tests;
 
 pub use limit::{Limit, content_key, kind, kinds, minutes, rows_of};
 
-use crate::base::{Span, Time};
+use crate::base::{Msisdn, Span, Time};
 use crate::config::{self, Config};
 use crate::directory::consent::Prefers;
 use crate::message::content::{Channel, Class};
@@ -62,7 +63,7 @@ impl Default for Caps {
 #[derive(Clone, Copy, Debug)]
 pub struct Sending<'a> {
     /// The recipient.
-    pub to: crate::base::Msisdn,
+    pub to: Msisdn,
     /// What it is for.
     pub class: Class,
     /// How it travels.
@@ -150,30 +151,73 @@ impl Caps {
     /// Counts a message that may go, or says why it may not: when it may, and why, or for ever. Rows for the journal are
     /// pushed to `rows`.
     pub fn count(&self, account: &str, of: Option<&AccountCaps>, send: &Sending<'_>, now: Time, rows: &mut Vec<Spent>) -> Answer {
+        self.ask(account, of, send, |ask| {
+            let unsure = send.class == Class::Marketing && self.is_unsure(ask.kind, now);
+            let minute = limit::minute(now);
+            let counted = if unsure { Counted::Full } else { self.ledger.count(&Count { minute, ..*ask }, rows) };
+            answer(counted, send.class, now)
+        })
+    }
+
+    /// What `count` would say at `at`, `now` or later, if nothing were sent until then. Nothing is counted, so what is asked
+    /// about meanwhile may still be too much when it is leased.
+    #[must_use]
+    pub fn foresee(&self, account: &str, of: Option<&AccountCaps>, send: &Sending<'_>, now: Time, at: Time) -> Answer {
+        self.ask(account, of, send, |ask| {
+            let ((_, over), (wanted, _)) = (limit::minute(now), limit::minute(at.max(now)));
+            let ask = Count { minute: (wanted, over), ..*ask };
+            // What is not known, or has no room, is so now: of later nobody can tell.
+            let is_shut = || at <= now && send.class == Class::Marketing && (self.is_unsure(ask.kind, now) || !self.ledger.has_room(&ask));
+            let seen = match self.ledger.look(&ask) {
+                Counted::Free if is_shut() => Counted::Full,
+                seen => seen,
+            };
+            answer(seen, send.class, now)
+        })
+    }
+
+    /// The recipient has refused to hear more of the kind of this message, over its channel: what rules say of that holds from
+    /// now on. Rows for the journal are pushed to `rows`; none when no rule asks.
+    pub fn refused(&self, account: &str, of: Option<&AccountCaps>, send: &Sending<'_>, now: Time, rows: &mut Vec<Spent>) {
+        let kind = limit::refusal(send.channel);
+        if !send.rules.iter().any(|limit| limit.counts(kind)) {
+            return;
+        }
+        send.rules.iter().for_each(|limit| self.ledger.keep_for(limit));
+        let (_, by) = limit::minute(now);
+        self.ledger.note(key(account, of, send.to), kind, by, rows);
+    }
+
+    /// Puts what binds a message to `then`, with the minute 0; what nothing binds goes.
+    fn ask(&self, account: &str, of: Option<&AccountCaps>, send: &Sending<'_>, then: impl FnOnce(&Count<'_>) -> Answer) -> Answer {
         let own = send.prefers.and_then(|prefers| prefers.cap).map(|(count, period)| Limit::new(count, period, own_kinds()));
         if of.is_none() && own.is_none() && send.rules.is_empty() {
             return Answer::Go;
         }
-        let (kind, minute) = (kind(send.class, send.channel), limit::minute(now));
+        let kind = kind(send.class, send.channel);
         let limits = [of.map_or(&[][..], |of| &of.limits), own.as_slice(), send.rules];
-        let is_bound = limits.iter().flat_map(|limits| limits.iter()).any(|limit| limit.kinds >> kind & 1 == 1);
+        let is_bound = limits.iter().flat_map(|limits| limits.iter()).any(|limit| limit.binds(kind));
         let repeat = of.filter(|of| of.repeat > 0 && send.content != 0).map(|of| (send.content, of.repeat));
         if !is_bound && repeat.is_none() {
             return Answer::Go;
         }
         own.iter().chain(send.rules).for_each(|limit| self.ledger.keep_for(limit));
-        if send.class == Class::Marketing && self.is_unsure(kind, now) {
-            return Answer::Hold(now.after(AGAIN));
-        }
-        let key = limit::recipient_key(of.map_or_else(|| limit::account_key(account), |of| of.key), send.to);
-        match self.ledger.count(&Count { key, kind, limits: &limits, repeat, minute }, rows) {
-            Counted::Free => Answer::Go,
-            Counted::Until(minute) => Answer::Hold(limit::instant(minute)),
-            Counted::Repeat => Answer::Refuse(Reason::DuplicateContent),
-            // Codes and orders are not held for want of room.
-            Counted::Full if send.class == Class::Marketing => Answer::Hold(now.after(AGAIN)),
-            Counted::Full => Answer::Go,
-        }
+        then(&Count { key: key(account, of, send.to), kind, limits: &limits, repeat, minute: (0, 0) })
+    }
+}
+
+fn key(account: &str, of: Option<&AccountCaps>, to: Msisdn) -> u64 {
+    limit::recipient_key(of.map_or_else(|| limit::account_key(account), |of| of.key), to)
+}
+
+fn answer(counted: Counted, class: Class, now: Time) -> Answer {
+    match counted {
+        Counted::Free => Answer::Go,
+        Counted::Until(minute) => Answer::Hold(limit::instant(minute)),
+        Counted::Repeat => Answer::Refuse(Reason::DuplicateContent),
+        // Codes and orders are not held for want of room.
+        Counted::Full if class == Class::Marketing => Answer::Hold(now.after(AGAIN)),
+        Counted::Full => Answer::Go,
     }
 }
 

@@ -196,6 +196,92 @@ fn the_judge_counts_once_and_the_rules_of_a_country_count_too() {
     assert!(matches!(judge.spend(&sms, Time(NOW)), Verdict::Go { .. }));
 }
 
+#[test]
+fn a_look_says_what_counting_would_say_then_and_counts_nothing() {
+    let mut bench = Bench::new("caps = [{ count = 2, period = \"1d\" }]\nrepeat_guard = \"1h\"");
+    let (hello, other) = (sending(1, Class::Marketing, 7), sending(1, Class::Marketing, 8));
+    let look = |bench: &Bench, sending: &Sending<'_>, at: i64| {
+        let of = bench.caps.of("shop").cloned();
+        bench.caps.foresee("shop", of.as_deref(), sending, Time(NOW), Time(at))
+    };
+    for _ in 0..5 {
+        assert_eq!(look(&bench, &hello, NOW), Answer::Go);
+    }
+    assert_eq!(bench.caps.sends(), 0);
+    assert_eq!(bench.send(&hello, NOW), Answer::Go);
+    let repeated = Answer::Refuse(Reason::DuplicateContent);
+    assert_eq!([NOW, NOW + 59 * MINUTE, NOW + 60 * MINUTE].map(|at| look(&bench, &hello, at)), [repeated, repeated, Answer::Go]);
+    assert_eq!(look(&bench, &other, NOW), Answer::Go);
+    assert_eq!(bench.send(&other, NOW), Answer::Go);
+    let third = sending(1, Class::Marketing, 9);
+    let held = Answer::Hold(Time(NOW + DAY));
+    assert_eq!([NOW, NOW + DAY - 1, NOW + DAY].map(|at| look(&bench, &third, at)), [held, held, Answer::Go]);
+    assert_eq!(look(&bench, &sending(1, Class::Otp, 9), NOW), Answer::Go);
+    assert_eq!(bench.send(&third, NOW), held);
+    // What a clock that was ahead remembered counts as sent now, whatever instant is asked about.
+    let mut ahead = Bench::new("caps = [{ count = 1, period = \"1d\" }]");
+    assert_eq!(ahead.send(&hello, NOW + 400 * DAY), Answer::Go);
+    assert_eq!(look(&ahead, &hello, NOW + MINUTE), Answer::Hold(Time(NOW + DAY)));
+}
+
+#[test]
+fn a_look_says_when_nothing_can_be_remembered_or_known_but_not_of_later() {
+    let mut bench = Bench::new("caps = [{ count = 1, period = \"1d\", classes = [\"marketing\", \"otp\"] }]");
+    (0..1_000).for_each(|to| assert_eq!(bench.send(&sending(to, Class::Marketing, 0), NOW), Answer::Go));
+    let look = |caps: &Caps, class, now: i64, at: i64| {
+        let of = caps.of("shop").cloned();
+        caps.foresee("shop", of.as_deref(), &sending(1_001, class, 0), Time(now), Time(at))
+    };
+    let wait = Answer::Hold(Time(NOW + MINUTE));
+    assert_eq!(look(&bench.caps, Class::Marketing, NOW, NOW), wait);
+    assert_eq!(look(&bench.caps, Class::Marketing, NOW, NOW + MINUTE), Answer::Go);
+    assert_eq!(look(&bench.caps, Class::Otp, NOW, NOW), Answer::Go);
+    assert_eq!(look(&bench.caps, Class::Marketing, NOW + DAY, NOW + DAY), Answer::Go, "the old made room");
+    let lost = Bench::new(FOUR_A_MONTH);
+    lost.caps.doubt(Time(NOW));
+    assert_eq!(look(&lost.caps, Class::Marketing, NOW, NOW), wait);
+    assert_eq!(look(&lost.caps, Class::Service, NOW, NOW), Answer::Go);
+}
+
+#[test]
+fn after_a_refusal_on_the_telephone_no_call_for_sixty_days_also_after_a_restart() {
+    let law = Arc::new(Law::new(&config("")));
+    let mut judge = Judge::new(law);
+    let to = Msisdn::from_u64(33_612_345_678).expect("a number");
+    let channel = Channel::Voice;
+    let call = Question { account: "free", to, from: "", class: Class::Marketing, channel, campaign: "", zone: "", region: "", content: 0 };
+    assert!(matches!(judge.spend(&call, Time(NOW)), Verdict::Go { .. }));
+    judge.refused(&call, Time(NOW));
+    let silent = Verdict::Hold { until: Time(NOW + 60 * DAY), why: Reason::FrequencyCap };
+    let rows = Jury::take_spent(&mut judge);
+    assert_eq!(rows.len(), 2, "the call and the refusal");
+    let after = Arc::new(Law::new(&config("")));
+    after.hours.limits().into_iter().for_each(|limit| after.caps.reach_of(limit, Span::secs(60 * 86_400)));
+    assert_eq!(after.caps.longest(), Span::secs(60 * 86_400));
+    assert!(rows.iter().all(|row| after.caps.load(*row, Time(NOW + 40 * DAY))));
+    for mut judge in [judge, Judge::new(after)] {
+        // 40 days later: a Monday morning; the call is forgotten, the refusal is not.
+        for at in [NOW, NOW + 40 * DAY] {
+            assert_eq!(judge.spend(&call, Time(at)), silent);
+            assert_eq!(judge.foresee(&call, Time(at), Time(at)), silent);
+        }
+        // It bars calls to him, of that account, that advertise.
+        let others = [
+            Question { channel: Channel::Sms, ..call },
+            Question { class: Class::Service, ..call },
+            Question { account: "shop", ..call },
+            Question { to: Msisdn::from_u64(33_612_345_679).expect("a number"), ..call },
+        ];
+        others.iter().for_each(|other| assert!(matches!(judge.spend(other, Time(NOW)), Verdict::Go { .. }), "{other:?}"));
+        let over = judge.spend(&call, Time(NOW + 61 * DAY));
+        assert!(matches!(over, Verdict::Go { .. }), "{over:?}");
+    }
+    // Where no rule asks for silence, nothing is remembered.
+    let mut elsewhere = Judge::new(Arc::new(Law::new(&config(""))));
+    elsewhere.refused(&Question { channel: Channel::Sms, ..call }, Time(NOW));
+    assert_eq!(Jury::take_spent(&mut elsewhere), []);
+}
+
 proptest! {
     /// Against the definition: in any period there are never more than the cap allows, and what is held goes at its instant.
     #[test]

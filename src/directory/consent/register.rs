@@ -58,6 +58,14 @@ impl Default for Consent {
     }
 }
 
+impl Recipients {
+    /// What a recipient prefers, also one who has opted out.
+    #[must_use]
+    pub fn prefers(&self, to: Msisdn) -> Option<Prefers> {
+        self.preferences.read().unwrap_or_else(PoisonError::into_inner).get(&to.as_u64()).cloned()
+    }
+}
+
 impl Consent {
     /// For these accounts, with at most so many entries over all of them.
     #[must_use]

@@ -186,7 +186,7 @@ fn two_provinces_of_one_area_code_must_both_allow() {
     // Voice has hours in Canada. Natal Day, the first Monday of August, is kept in neither calendar; Islander Day (PE) and
     // Heritage Day (NS) are the third Monday of February.
     let question = Question { channel: Channel::Voice, ..to(19_025_551_234) };
-    let advice = LAW.hours.advise(&question, time("2026-07-13T16:00:00Z"));
+    let advice = LAW.advise(&question, time("2026-07-13T16:00:00Z"));
     assert_eq!(advice.zones, ["America/Halifax"]);
     assert!(said(&mut judge, &question, "2026-07-13T16:00:00Z").starts_with("go"));
 }
@@ -201,13 +201,13 @@ fn the_state_of_an_address_must_allow_too_and_narrows_what_the_number_leaves_ope
     assert_eq!(said(&mut judge, &new_york, sunday), "go 2026-07-13T01:00:00.000Z");
     assert_eq!(said(&mut judge, &in_texas(12_124_937_205), sunday), "WindowClosed 2026-07-12T18:00:00.000Z");
     assert_eq!(said(&mut judge, &new_york, sunday), "go 2026-07-13T01:00:00.000Z");
-    let advice = LAW.hours.advise(&in_texas(12_124_937_205), time(sunday));
+    let advice = LAW.advise(&in_texas(12_124_937_205), time(sunday));
     assert_eq!(advice.zones, ["America/New_York", "America/Chicago", "America/Denver"]);
     assert!(advice.rules.iter().any(|rule| rule.starts_with("US-TX")), "{:?}", advice.rules);
     // A number without area: everywhere in the plan, or in Texas alone.
-    let anywhere = LAW.hours.advise(&to(18_005_551_234), time(sunday));
+    let anywhere = LAW.advise(&to(18_005_551_234), time(sunday));
     assert!(anywhere.zones.len() > 6, "{:?}", anywhere.zones);
-    let there = LAW.hours.advise(&in_texas(18_005_551_234), time(sunday));
+    let there = LAW.advise(&in_texas(18_005_551_234), time(sunday));
     assert_eq!((there.zones.len(), &*there.zones[0]), (2, "America/Chicago"));
     // The own zone is known better than that of any state; the rules are still the state's.
     let known = Question { zone: "America/Chicago", ..in_texas(18_005_551_234) };
@@ -217,7 +217,7 @@ fn the_state_of_an_address_must_allow_too_and_narrows_what_the_number_leaves_ope
     assert!(said(&mut judge, &moselle, "2026-12-26T10:00:00Z").starts_with("WindowClosed"));
     assert!(said(&mut judge, &to(33_612_345_678), "2026-12-26T10:00:00Z").starts_with("go"));
     // Another country's address: both countries' rules.
-    let abroad = LAW.hours.advise(&Question { region: "US-TX", ..to(33_612_345_678) }, time(sunday));
+    let abroad = LAW.advise(&Question { region: "US-TX", ..to(33_612_345_678) }, time(sunday));
     assert_eq!(abroad.zones, ["Europe/Paris", "America/Chicago", "America/Denver"]);
     assert!(abroad.rules.iter().any(|rule| rule == "FR-sms") && abroad.rules.iter().any(|rule| rule.starts_with("US-TX")));
 }

@@ -2,7 +2,8 @@
 //! the recipient's place (`hours`), has the recipient had enough (`caps`). In: what the question needs of a message, and
 //! the wall clock. Out: a verdict. Asked when a message is accepted, when it is leased and again when it is written.
 //!
-//! Caps are asked and counted in one step, when a message is leased first; a message that was counted is not asked again.
+//! Caps are asked and counted in one step, when a message is leased first; a message that was counted is not asked again. At
+//! acceptance they are looked at, and nothing is counted.
 //!
 //! A `Judge` belongs to one thread and holds its caches; what it asks (`Law`) is shared and may be replaced while
 //! messages wait. Nothing here reads a clock.
@@ -55,6 +56,14 @@ impl Law {
     #[must_use]
     pub fn new(config: &Config) -> Law {
         Law { hours: Office::new(config), consent: Arc::default(), caps: Arc::new(Caps::new(config)) }
+    }
+
+    /// What the judge would say of a message's hours at `at`, with the reasons: in the zone its recipient prefers when it names
+    /// none. Works it out each time: for people, not for messages.
+    #[must_use]
+    pub fn advise(&self, question: &Question<'_>, at: Time) -> Advice {
+        let prefers = self.consent.of(question.account).and_then(|of| of.prefers(question.to));
+        self.hours.advise(&placed(question, prefers.as_ref()), at)
     }
 
     /// The same, for those who know who has opted out.
@@ -142,18 +151,49 @@ impl Judge {
         }
     }
 
+    /// What `spend` would say at `at`, as far as is known at `now`; counts nothing. For those who accept: the lease decides.
+    pub fn foresee(&mut self, question: &Question<'_>, now: Time, at: Time) -> Verdict {
+        match self.people.ask(&self.law.consent, question, at) {
+            Before::Settled(verdict) => verdict,
+            Before::Open(prefers) => match self.book.judge(&self.law.hours, &placed(question, prefers.as_ref()), at) {
+                Verdict::Go { closes } => {
+                    let seen =
+                        self.with_caps(question, prefers.as_ref(), |caps, of, send, _| caps.foresee(question.account, of, send, now, at));
+                    capped(seen, closes)
+                }
+                verdict => verdict,
+            },
+        }
+    }
+
+    /// The recipient has refused, in what the question is about, to hear more of its kind (a consumer on the telephone): what
+    /// the rules of his place say of that holds from now on, and is counted as a send is.
+    pub fn refused(&mut self, question: &Question<'_>, now: Time) {
+        let prefers = self.people.prefers(&self.law.consent, question);
+        // So that the rules are at hand, also while nothing may go by them.
+        self.book.judge(&self.law.hours, &placed(question, prefers.as_ref()), now);
+        self.book.group(&self.law.hours, &placed(question, prefers.as_ref()));
+        self.with_caps(question, prefers.as_ref(), |caps, of, send, spent| caps.refused(question.account, of, send, now, spent));
+    }
+
     fn count(&mut self, question: &Question<'_>, prefers: Option<&Prefers>, closes: Time, now: Time) -> Verdict {
+        let counted = self.with_caps(question, prefers, |caps, of, send, spent| caps.count(question.account, of, send, now, spent));
+        capped(counted, closes)
+    }
+
+    /// Puts a question to the caps that was put to the hours just before.
+    fn with_caps<T>(
+        &mut self,
+        question: &Question<'_>,
+        prefers: Option<&Prefers>,
+        ask: impl FnOnce(&Caps, Option<&AccountCaps>, &Sending<'_>, &mut Vec<Spent>) -> T,
+    ) -> T {
         if self.account.0 != question.account {
             self.account = (question.account.to_owned(), self.law.caps.of(question.account).cloned());
         }
         let Question { to, class, channel, content, .. } = *question;
         let rules = self.book.limits(&self.law.hours, &placed(question, prefers));
-        let send = Sending { to, class, channel, content, prefers, rules };
-        match self.law.caps.count(question.account, self.account.1.as_deref(), &send, now, &mut self.spent) {
-            Answer::Go => Verdict::Go { closes },
-            Answer::Hold(until) => Verdict::Hold { until, why: Reason::FrequencyCap },
-            Answer::Refuse(why) => Verdict::Refuse { why },
-        }
+        ask(&self.law.caps, self.account.1.as_deref(), &Sending { to, class, channel, content, prefers, rules }, &mut self.spent)
     }
 
     /// The same number for messages with the same hours (rules, zones, holidays, margin), 0 for those that nothing limits.
@@ -175,6 +215,14 @@ impl Judge {
     pub fn stamp(&self) -> (&str, &str) {
         let version = self.book.version();
         (version.pack, version.zones)
+    }
+}
+
+fn capped(answer: Answer, closes: Time) -> Verdict {
+    match answer {
+        Answer::Go => Verdict::Go { closes },
+        Answer::Hold(until) => Verdict::Hold { until, why: Reason::FrequencyCap },
+        Answer::Refuse(why) => Verdict::Refuse { why },
     }
 }
 

@@ -178,9 +178,8 @@ impl Office {
         }
     }
 
-    /// What the judge would say of a message at `at`, with its reasons. Works it out each time: for people, not for messages.
-    #[must_use]
-    pub fn advise(&self, question: &Question<'_>, at: Time) -> Advice {
+    /// What the rules say of a message at `at`, with their reasons: [`super::Law::advise`] knows the recipient, too.
+    pub(super) fn advise(&self, question: &Question<'_>, at: Time) -> Advice {
         let statute = self.current();
         let hours = &statute.hours;
         let own = match question.zone {

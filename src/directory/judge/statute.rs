@@ -62,13 +62,14 @@ impl Statute {
     }
 }
 
-/// How often a rule allows. What it counts is of its class and channels.
+/// How often a rule allows, and for how long a refusal bars. What it counts is of its class and channels.
 pub(super) fn of_rule(rule: &Rule) -> impl Iterator<Item = Limit> + use<> {
     let (kinds, days) = (kinds(&[rule.class], &rule.channels), |days: u64| Span::secs(days * 24 * 3_600));
     let of = |often: Frequency| {
         let period = Limit::new(often.max_attempts, days(u64::from(often.period_days)), kinds);
         let a_day = often.max_per_day.map(|count| Limit::new(count, days(1), kinds));
-        [Some(period), a_day].into_iter().flatten()
+        let silence = often.cooldown_after_refusal_days.map(|count| Limit::silence(days(u64::from(count)), kinds, &rule.channels));
+        [Some(period), a_day, silence].into_iter().flatten()
     };
     rule.frequency.map(of).into_iter().flatten()
 }

@@ -9,6 +9,7 @@ use super::values::{Clock, Given, Values};
 use super::wording::Wording;
 use crate::channel::{Composer, Wanted};
 use crate::config::limits::LATE_BYTES_MAX;
+use crate::directory::caps::content_key;
 use crate::message::record::MessageRecord;
 use crate::message::{LateText, Moment, Reason, Rendering};
 use crate::pipeline::accept::{Code, Params, Refusal};
@@ -83,6 +84,8 @@ impl Renderer {
             spelling: size.spelling as u32,
             changed: size.changed,
             late: Bytes::new(),
+            // Under a guard against repeats the content is what the handset gets, not what it would have got.
+            content: if record.content == 0 { 0 } else { content_key(size.encoding.number(), &record.header, size.octets) },
             ..record.clone()
         };
         let (count, segments) = (made.count(), made.segments());

@@ -53,7 +53,8 @@ impl Late {
             Ok(made) => made,
             Err(reason) => return Ruling::Over { status: Status::Refused, reason },
         };
-        let ruling = law.rule(at, record, head, Asked::First, now);
+        // By the content that it has now.
+        let ruling = law.rule(at, &whole, head, Asked::First, now);
         if matches!(ruling, Ruling::Go { .. }) {
             self.made.insert(at, rendering);
             self.fresh = Some(rendering);

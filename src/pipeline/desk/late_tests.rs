@@ -4,9 +4,10 @@ use super::tests::{Bench, Book, HOUR, at, rules};
 use super::*;
 use crate::base::MessageId;
 use crate::channel::session::Answer;
+use crate::directory::judge::{Judge, Law};
 use crate::message::event::PartState;
 use crate::message::{Class, Encoding, LateText, Rendering, record};
-use crate::pipeline::accept::{AccountRules, Defaults, MessageReader, check};
+use crate::pipeline::accept::{AccountRules, Defaults, MessageReader, Repeats, check};
 use crate::pipeline::compose::Composing;
 use crate::storage::Lane;
 
@@ -205,4 +206,44 @@ fn what_may_not_go_is_not_made_and_a_cap_that_says_no_leaves_nothing_behind() {
     bench.turn();
     let made = rendered(&bench);
     assert_eq!(made.iter().map(|(ordinal, one)| (*ordinal, one.moment.at)).collect::<Vec<_>>(), [(0, Time(9 * HOUR))]);
+}
+
+/// Three messages to one recipient, under a guard against repeats: two with a text of the moment, one that says what that is.
+fn guarded() -> Arc<Frame> {
+    let mut body = Vec::new();
+    for (render, text) in [("send", "at {{ now }}"), ("send", "at {{ now }}"), ("accept", "at 1970-01-01T09:00:00+00:00")] {
+        let message = serde_json::json!({ "to": "+3546101234", "from": "SHOP", "text": text, "render": render }).to_string();
+        let rules = AccountRules { repeats: Repeats::Guarded, ..AccountRules::default() };
+        let (mut reader, defaults) = (MessageReader::default(), Defaults::default());
+        let draft = reader.read(message.as_bytes(), &defaults, 65_536).expect("a draft");
+        let accepted = check(&draft, &rules, Time(0)).expect("believed");
+        let mut composing = Composing::default();
+        let concat = crate::config::Concat::EightBit;
+        let composed = composing.compose(&accepted, concat, &crate::channel::RouteText::default()).expect("composed");
+        record::write(&composed, &mut body);
+    }
+    let lane = Lane { carrier: "one".into(), account: "a".into(), priority: Class::Transactional.priority() };
+    let (accepted, expires) = (Time(0), Time(86_400_000));
+    let head = FrameHead { first: FIRST, count: 3, seq: 1, lane, batch: None, accepted, expires, due: Time(0), why: 0 };
+    Arc::new(Frame::new(head, body.into()).expect("a sound frame"))
+}
+
+#[test]
+fn the_guard_against_repeats_compares_what_is_sent_not_what_it_would_have_been() {
+    let text = format!(
+        "[secrets]\npepper = {{ env = \"P\" }}\n[[accounts]]\nname = \"a\"\nrepeat_guard = \"1h\"\n[[accounts.keys]]\nid = \"k\"\nhash = \"{}\"\n",
+        "00".repeat(32)
+    );
+    let secrets = crate::config::MapSecrets::default().with_env("P", "0123456789abcdef");
+    let law = Law::new(&crate::config::load(&text, &secrets).expect("a configuration"));
+    let frame = guarded();
+    let mut bench = Bench::new(&frame, rules());
+    bench.desk = Desk::new(rules(), 2, 1, Box::new(Judge::new(Arc::new(law))));
+    bench.desk.load(frame.head.clone(), Some(frame.clone()), 1);
+    bench.now.wall = Time(9 * HOUR);
+    bench.desk.link_up(0);
+    let texts = written(&mut bench);
+    assert_eq!(texts, [(0, 0, "at 1970-01-01T09:00:00+00:00".to_owned())]);
+    let repeated = |ordinal| (ordinal, Status::Refused, Reason::DuplicateContent);
+    assert_eq!(bench.ends(), [repeated(1), repeated(2)]);
 }

@@ -2,7 +2,7 @@
 //! instant it names, until it lets the message go. What cannot go within its lifetime is refused now, not in a week.
 
 use crate::base::Time;
-use crate::directory::judge::{Judge, Office, Question, Verdict};
+use crate::directory::judge::{Judge, Law, Question, Verdict};
 use crate::message::{Composed, Reason};
 use crate::pipeline::accept::{Code, Refusal};
 use crate::pipeline::journal::Start;
@@ -11,34 +11,60 @@ use crate::pipeline::journal::Start;
 /// for longer are left to the instant itself: the law is asked again then.
 const ROUNDS_MAX: usize = 8;
 
+/// Whether a message counts as sent to its recipient already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Counted {
+    /// It was never leased: the caps are asked, too.
+    NotYet,
+    /// It was leased before: the caps would find itself.
+    Already,
+}
+
+/// When a message is wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wish {
+    /// The present.
+    pub now: Time,
+    /// Not before; `now` at the earliest.
+    pub at: Time,
+    /// The first instant at which it is too late.
+    pub expires: Time,
+}
+
 /// What becomes of a message accepted at `now`.
 ///
 /// # Errors
 /// `opted_out`, `no_opening`, `frequency_cap`, `duplicate_content`, `not_now`.
-pub fn fate(judge: &mut Judge, office: &Office, question: &Question<'_>, message: &Composed<'_>, now: Time) -> Result<Start, Refusal> {
+pub fn fate(judge: &mut Judge, law: &Law, question: &Question<'_>, message: &Composed<'_>, now: Time) -> Result<Start, Refusal> {
     let at = message.extras.not_before.unwrap_or(now);
     let due = if at > now { at } else { Time(0) };
     let start = Start { due, why: Reason::Scheduled, group: judge.group(question) };
-    opening(judge, office, question, start, at.max(now), now.after(message.lifetime))
+    let wish = Wish { now, at: at.max(now), expires: now.after(message.lifetime) };
+    opening(judge, law, question, start, wish, Counted::NotYet)
 }
 
-/// The first instant from `at` on at which the law lets it go; `start` when that is `at` itself.
+/// The first instant at which the law lets it go; `start` when that is the one that is wished.
 ///
 /// # Errors
-/// As [`fate`]; `expires` is the first instant at which it is too late.
+/// As [`fate`].
 pub fn opening(
     judge: &mut Judge,
-    office: &Office,
+    law: &Law,
     question: &Question<'_>,
     mut start: Start,
-    mut at: Time,
-    expires: Time,
+    wish: Wish,
+    counted: Counted,
 ) -> Result<Start, Refusal> {
+    let mut at = wish.at;
     for _ in 0..ROUNDS_MAX {
-        match judge.judge(question, at) {
+        let verdict = match counted {
+            Counted::NotYet => judge.foresee(question, wish.now, at),
+            Counted::Already => judge.judge(question, at),
+        };
+        match verdict {
             Verdict::Go { .. } => break,
-            Verdict::Refuse { why } => return Err(forbidden(why, office, question, at)),
-            Verdict::Hold { until, why } if until >= expires => return Err(too_late(why, until, office, question, at)),
+            Verdict::Refuse { why } => return Err(forbidden(why, law, question, at)),
+            Verdict::Hold { until, why } if until >= wish.expires => return Err(too_late(why, until, law, question, at)),
             Verdict::Hold { until, why } => {
                 start = Start { due: until, why, ..start };
                 // An instant that does not lie ahead would be asked about for ever.
@@ -54,13 +80,13 @@ pub fn opening(
 
 /// The law will never let it go.
 #[cold]
-fn forbidden(why: Reason, office: &Office, question: &Question<'_>, at: Time) -> Refusal {
+fn forbidden(why: Reason, law: &Law, question: &Question<'_>, at: Time) -> Refusal {
     let (pointer, detail) = match why {
         Reason::OptedOut => ("/to", "the recipient has opted out"),
         Reason::FrequencyCap => ("/to", "the recipient has had as many as the cap allows"),
         Reason::DuplicateContent => ("/text", "the recipient has had this very text"),
         Reason::NoOpening => {
-            let advice = office.advise(question, at);
+            let advice = law.advise(question, at);
             let detail = format!("no instant is open under {} in {}", advice.rules.join(", "), advice.zones.join(", "));
             return Refusal::new(Code::NoOpening, "/to", detail);
         }
@@ -71,9 +97,9 @@ fn forbidden(why: Reason, office: &Office, question: &Question<'_>, at: Time) ->
 
 /// The law would let it go, but too late.
 #[cold]
-fn too_late(why: Reason, until: Time, office: &Office, question: &Question<'_>, at: Time) -> Refusal {
+fn too_late(why: Reason, until: Time, law: &Law, question: &Question<'_>, at: Time) -> Refusal {
     let what = match why {
-        Reason::WindowClosed => format!("the hours of {} open", office.advise(question, at).rules.join(", ")),
+        Reason::WindowClosed => format!("the hours of {} open", law.advise(question, at).rules.join(", ")),
         Reason::FrequencyCap => "the cap allows another".to_owned(),
         _ => "it may go".to_owned(),
     };

@@ -110,7 +110,7 @@ impl<'a> Intake<'a> {
         if let Some(most) = accepted.max_price {
             affordable(most, route.price, composed.ends.len())?;
         }
-        let start = fate(judge, &law.hours, &question(terms.account, &composed), &composed, now)?;
+        let start = fate(judge, law, &question(terms.account, &composed), &composed, now)?;
         Ok(Admitted { composed, form: accepted.from.form, arrival, carrier: route.carrier, price: route.price, start })
     }
 
@@ -178,7 +178,8 @@ pub fn question<'m>(account: &'m str, message: &Composed<'m>) -> Question<'m> {
         campaign: message.extras.campaign,
         zone: message.extras.zone,
         region: message.extras.region,
-        content: message.extras.content,
+        // What is made when it is sent is not known yet: the guard against repeats is asked at the lease.
+        content: if message.extras.late.is_empty() { message.extras.content } else { 0 },
     }
 }
 
