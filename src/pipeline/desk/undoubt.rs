@@ -4,6 +4,7 @@
 //! is over (`docs/adr/0004-doubt.md`).
 
 use super::effects::Now;
+use super::learning::About;
 use super::{Desk, Unnamed};
 use crate::base::{MessageRef, Mono, Span};
 use crate::channel::session::Receipt;
@@ -20,26 +21,6 @@ const QUARTER: i64 = 900;
 
 /// The furthest zones, in quarters, with an hour to spare.
 const ZONE_MAX: i64 = 60;
-
-/// What a receipt says of its message beside the name.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct About {
-    pub(super) number: u64,
-    pub(super) reference: Option<u16>,
-    pub(super) submit_date: i64,
-}
-
-impl From<&Receipt<'_>> for About {
-    fn from(receipt: &Receipt<'_>) -> About {
-        About { number: receipt.number, reference: receipt.reference, submit_date: receipt.submit_date }
-    }
-}
-
-impl From<&Orphan> for About {
-    fn from(orphan: &Orphan) -> About {
-        About { number: orphan.number, reference: orphan.reference, submit_date: orphan.submit_date }
-    }
-}
 
 /// Whom it is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
