@@ -70,7 +70,6 @@ fn rules(carrier: &config::Carrier, config: &Config) -> Rules {
         receipts: if carrier.receipts == config::ReceiptsWanted::None { Receipts::None } else { Receipts::Final },
         limits: Limits { attempts_max: carrier.attempts_max, retry_min: carrier.retry_min, retry_max: carrier.retry_max },
         form: Profile::form(carrier.id_base),
-        // By date only once the simulator has seen every way in which it could be wrong (`docs/adr/0004-doubt.md`).
         unnamed: Unnamed::ByDate,
         orphans_max: config.engine.orphans_max as usize,
         orphan_ttl: carrier.orphan_ttl,

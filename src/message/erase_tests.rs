@@ -278,7 +278,8 @@ fn an_erasure_that_is_killed_after_any_step_leaves_nothing_when_it_is_done_again
 fn what_retention_took_out_of_a_slice_that_stays_is_not_left_in_its_unused_places() {
     let home = tempfile::tempdir().expect("a directory");
     let (mut journal, archive) = open(home.path());
-    // Nothing but a frame, which ends; and one that keeps its slice, and is to somebody else.
+    // Nothing but frames that end, so many that not all their places are used again; and one that keeps its slice, and is
+    // to somebody else.
     let new = |first, seq, count: u32| NewFrame {
         frame: Arc::new(frame(first, seq, "shop", count)),
         recipients: vec![77; count as usize],
@@ -286,12 +287,13 @@ fn what_retention_took_out_of_a_slice_that_stays_is_not_left_in_its_unused_place
         cancel_keys: Vec::new(),
         campaigns: Vec::new(),
     };
-    let first = MessageId(10_000);
-    let closed = Closed { frame: first, batch: None, tally: vec![1] };
+    let firsts: Vec<u64> = (0..9).map(|n| 10_000 + n * 1_000).collect();
+    let first = MessageId(firsts[0]);
+    let closed = firsts.iter().map(|first| Closed { frame: MessageId(*first), batch: None, tally: vec![1] }).collect();
     for group in [
-        Group { seq: 1, at: NOW, frames: vec![new(first.0, 1, 600)], ..Group::default() },
+        Group { seq: 1, at: NOW, frames: firsts.iter().map(|first| new(*first, 1, 3)).collect(), ..Group::default() },
         Group { seq: 2, at: Time(NOW.0 + 1), frames: vec![new(20_000, 2, 1)], ..Group::default() },
-        Group { seq: 3, at: Time(NOW.0 + 7_200_000), closed: vec![closed], ..Group::default() },
+        Group { seq: 3, at: Time(NOW.0 + 7_200_000), closed, ..Group::default() },
         Group { seq: 4, at: Time(NOW.0 + 14_400_000), log: log_of(&events()[3..4]), ..Group::default() },
     ] {
         journal.commit(&group).expect("a commit");

@@ -105,7 +105,7 @@ async fn the_next_opening_knows_sundays_holidays_and_zones() {
     let address = opening("to=%2B12124937205&at=2026-07-12T14:30:00Z&region=US-TX").await;
     has(&address, json!({ "allowed": false, "region": "US-TX" }));
     has(&opening("to=%2B12124937205&at=2026-07-12T14:30:00Z").await, json!({ "allowed": true, "region": null }));
-    // The zone a recipient prefers is his own, unless the question names one; in Tokyo it is Saturday evening.
+    // The zone a recipient prefers is his own, unless the question names one: in Tokyo it is Friday evening, and Saturday a French holiday.
     let tokyo = br#"{"time_zone":"Asia/Tokyo"}"#;
     assert_eq!(
         rig.call("PUT", "/v1/preferences/+33612345678", &[auth(KEY), ("content-type", "application/json")], tokyo).await.status,

@@ -177,7 +177,12 @@ async fn a_stop_whose_parts_were_journaled_and_not_told_before_a_crash_is_heard_
     }
     assert_eq!(told(&running.engine), [("STOP".to_owned(), 2, false)]);
     // In the commit of the text, so that the next start knows it.
-    let rows = running.engine.archive.suppressions(None, 10).expect("readable");
+    let rows = || running.engine.archive.suppressions(None, 10).expect("readable");
+    // The file of people follows the journal.
+    while rows().is_empty() && began.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let rows = rows();
     assert_eq!(rows.iter().map(|row| row.key.number).collect::<Vec<_>>(), [33_612_345_678]);
     bench::stop(running).await;
 }

@@ -12,6 +12,7 @@ pub mod held;
 mod hold;
 mod late;
 mod law;
+mod learning;
 mod lease;
 mod parts;
 mod receipt;
@@ -148,8 +149,10 @@ pub struct Desk {
     /// When this process took over.
     begun: Mono,
     awaiting: Awaiting,
-    learning: unclear::Learning,
+    learning: learning::Learning,
     orphans: Orphans,
+    /// When the last orphan went that nobody had claimed.
+    unclaimed: Option<Mono>,
     references: References,
     /// Messages all sent, in the order in which their wait for receipts ends.
     unreceipted: VecDeque<(Mono, MessageRef)>,
@@ -181,8 +184,9 @@ impl Desk {
             zone: None,
             begun: Mono(0),
             awaiting: Awaiting::new(rules.form, rules.retired_max),
-            learning: unclear::Learning::default(),
+            learning: learning::Learning::default(),
             orphans: Orphans::new(rules.orphans_max, rules.orphan_ttl),
+            unclaimed: None,
             references: References::default(),
             unreceipted: VecDeque::new(),
             next_link: 0,

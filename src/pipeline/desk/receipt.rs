@@ -111,6 +111,7 @@ impl Desk {
 
     pub(super) fn drop_orphan(&mut self, orphan: Orphan, now: Now) {
         self.counts.orphans_dropped += 1;
+        self.unclaimed = Some(now.mono);
         let carrier = self.rules.carrier.clone();
         self.effects.events.push(Event::OrphanGone { carrier, carrier_id: orphan.carrier_id, when: now.wall });
     }

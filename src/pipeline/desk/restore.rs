@@ -3,8 +3,8 @@
 
 use super::effects::Now;
 use super::law::{Revival, UNKNOWN};
+use super::learning::About;
 use super::parts::{LostPart, LostParts};
-use super::undoubt::About;
 use super::{Desk, Open};
 use crate::base::{MessageId, MessageRef, Mono, Span, Time};
 use crate::channel::session::Keys;

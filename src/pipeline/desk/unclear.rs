@@ -11,7 +11,8 @@
 
 use super::Desk;
 use super::effects::Now;
-use super::undoubt::{About, reference_of};
+use super::learning::{About, Unclear};
+use super::undoubt::reference_of;
 use crate::base::{MessageRef, Mono, Span};
 use crate::channel::session::{FORMS_MAX, Keys, LITERAL_FORMS};
 use crate::message::Event;
@@ -23,41 +24,6 @@ const UNCLEAR_MAX: usize = 32;
 
 /// So many more receipts explained than any other form could: believed for one receipt, where the form itself takes twenty.
 const LEAD: u32 = 3;
-
-/// A receipt that may be about several parts, or about one that has no name yet.
-#[derive(Debug)]
-struct Unclear {
-    /// Where its orphan is kept.
-    place: u64,
-    about: About,
-    readings: Readings,
-    /// When all that was unanswered when it came has its name, or its doubt is over.
-    until: Mono,
-    is_over: bool,
-}
-
-/// See the module.
-#[derive(Debug, Default)]
-pub(super) struct Learning {
-    unclear: Vec<Unclear>,
-    /// Something was named, answered or ended since they were looked at.
-    is_stirred: bool,
-}
-
-impl Learning {
-    /// Something was named, answered or ended.
-    pub(super) const fn stir(&mut self) {
-        self.is_stirred = true;
-    }
-
-    /// When they are to be looked at next.
-    pub(super) fn next_due(&self, now: Mono) -> Option<Mono> {
-        match self.is_stirred && !self.unclear.is_empty() {
-            true => Some(now),
-            false => self.unclear.iter().filter(|one| !one.is_over).map(|one| one.until).min(),
-        }
-    }
-}
 
 impl Desk {
     /// How the names of a receipt can be read, while the form is open. What agrees with the number is evidence.
@@ -118,7 +84,7 @@ impl Desk {
     }
 
     /// From a submit until it is named or its doubt is over.
-    fn patience(&self) -> Span {
+    pub(super) fn patience(&self) -> Span {
         Span(self.rules.response_timeout.0 + self.rules.ambiguity_hold.0)
     }
 

@@ -4,6 +4,7 @@
 //! is over (`docs/adr/0004-doubt.md`).
 
 use super::effects::Now;
+use super::learning::About;
 use super::{Desk, Unnamed};
 use crate::base::{MessageRef, Mono, Span};
 use crate::channel::session::Receipt;
@@ -20,26 +21,6 @@ const QUARTER: i64 = 900;
 
 /// The furthest zones, in quarters, with an hour to spare.
 const ZONE_MAX: i64 = 60;
-
-/// What a receipt says of its message beside the name.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct About {
-    pub(super) number: u64,
-    pub(super) reference: Option<u16>,
-    pub(super) submit_date: i64,
-}
-
-impl From<&Receipt<'_>> for About {
-    fn from(receipt: &Receipt<'_>) -> About {
-        About { number: receipt.number, reference: receipt.reference, submit_date: receipt.submit_date }
-    }
-}
-
-impl From<&Orphan> for About {
-    fn from(orphan: &Orphan) -> About {
-        About { number: orphan.number, reference: orphan.reference, submit_date: orphan.submit_date }
-    }
-}
 
 /// Whom it is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,7 +72,7 @@ impl Desk {
 
     fn by_date(&self, about: About, now: Now) -> Found {
         // With the form of ids known, a name that is not known is none of those we were given; with the zone, the carrier's date is an instant.
-        if self.zone.is_none() || self.awaiting.chosen().is_none() || about.submit_date == 0 {
+        if self.zone.is_none() || self.awaiting.chosen().is_none() || about.submit_date == 0 || self.has_strangers(now) {
             return Found::Nobody;
         }
         let fits = |written: Mono| self.is_dated(about, written, Span::ZERO, now);
@@ -114,6 +95,14 @@ impl Desk {
             true => found,
             false => Found::Unsure,
         }
+    }
+
+    /// Whether there are receipts here that nobody claims: then another program may be sending under our account, perhaps to the
+    /// same number in the same minute.
+    fn has_strangers(&self, now: Now) -> bool {
+        let patience = Span(2 * self.patience().0);
+        let is_recent = |unclaimed: Mono| now.mono.since(unclaimed) <= self.rules.orphan_ttl;
+        self.orphans.oldest().is_some_and(|came| now.mono.since(came) > patience) || self.unclaimed.is_some_and(is_recent)
     }
 
     /// Whether the carrier's date can be that of what was written at most `late` before this instant, as far as date and zone are known.

@@ -245,6 +245,32 @@ fn a_receipt_kept_before_a_kill_settles_the_doubt_that_the_kill_made() {
 }
 
 #[test]
+fn while_receipts_come_that_nobody_claims_none_is_matched_by_date() {
+    for since in [145, 3_700] {
+        let mut bench = Bench::new(&frame(2, 1, true), Rules { window: 1, ..rules() });
+        bench.now.wall = Time(NOON);
+        bench.desk.restored(vec![], &keys, bench.now);
+        bench.pass(Span::secs(600));
+        bench.desk.link_up(0);
+        bench.turn();
+        bench.answer(1, Answer::Accepted("1"));
+        let told = Told { name: "1", submit_date: date(&bench), ..Told::default() };
+        tell(&mut bench, told);
+        bench.turn();
+        tell(&mut bench, Told { name: "777", number: number(50), ..Told::default() });
+        bench.desk.answered(0, 2, Answer::Throttled { command_status: 0x58 }, &Keys::default(), bench.now);
+        bench.commit();
+        bench.pass(Span::secs(since));
+        bench.turn();
+        assert_eq!(bench.wire.len(), 3);
+        let date = date(&bench);
+        bench.desk.link_down(0, bench.now);
+        tell(&mut bench, Told { number: number(1), submit_date: date, ..Told::default() });
+        assert_eq!((bench.desk.counts().undoubted, bench.ends().len()), (0, 1), "{since}");
+    }
+}
+
+#[test]
 fn a_name_learnt_from_a_receipt_is_read_back_as_receipts_write_it() {
     let mut bench = Bench::new(&frame(1, 1, false), rules());
     bench.desk.link_up(0);

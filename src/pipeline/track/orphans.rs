@@ -94,6 +94,12 @@ impl Orphans {
         self.held.get(&place).is_some_and(|(came, _)| written.is_none_or(|written| *came >= written))
     }
 
+    /// When the one came that is kept longest.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Mono> {
+        self.order.front().map(|(came, _)| *came)
+    }
+
     /// The place of the orphan that was kept last.
     #[must_use]
     pub const fn newest(&self) -> u64 {
