@@ -11,8 +11,8 @@ use crate::engine::Engine;
 use crate::engine::erasures::Erasures;
 use crate::message::event::{Moved, PartState};
 use crate::message::late::Rendering;
-use crate::message::log::read_events_about;
 use crate::message::record::MessageRecord;
+use crate::message::skim::read_events_about;
 use crate::message::{Event, Life, Reason, Spelling, Status};
 use crate::pipeline::schedule::first_wait;
 use crate::storage::{Archive, Frame, StoreFault};
@@ -66,6 +66,11 @@ pub(super) fn events_of(archive: &dyn Archive, frame: MessageId, ordinal: Option
         }
     }
     Ok(events)
+}
+
+/// The rules by which something was decided, as they are shown.
+fn stamp(law: u32) -> Option<String> {
+    (law != 0).then(|| format!("{law:08x}"))
 }
 
 /// How much of a message is shown.
@@ -223,23 +228,23 @@ impl Found {
         for event in events {
             let entry = |word| Entry::new(event.when(), word);
             match event {
-                Event::Leased { bind, messages, .. } => {
+                Event::Leased { bind, messages, law, .. } => {
                     for message in messages.iter().filter(|message| message.at == self.at) {
                         has_left = true;
                         let (attempt, parts) = (Some(message.attempt), Some(numbers(message.parts)));
-                        entries.push(Entry { attempt, parts, bind: Some(*bind), ..entry("leased") });
+                        entries.push(Entry { attempt, parts, bind: Some(*bind), rules: stamp(*law), ..entry("leased") });
                     }
                 }
                 // Of the messages of its frame that were never leased: told when it says something new.
-                Event::Parked { until, why, when, .. } => {
+                Event::Parked { until, why, when, law, .. } => {
                     if !has_left && told.replace((*until, *why)) != Some((*until, *why)) {
-                        entries.push(waiting(*when, *until, *why));
+                        entries.push(Entry { rules: stamp(*law), ..waiting(*when, *until, *why) });
                     }
                 }
                 event if event.at() != Some(self.at) => {}
-                Event::Held { until, why, when, .. } => {
+                Event::Held { until, why, when, law, .. } => {
                     told = Some((*until, *why));
-                    entries.push(waiting(*when, *until, *why));
+                    entries.push(Entry { rules: stamp(*law), ..waiting(*when, *until, *why) });
                 }
                 Event::Rendered { rendering, .. } => entries.push(Entry { segments: Some(rendering.segments), ..entry("rendered") }),
                 Event::Rescheduled { moved, .. } => {
@@ -405,6 +410,9 @@ struct Entry {
     due: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     segments: Option<u8>,
+    /// The stamp of the rules and time zones it was decided by, as `GET /v1/rules` has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rules: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
 }
@@ -425,6 +433,7 @@ impl Entry {
             error: None,
             due: None,
             segments: None,
+            rules: None,
             expires_at: None,
         }
     }

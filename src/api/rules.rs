@@ -8,6 +8,7 @@ use crate::api::reply::{Reply, json};
 use crate::api::state::Api;
 use crate::base::Time;
 use crate::config::Scope;
+use crate::directory::judge::law_stamp;
 use crate::pipeline::accept::Code;
 use axum::extract::Request;
 use hyper::StatusCode;
@@ -55,6 +56,7 @@ fn overview(api: &Api, caller: &Caller) -> Value {
     document!({
         "rules": overview.pack,
         "zones": overview.zones,
+        "stamp": format!("{:08x}", law_stamp(&overview.pack, &overview.zones)),
         "since": overview.since.map(Time::rfc3339),
         "must_also_allow": overview.former.iter().map(|one| document!({ "version": one.version, "until": one.until.rfc3339() })).collect::<Vec<_>>(),
         "unsure_until": overview.unsure_until.map(Time::rfc3339),

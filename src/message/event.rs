@@ -172,7 +172,8 @@ pub enum NamedIn {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// Before any octet of them is written to a socket: these messages belong to this bind now (`docs/adr/0004-doubt.md`).
-    Leased { carrier: Box<str>, bind: u16, when: Time, messages: Vec<LeasedMessage> },
+    /// `law`, here and below: which rules and time zones it was decided by, see `directory::judge::law_stamp`; 0: none.
+    Leased { carrier: Box<str>, bind: u16, when: Time, messages: Vec<LeasedMessage>, law: u32 },
     /// The carrier took a part and named it. `carrier_id` is as written in submit_sm_resp, or in the receipt that took its place.
     Submitted { at: MessageRef, part: u8, carrier_id: Box<str>, named_in: NamedIn, when: Time },
     /// The carrier refused a part; the entry after it says what follows (requeued or ended).
@@ -202,9 +203,9 @@ pub enum Event {
     OrphanGone { carrier: Box<str>, carrier_id: Box<str>, when: Time },
     /// All messages of a frame that were never leased wait, `held` of them, until `until` at the earliest
     /// (`Time(i64::MAX)`: until somebody lets them go). Counts for each of them as `Held` does.
-    Parked { frame: MessageId, until: Time, why: Reason, held: u32, when: Time },
+    Parked { frame: MessageId, until: Time, why: Reason, held: u32, law: u32, when: Time },
     /// A message may not go before `until`; it costs no attempt.
-    Held { at: MessageRef, until: Time, why: Reason, when: Time },
+    Held { at: MessageRef, until: Time, why: Reason, law: u32, when: Time },
     /// The customer wants it to go at another instant, or to live until another.
     Rescheduled { at: MessageRef, moved: Moved, when: Time },
     /// The text of a message that is made when it is sent was made, for its first lease and all that follow.

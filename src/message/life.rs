@@ -255,7 +255,7 @@ mod tests {
         life.park(Time(99), Reason::WindowClosed);
         assert_eq!(life.status, Status::Sending, "it is not one of those that wait in the frame");
         life.apply(&Event::Requeued { at: AT, parts: 2, reason: Reason::WindowClosed, due: Time(99), when: Time(60) });
-        life.apply(&Event::Held { at: AT, until: Time(99), why: Reason::WindowClosed, when: Time(60) });
+        life.apply(&Event::Held { at: AT, until: Time(99), why: Reason::WindowClosed, law: 0, when: Time(60) });
         assert_eq!(life.at(Time(60)), (Status::Held, Some((Time(99), Reason::WindowClosed))));
     }
 

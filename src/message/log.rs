@@ -8,7 +8,7 @@ use crate::message::late::{Moment, Rendering};
 use crate::message::outcome::{Reason, Status};
 use crate::message::record::Unreadable;
 use prost::Message;
-use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field};
+use prost::encoding::{WireType, encode_key, encode_varint};
 
 #[derive(Clone, PartialEq, Message)]
 struct Log {
@@ -69,7 +69,8 @@ record!(Leased {
     carrier: string = "1" as String,
     bind: uint32 = "2" as u32,
     when: int64 = "3" as i64,
-    messages: message(repeated) = "4" as Vec<LeasedMessageRecord>
+    messages: message(repeated) = "4" as Vec<LeasedMessageRecord>,
+    law: fixed32 = "5" as u32
 });
 record!(LeasedMessageRecord {
     frame: uint64 = "1" as u64,
@@ -170,14 +171,16 @@ record!(Parked {
     until: int64 = "2" as i64,
     why: uint32 = "3" as u32,
     held: uint32 = "4" as u32,
-    when: int64 = "5" as i64
+    when: int64 = "5" as i64,
+    law: fixed32 = "6" as u32
 });
 record!(Held {
     frame: uint64 = "1" as u64,
     ordinal: uint32 = "2" as u32,
     until: int64 = "3" as i64,
     why: uint32 = "4" as u32,
-    when: int64 = "5" as i64
+    when: int64 = "5" as i64,
+    law: fixed32 = "6" as u32
 });
 record!(Rescheduled {
     frame: uint64 = "1" as u64,
@@ -214,7 +217,8 @@ record!(Rendered {
 
 fn to_entry(event: &Event) -> entry::Event {
     match event {
-        Event::Leased { carrier, bind, when, messages } => entry::Event::Leased(Leased {
+        Event::Leased { carrier, bind, when, messages, law } => entry::Event::Leased(Leased {
+            law: *law,
             carrier: carrier.to_string(),
             bind: u32::from(*bind),
             when: when.0,
@@ -267,11 +271,13 @@ fn to_entry(event: &Event) -> entry::Event {
         Event::OrphanGone { carrier, carrier_id, when } => {
             entry::Event::OrphanGone(OrphanGone { carrier: carrier.to_string(), carrier_id: carrier_id.to_string(), when: when.0 })
         }
-        Event::Parked { frame, until, why, held, when } => {
-            entry::Event::Parked(Parked { frame: frame.0, until: until.0, why: *why as u32, held: *held, when: when.0 })
+        Event::Parked { frame, until, why, held, law, when } => {
+            let why = *why as u32;
+            entry::Event::Parked(Parked { frame: frame.0, until: until.0, why, held: *held, when: when.0, law: *law })
         }
-        Event::Held { at, until, why, when } => {
-            entry::Event::Held(Held { frame: at.frame.0, ordinal: at.ordinal, until: until.0, why: *why as u32, when: when.0 })
+        Event::Held { at, until, why, law, when } => {
+            let (frame, why) = (at.frame.0, *why as u32);
+            entry::Event::Held(Held { frame, ordinal: at.ordinal, until: until.0, why, when: when.0, law: *law })
         }
         Event::Rescheduled { at, moved, when } => entry::Event::Rescheduled(Rescheduled::of(*at, *moved, *when)),
         Event::Inbound { id, carrier, account, from, to, text, keyword, when, parts, is_incomplete, port, of } => {
@@ -329,13 +335,14 @@ fn echo(number: u32) -> Result<Option<u16>, Unreadable> {
 }
 
 fn parked(e: &Parked, why: Reason) -> Event {
-    Event::Parked { frame: MessageId(e.frame), until: Time(e.until), why, held: e.held, when: Time(e.when) }
+    Event::Parked { frame: MessageId(e.frame), until: Time(e.until), why, held: e.held, law: e.law, when: Time(e.when) }
 }
 
 fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
     let reason = |number| Reason::from_number(number).ok_or(Unreadable);
     Ok(match event {
         entry::Event::Leased(e) => Event::Leased {
+            law: e.law,
             carrier: e.carrier.into(),
             bind: u16::try_from(e.bind).map_err(|_| Unreadable)?,
             when: Time(e.when),
@@ -388,7 +395,7 @@ fn from_entry(event: entry::Event) -> Result<Event, Unreadable> {
         entry::Event::OrphanGone(e) => Event::OrphanGone { carrier: e.carrier.into(), carrier_id: e.carrier_id.into(), when: Time(e.when) },
         entry::Event::Parked(e) => parked(&e, reason(e.why)?),
         entry::Event::Held(e) => {
-            Event::Held { at: place(e.frame, e.ordinal), until: Time(e.until), why: reason(e.why)?, when: Time(e.when) }
+            Event::Held { at: place(e.frame, e.ordinal), until: Time(e.until), why: reason(e.why)?, law: e.law, when: Time(e.when) }
         }
         entry::Event::Rescheduled(e) => e.event(),
         entry::Event::Inbound(e) => inbound(e)?,
@@ -506,83 +513,15 @@ pub fn write_events<'a>(events: impl IntoIterator<Item = &'a Event>, log: &mut V
     }
 }
 
+/// An entry's event.
+pub(super) fn read_entry(entry: &[u8]) -> Result<Option<Event>, Unreadable> {
+    Entry::decode(entry).map_err(|_| Unreadable)?.event.map(from_entry).transpose()
+}
+
 /// Reads a log row. An entry of a kind this version does not know is passed over.
 pub fn read_events(log: &[u8]) -> Result<Vec<Event>, Unreadable> {
     let log = Log::decode(log).map_err(|_| Unreadable)?;
     log.entries.into_iter().filter_map(|entry| entry.event).map(from_entry).collect()
-}
-
-/// The events of a row that are about a frame, or about one message of it and what it shares with others (leases, parking),
-/// in their order. Everything else is passed over undecoded: a row tells of thousands of messages, a look-up asks for one.
-///
-/// # Errors
-/// What is no row of events.
-pub fn read_events_about(log: &[u8], frame: MessageId, ordinal: Option<u32>) -> Result<Vec<Event>, Unreadable> {
-    let mut events = Vec::new();
-    let (mut rest, mut is_sound) = (log, true);
-    while let Some((_, body)) = next_field(&mut rest, &mut is_sound) {
-        let (mut inside, mut whole) = (body, true);
-        let Some((kind, of_event)) = next_field(&mut inside, &mut whole) else { continue };
-        let is_wanted = match kind {
-            LEASED => true,
-            PARKED => named(of_event).0 == frame.0,
-            kind if OF_NO_MESSAGE.contains(&kind) => false,
-            _ => named(of_event).0 == frame.0 && ordinal.is_none_or(|ordinal| named(of_event).1 == ordinal),
-        };
-        if !is_wanted {
-            continue;
-        }
-        let event = Entry::decode(body).map_err(|_| Unreadable)?.event.map(from_entry).transpose()?;
-        events.extend(event.filter(|event| match event {
-            Event::Leased { messages, .. } => messages.iter().any(|message| message.at.frame == frame),
-            _ => true,
-        }));
-    }
-    if is_sound { Ok(events) } else { Err(Unreadable) }
-}
-
-/// Tags in `Entry` of what names many messages, and of what names none.
-const LEASED: u32 = 1;
-const PARKED: u32 = 11;
-const OF_NO_MESSAGE: [u32; 4] = [8, 9, 10, 14];
-
-/// The next field that has octets, and its tag; others are passed over. None at the end, or, unsoundly, where it cannot be read.
-fn next_field<'a>(rest: &mut &'a [u8], is_sound: &mut bool) -> Option<(u32, &'a [u8])> {
-    while !rest.is_empty() {
-        let field = decode_key(rest).and_then(|(tag, kind)| match kind {
-            WireType::LengthDelimited => decode_varint(rest).map(|length| Some((tag, length))),
-            kind => skip_field(kind, tag, rest, DecodeContext::default()).map(|()| None),
-        });
-        match field {
-            Ok(None) => {}
-            Ok(Some((tag, length))) => {
-                let split = usize::try_from(length).ok().and_then(|length| rest.split_at_checked(length));
-                *is_sound &= split.is_some();
-                let (body, after) = split?;
-                *rest = after;
-                return Some((tag, body));
-            }
-            Err(_) => {
-                *is_sound = false;
-                return None;
-            }
-        }
-    }
-    None
-}
-
-/// Frame and ordinal of an event that names one message: its fields 1 and 2, which are written first.
-fn named(mut event: &[u8]) -> (u64, u32) {
-    let mut place = (0, 0);
-    while let Ok((tag, WireType::Varint)) = decode_key(&mut event) {
-        let Ok(number) = decode_varint(&mut event) else { break };
-        match tag {
-            1 => place.0 = number,
-            2 => place.1 = number as u32,
-            _ => break,
-        }
-    }
-    place
 }
 
 #[cfg(test)]
@@ -594,6 +533,7 @@ mod tests {
         let at = place(1 << 40, 17);
         let events = vec![
             Event::Leased {
+                law: 0xFFEE_0011,
                 carrier: "one".into(),
                 bind: 2,
                 when: Time(1),
@@ -625,8 +565,8 @@ mod tests {
                 when: Time(7),
             },
             Event::OrphanGone { carrier: "one".into(), carrier_id: "ff".into(), when: Time(8) },
-            Event::Parked { frame: at.frame, until: Time(i64::MAX), why: Reason::Revival, held: 7, when: Time(8) },
-            Event::Held { at, until: Time(90), why: Reason::WindowClosed, when: Time(8) },
+            Event::Parked { frame: at.frame, until: Time(i64::MAX), why: Reason::Revival, held: 7, law: 8, when: Time(8) },
+            Event::Held { at, until: Time(90), why: Reason::WindowClosed, law: u32::MAX, when: Time(8) },
             Event::Rescheduled { at, moved: Moved { due: Some(Time(95)), expires: None }, when: Time(8) },
             Event::Rescheduled { at, moved: Moved { due: None, expires: Some(Time(96)) }, when: Time(8) },
             Event::Rendered {
@@ -672,28 +612,5 @@ mod tests {
         write_events(&events[4..], &mut log);
         assert_eq!(read_events(&log), Ok(events));
         assert!(read_events(&log[..log.len() - 1]).is_err());
-    }
-
-    #[test]
-    fn what_is_read_about_a_message_is_what_a_whole_reading_says_of_it() {
-        let mut events = Vec::new();
-        for (frame, ordinal) in [(1 << 40, 0), (1 << 40, 300), (2 << 40, 300)] {
-            let at = place(frame, ordinal);
-            let messages = vec![LeasedMessage { at, attempt: 1, count: 2, parts: 3, reference: 0 }];
-            events.push(Event::Leased { carrier: "one".into(), bind: 2, when: Time(1), messages });
-            events.push(Event::Submitted { at, part: 0, carrier_id: "0A1B".into(), named_in: NamedIn::Answer, when: Time(2) });
-            events.push(Event::OrphanGone { carrier: "one".into(), carrier_id: "ff".into(), when: Time(8) });
-            events.push(Event::Parked { frame: at.frame, until: Time(9), why: Reason::Revival, held: 7, when: Time(8) });
-        }
-        let mut log = Vec::new();
-        write_events(&events, &mut log);
-        let frame = MessageId(1 << 40);
-        let of_frame = read_events_about(&log, frame, None).expect("sound");
-        assert_eq!(of_frame, [&events[..2], &events[3..6], &events[7..8]].concat());
-        let of_one = read_events_about(&log, frame, Some(300)).expect("sound");
-        assert_eq!(of_one, [&events[..1], &events[3..6], &events[7..8]].concat());
-        for cut in 0..log.len() {
-            assert_eq!(read_events_about(&log[..cut], frame, None).is_err(), read_events(&log[..cut]).is_err(), "{cut}");
-        }
     }
 }

@@ -13,6 +13,7 @@ pub mod life;
 pub mod log;
 pub mod outcome;
 pub mod record;
+pub mod skim;
 
 pub use composed::{Composed, Extras};
 pub use content::{Channel, Class, DoubtPolicy, Encoding, Reference, Spelling};

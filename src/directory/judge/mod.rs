@@ -81,6 +81,10 @@ pub trait Jury: std::fmt::Debug + Send {
     fn spend(&mut self, question: &Question<'_>, now: Time) -> Verdict;
     /// A number that is another one whenever an earlier verdict may not hold any more for other reasons than time.
     fn version(&self) -> u64;
+    /// Which rules and zones it decides by: a checksum of their versions, as `GET /v1/rules` shows it. 0: by none.
+    fn stamp(&self) -> u32 {
+        0
+    }
     /// What was counted since the last call: for the commit that holds the leases.
     fn take_spent(&mut self) -> Vec<Spent> {
         Vec::new()
@@ -89,6 +93,13 @@ pub trait Jury: std::fmt::Debug + Send {
     fn offset(&mut self, _question: &Question<'_>, _otherwise: &str, _now: Time) -> i32 {
         0
     }
+}
+
+/// What stands in the journal for the versions of rules and time zones by which something was decided: CRC-32C of the two, a
+/// line break between them, as `GET /v1/rules` shows them.
+#[must_use]
+pub fn law_stamp(pack: &str, zones: &str) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(pack.as_bytes()), b"\n"), zones.as_bytes())
 }
 
 impl Jury for Judge {
@@ -100,6 +111,10 @@ impl Jury for Judge {
     }
     fn version(&self) -> u64 {
         Judge::version(self)
+    }
+    fn stamp(&self) -> u32 {
+        let (pack, zones) = Judge::stamp(self);
+        law_stamp(pack, zones)
     }
     fn take_spent(&mut self) -> Vec<Spent> {
         std::mem::take(&mut self.spent)

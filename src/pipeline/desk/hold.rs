@@ -37,6 +37,7 @@ impl Desk {
 
     /// Parks the frames whose lanes have passed over them and left messages behind.
     pub(super) fn park_passed(&mut self, now: Now) {
+        let law = self.law.jury.stamp();
         while let Some(first) = self.frames.take_passed() {
             let Some(parking) = self.frames.park_behind(first) else { continue };
             self.parked(first, parking.until, parking.why, parking.held, now);
@@ -45,7 +46,7 @@ impl Desk {
             for (ordinal, until, why) in parking.others {
                 if frame.is_waiting(ordinal) && Status::waiting(why) == standing {
                     let at = MessageRef { frame: first, ordinal };
-                    self.effects.events.push(Event::Held { at, until, why, when: now.wall });
+                    self.effects.events.push(Event::Held { at, until, why, law, when: now.wall });
                 }
             }
         }
@@ -56,7 +57,7 @@ impl Desk {
         self.shift_waiting(first, Status::Accepted, Status::waiting(why));
         self.counts.held += u64::from(held);
         self.effects.touch(first);
-        self.effects.events.push(Event::Parked { frame: first, until, why, held, when: now.wall });
+        self.effects.events.push(Event::Parked { frame: first, until, why, held, law: self.law.jury.stamp(), when: now.wall });
     }
 
     /// Moves the counters for all messages of a frame that were never taken.
@@ -74,7 +75,7 @@ impl Desk {
         let Some(open) = self.open.get(&at) else { return };
         if open.life.waits != Some((until, why)) {
             self.counts.held += 1;
-            self.emit(Event::Held { at, until, why, when: now.wall });
+            self.emit(Event::Held { at, until, why, law: self.law.jury.stamp(), when: now.wall });
         }
         let wait = if until == UNKNOWN { LOOK_AGAIN_SOON } else { until.since(now.wall).clamp(Span::millis(10), LOOK_AGAIN) };
         self.queue_again(at, parts, Some(now.mono + wait));

@@ -112,7 +112,8 @@ impl Desk {
         self.links[link].leasing_parts += parts;
         let carrier = self.rules.carrier.clone();
         if !crate::base::planted::is("lease-not-journaled") {
-            self.effects.events.push(Event::Leased { carrier, bind: link as u16, when: now.wall, messages: leases });
+            let law = self.law.jury.stamp();
+            self.effects.events.push(Event::Leased { carrier, bind: link as u16, when: now.wall, messages: leases, law });
         }
         if crate::base::planted::is("written-before-lease") {
             self.leased(link, ready, now);

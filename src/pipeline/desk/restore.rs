@@ -236,7 +236,8 @@ impl Desk {
                     frame.tally.shift_many(Status::Accepted, Status::Held, held);
                 }
                 self.effects.touch(head.first);
-                let event = Event::Parked { frame: head.first, until: UNKNOWN, why: Reason::Revival, held, when: now.wall };
+                let law = self.law.jury.stamp();
+                let event = Event::Parked { frame: head.first, until: UNKNOWN, why: Reason::Revival, held, law, when: now.wall };
                 self.effects.events.push(event);
             }
             None => self.lanes.push(&head.lane.account, class, weight, head.first),
