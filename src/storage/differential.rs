@@ -124,7 +124,9 @@ fn play(steps: &[Step]) {
                 }
             }
             Step::Log(place) => {
-                let touched: Vec<MessageId> = frames.get(*place).copied().into_iter().collect();
+                // Nothing happens to messages of a bulk that is not complete.
+                let is_live = |frame: &MessageId| matches!(desks[0].journal.archive().frame_of(*frame), Ok(Some(_)));
+                let touched: Vec<MessageId> = frames.get(*place).copied().filter(is_live).into_iter().collect();
                 desks.iter_mut().for_each(|desk| desk.log(&format!("about {place} at {}", desk.group.seq), &touched));
             }
             Step::Note(key, value) => {
