@@ -37,6 +37,9 @@ async fn a_message_is_accepted_sent_and_its_story_told() {
     ] {
         assert_eq!(view[field], expected, "{field} of {view:#}");
     }
+    let leased = view["timeline"].as_array().expect("a story").iter().find(|entry| entry["event"] == "leased").expect("it left");
+    assert!(leased["rules"].is_string(), "{leased:#}");
+    assert_eq!(leased["rules"], rig.get("/v1/rules").await.json()["stamp"], "by which rules it left");
     let story: Vec<&str> = view["timeline"].as_array().expect("a story").iter().filter_map(|entry| entry["event"].as_str()).collect();
     assert_eq!(story, ["accepted", "leased", "submitted", "receipt", "ended"]);
     let part = &view["parts"][0];
