@@ -249,11 +249,12 @@ proptest::proptest! {
             proptest::prop_assert!(written.len() <= 41);
             proptest::prop_assert!(!NUMBERS.zones_raw(&number).is_empty());
             let _ = (NUMBERS.zones(&number), NUMBERS.state(&number), number.national(), format!("{number:?}"));
-            // What is valid reads the same again, and is a number of E.164 but for fixed lines in Germany of 16 digits and 17.
+            // What is valid reads the same again, and is a number of E.164 but for fixed lines in Germany of 16 digits and 17, and
+            // for what is too short, such as +98 9640.
             if number.is_valid() {
                 proptest::prop_assert_eq!(NUMBERS.parse(&written, None), Ok(number));
                 let e164 = number.e164().map(crate::base::Msisdn::e164);
-                proptest::prop_assert!(e164.as_ref() == Some(&written) || number.country_code == 49, "{:?}", number);
+                proptest::prop_assert!(e164.as_ref() == Some(&written) || number.country_code == 49 || written.len() < 8, "{:?}", number);
             }
         }
     }
