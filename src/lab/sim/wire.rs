@@ -47,7 +47,7 @@ pub async fn call(world: &World, to: SocketAddr, request: &Request<'_>, cut: Opt
         if let Some(once) = once {
             head += &format!("idempotency-key: {once}\r\n");
         }
-        if method == "POST" {
+        if !body.is_empty() || method == "POST" {
             head += &format!("content-type: {kind}\r\ncontent-length: {}\r\n", body.len());
         }
         head += "\r\n";
