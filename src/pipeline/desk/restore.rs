@@ -135,7 +135,7 @@ impl Replay {
             }
             Event::Inbound { of, when, is_incomplete, .. } => self.parts.told(of, is_incomplete, when),
             // Without a sender it was erased.
-            Event::InboundPart(part) if part.from.is_empty() => {}
+            Event::InboundPart(part) if part.piece.from.is_empty() => {}
             Event::InboundPart(part) => self.parts.came(*part),
             event => {
                 let Some(message) = event.at().and_then(|at| self.message(at)) else { return };
