@@ -103,6 +103,12 @@ impl Replay {
         Replay { frames: open.into_iter().map(|frame| (frame, Touched::default())).collect(), ..Replay::default() }
     }
 
+    /// Whether events of this frame are taken.
+    #[must_use]
+    pub fn is_open(&self, frame: MessageId) -> bool {
+        self.frames.contains_key(&frame)
+    }
+
     fn message(&mut self, at: MessageRef) -> Option<&mut Recovering> {
         self.frames.get_mut(&at.frame).map(|touched| touched.messages.entry(at.ordinal).or_default())
     }
