@@ -261,7 +261,7 @@ impl Core {
             desk.tick(now);
             desk.plan(now);
             // Read anew: the process may have been stopped since, and what was open then may be closed.
-            let now = self.looked();
+            let now = if desk.has_ready() { self.looked() } else { now };
             let Slot { desk, lines, reporter, learnt, .. } = &mut self.slots[index];
             desk.write(now, |line, ready, part| {
                 let line = &mut lines[line];

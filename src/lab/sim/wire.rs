@@ -90,7 +90,8 @@ fn parse(octets: &[u8]) -> Option<Answer> {
 }
 
 /// The content of a chunked body; `None` when its end is missing.
-fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
+#[must_use]
+pub fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut whole = Vec::new();
     loop {
         let end = rest.windows(2).position(|two| two == b"\r\n")?;
