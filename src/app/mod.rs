@@ -7,5 +7,6 @@ pub mod keys;
 mod output;
 pub mod send;
 pub mod serve;
+pub mod witness;
 
 pub use gateway::Gateway;
