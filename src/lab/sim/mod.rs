@@ -2,10 +2,11 @@
 //! thread; clients, carriers, webhooks, network, disk and faults are the seed's; a model outside the gateway checks what
 //! it sees against the promises. The same seed gives the same log, octet for octet, in every process.
 //!
-//! In reading order: `scenario`, `theme` and `fault` (what a life is), `mail` (its messages), `seen`, `ledger`, `checks`, `model`
+//! In reading order: `scenario`, `theme` and `fault` (what a life is), `mail` (its messages), `seen`, `carrier_numbers`, `standstill`, `ledger`, `checks`, `model`
 //! (what is observed and judged), `wire` and `client`, `watch`, `disk`, `stage` (the far side and the gateway's lives),
 //! `nemesis`, `config`, `life`; `planted` with the feature of its name.
 
+mod carrier_numbers;
 pub mod checks;
 pub mod client;
 pub mod config;
@@ -21,6 +22,7 @@ pub mod planted;
 pub mod scenario;
 pub mod seen;
 pub mod stage;
+mod standstill;
 pub mod theme;
 pub mod watch;
 pub mod wire;
