@@ -5,6 +5,7 @@ pub mod files;
 pub mod gateway;
 pub mod keys;
 mod output;
+pub mod process;
 pub mod send;
 pub mod serve;
 pub mod witness;

@@ -73,10 +73,13 @@ struct Staged {
 }
 
 impl Sqlite {
-    /// Takes the directory (made if need be). Nothing is read before `recover`. `Broken` when another process
+    /// Takes the directory (made if need be, for our user alone). Nothing is read before `recover`. `Broken` when another process
     /// has it or it cannot be written.
     pub fn open(options: Options) -> Result<Sqlite, StoreFault> {
-        std::fs::create_dir_all(&options.dir).map_err(|error| reserve::unusable(&options.dir, &error))?;
+        let mut maker = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut maker, 0o700);
+        maker.recursive(true).create(&options.dir).map_err(|error| reserve::unusable(&options.dir, &error))?;
         let lock = reserve::lock(&options.dir)?;
         Ok(Sqlite {
             store: Arc::new(Store::new(options)),
