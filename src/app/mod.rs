@@ -8,5 +8,6 @@ mod output;
 pub mod process;
 pub mod send;
 pub mod serve;
+pub mod witness;
 
 pub use gateway::Gateway;

@@ -281,6 +281,12 @@ impl Desk {
         self.links[link].window.release(slots);
     }
 
+    /// Whether `write` has anything to look at.
+    #[must_use]
+    pub fn has_ready(&self) -> bool {
+        self.links.iter().any(|link| !link.ready.is_empty())
+    }
+
     /// Writes what window and rate admit now. `submit` puts one part on a link's wire and gives its sequence
     /// number; `None` when the link cannot take it after all.
     /// What may not go at `now`, which must have been read just before, goes back.
