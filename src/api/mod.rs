@@ -4,7 +4,7 @@
 //! In reading order: `server` (connections), `places` (how many) and `pace` (their time limits), `routes` (which handler serves what),
 //! `state` (what handlers share), `caller` (who is asking), `query`, `upload` (bodies as they arrive), `problem`
 //! (every refusal), `reply`; then what is served: `single`, `bulk` with `results`, `held` and `once` (idempotency), `replay`, `message`,
-//! `list`, `batch`, `cancel`, `revoke`, `reschedule`, `explain` with `explained`, `people` with `import` and `preference`, `service`.
+//! `list`, `batch`, `cancel`, `revoke`, `reschedule`, `explain` with `explained`, `people` with `import`, `preference` and `object`, `service`.
 
 mod advise;
 mod batch;
@@ -18,6 +18,7 @@ mod held;
 mod import;
 mod list;
 mod message;
+mod object;
 mod once;
 mod pace;
 mod people;
