@@ -79,7 +79,13 @@ impl Mail {
         let digits = if is_marketing { draw.below(self.subscribers) } else { n % 1_000_000 };
         let number = subscriber(carrier, digits);
         let is_wrong = draw.hit(self.wrong);
-        Letter { wanted: Wanted { parts, at_most_once, expires_in, is_marketing, number }, carrier, is_ucs2, is_canceled, is_wrong }
+        Letter {
+            wanted: Wanted { parts, at_most_once, expires_in, is_marketing, number, carrier: carrier as u8 },
+            carrier,
+            is_ucs2,
+            is_canceled,
+            is_wrong,
+        }
     }
 
     /// Appends message `n` as a JSON object.

@@ -2,7 +2,7 @@
 //! thread; clients, carriers, webhooks, network, disk and faults are the seed's; a model outside the gateway checks what
 //! it sees against the promises. The same seed gives the same log, octet for octet, in every process.
 //!
-//! In reading order: `scenario`, `theme` and `fault` (what a life is), `mail` (its messages), `seen`, `ledger`, `checks`, `model`
+//! In reading order: `scenario`, `theme`, `fault` and `editions` (what a life is), `mail` (its messages), `seen`, `ledger`, `checks`, `model`
 //! (what is observed and judged), `wire` and `client`, `watch`, `disk`, `stage` (the far side and the gateway's lives),
 //! `nemesis`, `config`, `life`; `planted` with the feature of its name.
 
@@ -10,6 +10,7 @@ pub mod checks;
 pub mod client;
 pub mod config;
 pub mod disk;
+pub mod editions;
 pub mod fault;
 pub mod ledger;
 pub mod life;
