@@ -46,7 +46,7 @@ pub(super) struct Api {
 impl Api {
     pub(super) fn new(engine: Arc<Engine>) -> Api {
         let config = engine.config.clone();
-        let atlas = Arc::new(Atlas::shipped());
+        let atlas = Atlas::shared();
         let customer = |account: &config::Account| Customer {
             name: account.name.clone(),
             rules: rules(account, &atlas),

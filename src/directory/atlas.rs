@@ -4,15 +4,16 @@
 use super::hours::Hours;
 use super::number::{Numbers, Places, Senders};
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 /// See the module.
 pub struct Atlas {
     /// Numbering plans.
-    pub numbers: Numbers,
+    pub numbers: Arc<Numbers>,
     /// Where numbers were given out, by their beginnings.
-    pub places: Places,
+    pub places: Arc<Places>,
     /// Send windows and time zones.
-    pub hours: Hours,
+    pub hours: Arc<Hours>,
     /// What a sender may look like.
     pub senders: Senders,
 }
@@ -21,7 +22,14 @@ impl Atlas {
     /// What this program knows by itself.
     #[must_use]
     pub fn shipped() -> Atlas {
-        Atlas { numbers: Numbers::new(), places: Places::new(), hours: Hours::shipped(), senders: Senders::new() }
+        Atlas { numbers: Numbers::shared(), places: Places::shared(), hours: Hours::shared(), senders: Senders::new() }
+    }
+
+    /// The same, made once a program.
+    #[must_use]
+    pub fn shared() -> Arc<Atlas> {
+        static SHIPPED: LazyLock<Arc<Atlas>> = LazyLock::new(|| Arc::new(Atlas::shipped()));
+        SHIPPED.clone()
     }
 
     /// Whether a country and a state or province of it (`US-TX`, ISO 3166-2) are known by their numbers, rules or holidays.

@@ -8,8 +8,8 @@ use crate::engine::ids::Ids;
 use crate::engine::people::{Ear, Ears};
 use crate::engine::slot::Slot0;
 use crate::message::event::NamedIn;
-use crate::message::log;
 use crate::message::outcome::Tally;
+use crate::message::skim::read_events_of;
 use crate::pipeline::desk::{Now, Replay};
 use crate::storage::{Archive, Recovered, StoreFault};
 use crate::world::World;
@@ -125,7 +125,8 @@ fn replay(recovered: &Recovered, parts_from: u64, archive: &dyn Archive) -> Resu
         let Some(last) = rows.last() else { break };
         seq = last.seq + 1;
         for row in rows {
-            match log::read_events(&row.log) {
+            // What was said of frames that are closed is most of it, and is not read.
+            match read_events_of(&row.log, &|frame| replay.is_open(frame)) {
                 Ok(events) => events.into_iter().for_each(|event| replay.event(event)),
                 Err(fault) => tracing::error!(seq = row.seq, %fault, "a log row cannot be read and is passed over"),
             }

@@ -35,6 +35,43 @@ pub fn read_events_about(log: &[u8], frame: MessageId, ordinal: Option<u32>) -> 
     if is_sound { Ok(events) } else { Err(Unreadable) }
 }
 
+/// The events of a row that are about one of the frames `is_wanted` says, or about no message, in their order. Everything
+/// else is passed over undecoded: a start reads days of rows for the few frames that are open.
+///
+/// # Errors
+/// What is no row of events.
+pub fn read_events_of(log: &[u8], is_wanted: &dyn Fn(MessageId) -> bool) -> Result<Vec<Event>, Unreadable> {
+    let mut events = Vec::new();
+    let (mut rest, mut is_sound) = (log, true);
+    while let Some((_, body)) = next_field(&mut rest, &mut is_sound) {
+        let (mut inside, mut whole) = (body, true);
+        let Some((kind, of_event)) = next_field(&mut inside, &mut whole) else { continue };
+        let is_read = match kind {
+            LEASED => leases_any(of_event, is_wanted),
+            kind if OF_NO_MESSAGE.contains(&kind) => true,
+            _ => is_wanted(MessageId(named(of_event).0)),
+        };
+        if is_read {
+            events.extend(read_entry(body)?);
+        }
+    }
+    if is_sound { Ok(events) } else { Err(Unreadable) }
+}
+
+/// Whether a lease names a message of a wanted frame. What cannot be read is read whole, and refused there.
+fn leases_any(mut leased: &[u8], is_wanted: &dyn Fn(MessageId) -> bool) -> bool {
+    let mut is_sound = true;
+    while let Some((tag, message)) = next_field(&mut leased, &mut is_sound) {
+        if tag == LEASED_MESSAGES && is_wanted(MessageId(named(message).0)) {
+            return true;
+        }
+    }
+    !is_sound
+}
+
+/// The tag in `Leased` of its messages.
+const LEASED_MESSAGES: u32 = 4;
+
 /// Tags in `Entry` of what names many messages, and of what names none.
 const LEASED: u32 = 1;
 const PARKED: u32 = 11;
@@ -86,6 +123,29 @@ mod tests {
     use crate::message::event::{LeasedMessage, NamedIn};
     use crate::message::log::{read_events, write_events};
     use crate::message::outcome::Reason;
+
+    #[test]
+    fn what_is_read_of_some_frames_is_what_a_whole_reading_says_of_them_and_of_no_message() {
+        let mut events = Vec::new();
+        for frame in [MessageId(1 << 40), MessageId(2 << 40), MessageId(3)] {
+            let at = MessageRef { frame, ordinal: 300 };
+            let lease = |at| LeasedMessage { at, attempt: 1, count: 2, parts: 3, reference: 0 };
+            let messages = vec![lease(MessageRef { frame: MessageId(7), ordinal: 0 }), lease(at)];
+            events.push(Event::Leased { carrier: "one".into(), bind: 2, when: Time(1), messages, law: 3 });
+            events.push(Event::Submitted { at, part: 0, carrier_id: "0A1B".into(), named_in: NamedIn::Answer, when: Time(2) });
+            events.push(Event::OrphanGone { carrier: "one".into(), carrier_id: "ff".into(), when: Time(8) });
+            events.push(Event::Parked { frame, until: Time(9), why: Reason::Revival, held: 7, law: 3, when: Time(8) });
+        }
+        let mut log = Vec::new();
+        write_events(&events, &mut log);
+        let of = |wanted: u64| read_events_of(&log, &|frame| frame.0 == wanted).expect("sound");
+        assert_eq!(of(2 << 40), [&events[2..3], &events[4..8], &events[10..11]].concat());
+        assert_eq!(of(7), [&events[..1], &events[2..3], &events[4..5], &events[6..7], &events[8..9], &events[10..11]].concat());
+        assert_eq!(of(8), [&events[2..3], &events[6..7], &events[10..11]].concat());
+        for cut in 0..log.len() {
+            assert_eq!(read_events_of(&log[..cut], &|_| true).is_err(), read_events(&log[..cut]).is_err(), "{cut}");
+        }
+    }
 
     #[test]
     fn what_is_read_about_a_message_is_what_a_whole_reading_says_of_it() {

@@ -1,5 +1,7 @@
 //! The whole gateway in the simulated world, from seeds: `docs/simulation.md`. A failure says how to repeat it.
 
+mod points;
+
 use relais::lab::sim::{Scenario, live};
 use std::process::Command;
 

@@ -17,6 +17,7 @@ use crate::message::content::Class;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 /// A rule pack with a zone database: everything a decision depends on. A reload makes another one.
 #[derive(Debug)]
@@ -126,6 +127,13 @@ impl Hours {
     #[must_use]
     pub fn shipped() -> Hours {
         Hours::new(Pack::shipped(), Zones::shipped())
+    }
+
+    /// The same, read once a program: it takes some milliseconds.
+    #[must_use]
+    pub fn shared() -> Arc<Hours> {
+        static SHIPPED: LazyLock<Arc<Hours>> = LazyLock::new(|| Arc::new(Hours::shipped()));
+        SHIPPED.clone()
     }
 
     /// What decisions are made with.

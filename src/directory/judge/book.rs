@@ -82,6 +82,10 @@ impl Book {
         self.statute.hours.version()
     }
 
+    pub(super) fn stamp(&self) -> u32 {
+        self.statute.stamp
+    }
+
     /// The hours in force.
     pub(super) fn hours(&mut self, office: &Office) -> &Hours {
         self.renew(office);

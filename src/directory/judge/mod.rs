@@ -28,6 +28,7 @@ pub use office::Office;
 pub use overview::{Advice, Ending, Former, Loosened, Overview};
 pub use question::{Question, Verdict};
 pub use sources::{Kept, Sources, ZoneFiles};
+pub use statute::law_stamp;
 
 use crate::base::Time;
 use crate::config::Config;
@@ -95,13 +96,6 @@ pub trait Jury: std::fmt::Debug + Send {
     }
 }
 
-/// What stands in the journal for the versions of rules and time zones by which something was decided: CRC-32C of the two, a
-/// line break between them, as `GET /v1/rules` shows them.
-#[must_use]
-pub fn law_stamp(pack: &str, zones: &str) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(pack.as_bytes()), b"\n"), zones.as_bytes())
-}
-
 impl Jury for Judge {
     fn judge(&mut self, question: &Question<'_>, now: Time) -> Verdict {
         Judge::judge(self, question, now)
@@ -113,8 +107,7 @@ impl Jury for Judge {
         Judge::version(self)
     }
     fn stamp(&self) -> u32 {
-        let (pack, zones) = Judge::stamp(self);
-        law_stamp(pack, zones)
+        self.book.stamp()
     }
     fn take_spent(&mut self) -> Vec<Spent> {
         std::mem::take(&mut self.spent)

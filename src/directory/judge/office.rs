@@ -29,7 +29,7 @@ const QUIET_FILE: &str = "(accounts)";
 pub struct Office {
     current: Mutex<Arc<Statute>>,
     version: AtomicU64,
-    pub(super) places: Places,
+    pub(super) places: Arc<Places>,
     pub(super) policies: Policies,
 }
 
@@ -37,7 +37,12 @@ pub struct Office {
 impl Default for Office {
     fn default() -> Office {
         let none = Pack::parse::<&str, &str>(&[]).expect("nothing has no mistake");
-        Office::over(Hours::new(none, Zones::shipped()), Sources { rules: Some(Vec::new()), zones: None }, Policies::default(), false)
+        Office::over(
+            Arc::new(Hours::new(none, Zones::shipped())),
+            Sources { rules: Some(Vec::new()), zones: None },
+            Policies::default(),
+            false,
+        )
     }
 }
 
@@ -52,9 +57,9 @@ impl Office {
         Office::over(hours, sources, policies, is_shut)
     }
 
-    fn over(hours: Hours, sources: Sources, policies: Policies, is_shut: bool) -> Office {
-        let statute = Statute { is_shut, ..Statute::new(Arc::new(hours), Arc::new(sources), Vec::new(), 1, None) };
-        Office { current: Mutex::new(Arc::new(statute)), version: AtomicU64::new(1), places: Places::new(), policies }
+    fn over(hours: Arc<Hours>, sources: Sources, policies: Policies, is_shut: bool) -> Office {
+        let statute = Statute { is_shut, ..Statute::new(hours, Arc::new(sources), Vec::new(), 1, None) };
+        Office { current: Mutex::new(Arc::new(statute)), version: AtomicU64::new(1), places: Places::shared(), policies }
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<Statute>> {
@@ -81,7 +86,7 @@ impl Office {
             match compile(&one.sources, &self.policies) {
                 _ if until <= now => {}
                 Ok(_) if crate::base::planted::is("former-rules-forgotten-at-restart") => {}
-                Ok(hours) => former.push(Replaced { hours: Arc::new(hours), sources: one.sources, until }),
+                Ok(hours) => former.push(Replaced { hours, sources: one.sources, until }),
                 Err(_) => lost = lost.max(Some(until)),
             }
         }
@@ -147,7 +152,7 @@ impl Office {
             return Err(LawFault::TooOften);
         }
         let number = current.number + 1;
-        let statute = Statute::new(Arc::new(hours), Arc::new(sources), former, number, Some(now));
+        let statute = Statute::new(hours, Arc::new(sources), former, number, Some(now));
         *current = Arc::new(Statute { unsure_until: current.unsure_until, ..statute });
         self.version.store(number, Ordering::Release);
         Ok(true)
@@ -235,16 +240,20 @@ fn both_until(now: Time) -> Time {
     now.after(BOTH_FOR)
 }
 
-fn compile(sources: &Sources, policies: &Policies) -> Result<Hours, LawFault> {
+/// Rules and zones read. Those of this program, which a start reads several times, are read once.
+fn compile(sources: &Sources, policies: &Policies) -> Result<Arc<Hours>, LawFault> {
     let mut files: Vec<(&str, &str)> = match &sources.rules {
         Some(files) => files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect(),
         None => Pack::shipped_files().to_vec(),
     };
     let quiet = policies.quiet_file();
+    if quiet.is_none() && sources.zones.is_none() && files == Pack::shipped_files() {
+        return Ok(Hours::shared());
+    }
     files.extend(quiet.as_deref().map(|text| (QUIET_FILE, text)));
     let zones = match &sources.zones {
         Some((version, files)) => Zones::parse(version, files)?,
         None => Zones::shipped(),
     };
-    Ok(Hours::new(Pack::parse(&files)?, zones))
+    Ok(Arc::new(Hours::new(Pack::parse(&files)?, zones)))
 }

@@ -34,6 +34,15 @@ pub(super) struct Statute {
     /// Each has another.
     pub number: u64,
     pub since: Option<Time>,
+    /// The `law_stamp` of what is in use: asked at every lease.
+    pub stamp: u32,
+}
+
+/// What stands in the journal for the versions of rules and time zones by which something was decided: CRC-32C of the two, a
+/// line break between them, as `GET /v1/rules` shows them.
+#[must_use]
+pub fn law_stamp(pack: &str, zones: &str) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(pack.as_bytes()), b"\n"), zones.as_bytes())
 }
 
 impl Statute {
@@ -42,7 +51,9 @@ impl Statute {
             let all = former.iter().map(|one| &one.hours).chain([&hours]);
             all.flat_map(|hours| hours.pack().rules()).any(|rule| rule.class == class)
         };
-        Statute { limits: Class::ALL.map(has), hours, sources, former, is_shut: false, unsure_until: Time(i64::MIN), number, since }
+        let limits = Class::ALL.map(has);
+        let stamp = law_stamp(hours.version().pack, hours.version().zones);
+        Statute { limits, hours, sources, former, is_shut: false, unsure_until: Time(i64::MIN), number, since, stamp }
     }
 
     /// How often all rules allow, those that were replaced and must still allow too.

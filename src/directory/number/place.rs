@@ -11,6 +11,7 @@ use super::region::Region;
 use super::zone::{MOBILES_WITH_AREA, NANP, Zone, Zones};
 use crate::base::Msisdn;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, LazyLock};
 
 const REGIONS: &str = include_str!("../../../config/rules/regions.txt");
 
@@ -100,6 +101,13 @@ impl Default for Places {
 }
 
 impl Places {
+    /// All of them, made once a program.
+    #[must_use]
+    pub fn shared() -> Arc<Places> {
+        static ALL: LazyLock<Arc<Places>> = LazyLock::new(|| Arc::new(Places::new()));
+        ALL.clone()
+    }
+
     /// Reads the built-in tables: a few milliseconds.
     #[must_use]
     pub fn new() -> Places {

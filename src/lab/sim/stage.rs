@@ -12,6 +12,8 @@ use crate::config::Config;
 use crate::engine::reader::Calls;
 use crate::lab::SimWorld;
 use crate::lab::net::Death;
+use crate::lab::points::{End, Points};
+use crate::lab::world::Process;
 use crate::telemetry::Metrics;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
@@ -41,85 +43,132 @@ pub struct Stage {
     pub config: Config,
     /// Told of births and deaths.
     pub model: Model,
+    /// Where processes die besides.
+    pub points: Option<Points>,
 }
 
-/// Why a life is over.
+/// After a death at a point it is down for so long.
+const BURIED: Span = Span::secs(1);
+
+/// How a life has ended.
 enum Over {
-    Order(Order),
-    /// The journal has failed: the process ends.
-    Failed,
-    /// A part has panicked.
-    Panicked,
+    /// Orderly or not, and it is started again after a while.
+    Again(Span),
+    /// For good.
+    End,
+}
+
+/// The files of rules and time zones, which outlive processes.
+#[derive(Default)]
+struct Files {
+    /// The edition that lies there, and the one the model knows of.
+    lies: Arc<AtomicU8>,
+    told: AtomicU8,
+}
+
+impl Files {
+    /// The gateway has read them.
+    fn are_in_force(&self, model: &Model) {
+        let edition = self.lies.load(Relaxed);
+        if self.told.swap(edition, Relaxed) != edition {
+            model.see(&Seen::Rules { edition });
+        }
+    }
 }
 
 impl Stage {
     /// Lives until the end is ordered. A service manager that starts it again.
     pub async fn run(self, mut orders: mpsc::Receiver<Order>) {
-        let edition = Arc::new(AtomicU8::new(0));
-        let mut in_force = 0;
+        let files = Files::default();
         loop {
             let process = self.sim.process();
-            let opened = Opened { journal: Box::new(self.disk.open()), checkpoint: None };
-            let lies = edition.clone();
-            let read = Box::new(move || Ok(EDITIONS[usize::from(lies.load(Relaxed))].sources()));
-            let started = Gateway::under(process.world(), self.config.clone(), opened, Metrics::new(), Calls::Direct, read).await;
-            let gateway = match started {
-                Ok(gateway) => gateway,
-                Err(fault) => return self.model.fail(Broken { invariant: "INV-4", what: format!("it does not start: {fault}") }),
-            };
-            self.model.see(&Seen::Started);
-            let lies = edition.load(Relaxed);
-            if lies != in_force {
-                in_force = lies;
-                self.model.see(&Seen::Rules { edition: lies });
+            if let Some(points) = &self.points {
+                points.begin(process.mark());
             }
-            let over = loop {
-                let over = tokio::select! {
-                    biased;
-                    order = orders.recv() => Over::Order(order.unwrap_or(Order::End)),
-                    () = gateway.engine.failed() => Over::Failed,
-                    () = gateway.broken.cancelled() => Over::Panicked,
-                };
-                let Over::Order(Order::Reload(next)) = over else { break over };
-                edition.store(next, Relaxed);
-                // A refusal (too many in seven days) leaves what was in force.
-                if gateway.engine.rules.reload(process.world().now()).is_ok() && next != in_force {
-                    in_force = next;
-                    self.model.see(&Seen::Rules { edition: next });
-                }
-            };
-            let pause = match over {
-                Over::Order(Order::Die(death, pause)) => {
+            let over = tokio::select! {
+                biased;
+                death = self.struck() => {
                     process.die(death);
+                    self.model.see(&Seen::Died);
+                    Over::Again(BURIED)
+                }
+                over = self.live(&process, &mut orders, &files) => over,
+            };
+            match over {
+                Over::Again(pause) => tokio::time::sleep(pause.std()).await,
+                Over::End => return,
+            }
+        }
+    }
+
+    /// Resolves when the process has come to a point at which it dies.
+    async fn struck(&self) -> Death {
+        let Some(points) = &self.points else { return std::future::pending().await };
+        points.struck().await;
+        match points.end() {
+            End::Killed => Death::Closed,
+            End::Unplugged => Death::Lost,
+        }
+    }
+
+    async fn live(&self, process: &Process, orders: &mut mpsc::Receiver<Order>, files: &Files) -> Over {
+        let opened = Opened { journal: Box::new(self.disk.open()), checkpoint: None };
+        let lies = files.lies.clone();
+        let read = Box::new(move || Ok(EDITIONS[usize::from(lies.load(Relaxed))].sources()));
+        let started = Gateway::under(process.world(), self.config.clone(), opened, Metrics::new(), Calls::Direct, read).await;
+        let gateway = match started {
+            Ok(gateway) => gateway,
+            Err(fault) => {
+                self.model.fail(Broken { invariant: "INV-4", what: format!("it does not start: {fault}") });
+                return Over::End;
+            }
+        };
+        self.model.see(&Seen::Started);
+        files.are_in_force(&self.model);
+        let order = loop {
+            let order = tokio::select! {
+                biased;
+                order = orders.recv() => order.unwrap_or(Order::End),
+                () = gateway.engine.failed() => {
+                    process.die(Death::Closed);
                     drop(gateway);
                     self.model.see(&Seen::Died);
-                    pause
+                    return Over::Again(Span::secs(1));
                 }
-                Over::Failed => {
+                () = gateway.broken.cancelled() => {
                     process.die(Death::Closed);
-                    drop(gateway);
-                    self.model.see(&Seen::Died);
-                    Span::secs(1)
-                }
-                Over::Panicked => {
-                    process.die(Death::Closed);
-                    return self.model.fail(Broken { invariant: "INV-35", what: "a part of the gateway has panicked".into() });
-                }
-                Over::Order(Order::Stop(patience, pause)) => {
-                    let limit = patience.map_or(std::time::Duration::MAX, Span::std);
-                    let ended = tokio::time::timeout(limit, gateway.stop()).await;
-                    process.die(Death::Closed);
-                    self.model.see(&Seen::Stopped { is_clean: ended == Ok(Ended::Clean) });
-                    pause
-                }
-                Over::Order(Order::Reload(_)) => unreachable!("it was carried out"),
-                Over::Order(Order::End) => {
-                    let ended = gateway.stop().await;
-                    process.die(Death::Closed);
-                    return self.model.see(&Seen::Stopped { is_clean: ended == Ended::Clean });
+                    self.model.fail(Broken { invariant: "INV-35", what: "a part of the gateway has panicked".into() });
+                    return Over::End;
                 }
             };
-            tokio::time::sleep(pause.std()).await;
+            let Order::Reload(edition) = order else { break order };
+            files.lies.store(edition, Relaxed);
+            // A refusal (too many in seven days) leaves what was in force.
+            if gateway.engine.rules.reload(process.world().now()).is_ok() {
+                files.are_in_force(&self.model);
+            }
+        };
+        match order {
+            Order::Die(death, pause) => {
+                process.die(death);
+                drop(gateway);
+                self.model.see(&Seen::Died);
+                Over::Again(pause)
+            }
+            Order::Stop(patience, pause) => {
+                let limit = patience.map_or(std::time::Duration::MAX, Span::std);
+                let ended = tokio::time::timeout(limit, gateway.stop()).await;
+                process.die(Death::Closed);
+                self.model.see(&Seen::Stopped { is_clean: ended == Ok(Ended::Clean) });
+                Over::Again(pause)
+            }
+            Order::Reload(_) => unreachable!("it was carried out"),
+            Order::End => {
+                let ended = gateway.stop().await;
+                process.die(Death::Closed);
+                self.model.see(&Seen::Stopped { is_clean: ended == Ended::Clean });
+                Over::End
+            }
         }
     }
 }

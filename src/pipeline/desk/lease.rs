@@ -71,7 +71,8 @@ impl Desk {
         let pending: u32 = self.links.iter().map(|link| link.ready_parts + link.leasing_parts).sum();
         let mut allowance = self.bucket.allowance(now.mono + AHEAD, u32::MAX).saturating_sub(pending);
         let count = self.links.len();
-        for step in 0..count {
+        let is_empty = self.lanes.is_empty() && self.retries.is_empty();
+        for step in 0..if is_empty { 0 } else { count } {
             let index = (self.next_link + step) % count;
             let link = &self.links[index];
             // As much again as the window: it is leased while the window's answers are on their way.
@@ -279,6 +280,12 @@ impl Desk {
     /// Slots whose outcomes are durable.
     pub fn free(&mut self, link: usize, slots: u32) {
         self.links[link].window.release(slots);
+    }
+
+    /// Whether `write` has anything to look at.
+    #[must_use]
+    pub fn has_ready(&self) -> bool {
+        self.links.iter().any(|link| !link.ready.is_empty())
     }
 
     /// Writes what window and rate admit now. `submit` puts one part on a link's wire and gives its sequence

@@ -90,7 +90,7 @@ pub struct LostReceipt {
 #[derive(Debug, Default)]
 pub struct Replay {
     /// By frame, so that a frame nothing happened to costs nothing. Only the open frames have a place.
-    frames: HashMap<MessageId, Touched>,
+    frames: HashMap<MessageId, Touched, foldhash::fast::RandomState>,
     /// By carrier and name, those of one name in the order in which they came.
     orphans: BTreeMap<(Box<str>, Box<str>), VecDeque<LostReceipt>>,
     parts: LostParts,
@@ -101,6 +101,12 @@ impl Replay {
     #[must_use]
     pub fn of(open: impl IntoIterator<Item = MessageId>) -> Replay {
         Replay { frames: open.into_iter().map(|frame| (frame, Touched::default())).collect(), ..Replay::default() }
+    }
+
+    /// Whether events of this frame are taken.
+    #[must_use]
+    pub fn is_open(&self, frame: MessageId) -> bool {
+        self.frames.contains_key(&frame)
     }
 
     fn message(&mut self, at: MessageRef) -> Option<&mut Recovering> {
@@ -135,7 +141,7 @@ impl Replay {
             }
             Event::Inbound { of, when, is_incomplete, .. } => self.parts.told(of, is_incomplete, when),
             // Without a sender it was erased.
-            Event::InboundPart(part) if part.from.is_empty() => {}
+            Event::InboundPart(part) if part.piece.from.is_empty() => {}
             Event::InboundPart(part) => self.parts.came(*part),
             event => {
                 let Some(message) = event.at().and_then(|at| self.message(at)) else { return };

@@ -16,7 +16,7 @@ pub(super) struct Reader(pub(super) Memory);
 impl Archive for Reader {
     fn frame(&self, first: MessageId) -> Result<Option<Arc<Frame>>, StoreFault> {
         let disk = self.0.disk();
-        Ok(disk.slices.iter().find_map(|slice| slice.frames.get(&first.0)).cloned())
+        Ok(disk.slices.iter().rev().find_map(|slice| slice.frames.get(&first.0)).cloned())
     }
 
     fn frame_of(&self, id: MessageId) -> Result<Option<Arc<Frame>>, StoreFault> {

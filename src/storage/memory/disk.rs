@@ -126,7 +126,7 @@ impl Disk {
             }
         }
         for closed in &group.closed {
-            if let Some(slice) = self.slices.iter_mut().find(|slice| slice.open.contains(&closed.frame.0)) {
+            if let Some(slice) = self.slices.iter_mut().rev().find(|slice| slice.open.contains(&closed.frame.0)) {
                 slice.open.remove(&closed.frame.0);
             }
         }
@@ -136,17 +136,19 @@ impl Disk {
     /// Removes the slices that are over, last committed to before this instant and told; how many. What one says of
     /// frames in those that stay goes to them.
     pub(super) fn remove_old(&mut self, before: Time, told: u64) -> usize {
-        let Some(newest) = self.slices.pop() else { return 0 };
         let is_past = |slice: &Slice| slice.last_at < before && slice.last_seq < told;
+        if !self.slices.iter().any(|slice| slice.open.is_empty() && is_past(slice)) {
+            return 0;
+        }
+        let Some(newest) = self.slices.pop() else { return 0 };
         let late: BTreeSet<i64> = self.slices.iter().chain([&newest]).filter(|slice| !is_past(slice)).map(|slice| slice.start).collect();
         let (mut kept, mut removed) = (Vec::<Slice>::new(), 0);
         for slice in self.slices.drain(..) {
-            let past = is_past(&slice) && slice.followed.is_disjoint(&late);
-            // Whether it tells what happened to a frame that stays: its end is said later.
+            // Whether it tells what happened to a frame that stays: its end is said later. The last to be asked: it looks at all rows.
             let stays = |home: &Slice, frame: &u64| home.frames.contains_key(frame) && !home.closed.contains_key(frame);
             let knows_more =
-                slice.touches.iter().any(|(frame, _)| !slice.closed.contains_key(frame) && kept.iter().any(|home| stays(home, frame)));
-            if past && slice.open.is_empty() && !knows_more {
+                || slice.touches.iter().any(|(frame, _)| !slice.closed.contains_key(frame) && kept.iter().any(|home| stays(home, frame)));
+            if slice.open.is_empty() && is_past(&slice) && slice.followed.is_disjoint(&late) && !knows_more() {
                 removed += 1;
                 slice.hand_over(&mut kept);
             } else {

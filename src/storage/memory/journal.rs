@@ -2,10 +2,10 @@
 
 use crate::base::{BatchId, Time};
 use crate::storage::memory::archive::Reader;
-use crate::storage::memory::disk::SimulatedFault;
+use crate::storage::memory::disk::{SimulatedFault, Slice};
 use crate::storage::memory::store::Memory;
 use crate::storage::port::{Archive, Group, Journal, Recovered, Rewrite, Scrubbed, StoreFault};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Memory {
@@ -27,9 +27,9 @@ impl Journal for Memory {
         if crate::base::planted::is("last-commit-lost") {
             disk.slices.last_mut().map(|slice| slice.log.pop_last());
         }
-        let closed: HashSet<u64> = disk.slices.iter().flat_map(|slice| slice.closed.keys().copied()).collect();
-        let frames = disk.slices.iter().flat_map(|slice| slice.frames.values());
-        let open: Vec<_> = frames.filter(|frame| !closed.contains(&frame.head.first.0)).map(|frame| frame.head.clone()).collect();
+        let open_in = |slice: &Slice| slice.open.iter().copied().collect::<BTreeSet<u64>>();
+        let open = disk.slices.iter().flat_map(|slice| open_in(slice).into_iter().filter_map(|first| slice.frames.get(&first)));
+        let open: Vec<_> = open.map(|frame| frame.head.clone()).collect();
         Ok(Recovered {
             last_seq: disk.last_seq,
             last_id: disk.last_id,
@@ -70,6 +70,10 @@ impl Journal for Memory {
 
     fn restore_reserve(&mut self) {
         self.disk().reserve = true;
+    }
+
+    fn check(&mut self) -> Result<(), StoreFault> {
+        self.dead()
     }
 
     fn upkeep(&mut self, before: Time, told: u64) -> Result<usize, StoreFault> {

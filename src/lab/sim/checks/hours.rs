@@ -12,6 +12,7 @@ use crate::lab::sim::seen::Seen;
 use jiff::civil::{Date, Weekday, date};
 use jiff::tz::{TimeZone, offset};
 use jiff::{Timestamp, ToSpan as _, Zoned};
+use std::cell::Cell;
 
 /// The public holidays that are the same every year.
 const HOLIDAYS: [(i8, i8); 8] = [(1, 1), (5, 1), (5, 8), (7, 14), (8, 15), (11, 1), (11, 11), (12, 25)];
@@ -22,16 +23,34 @@ const AFTER_EASTER: [i64; 3] = [1, 39, 50];
 /// How long what was replaced must go on allowing.
 const BOTH_FOR_MS: i64 = 7 * 86_400_000;
 
+/// A day by the clock of an edition, in milliseconds: from its midnight to the next, and when something may leave on it.
+#[derive(Clone, Copy, Default)]
+struct Day {
+    from: i64,
+    to: i64,
+    opens: i64,
+    closes: i64,
+    /// Whether anything may leave on it at all.
+    is_open: bool,
+}
+
 /// An edition that has a say.
-#[derive(Clone, Copy)]
 struct Voice {
     edition: Edition,
+    /// The day asked about last.
+    day: Cell<Day>,
     /// From when on.
     since: i64,
     /// Until when, by the gateway's clock.
     until: i64,
     /// Whether a process has died before it can have noted that these are in force: the next one may never know.
     is_lost: bool,
+}
+
+impl Voice {
+    fn new(edition: Edition, since: i64) -> Voice {
+        Voice { edition, day: Cell::default(), since, until: i64::MAX, is_lost: false }
+    }
 }
 
 /// See the module.
@@ -44,7 +63,7 @@ pub(super) struct Hours {
 impl Hours {
     pub(super) fn new() -> Hours {
         let paris = TimeZone::get("Europe/Paris").expect("the database is in the program");
-        Hours { paris, voices: vec![Voice { edition: EDITIONS[0], since: i64::MIN, until: i64::MAX, is_lost: false }] }
+        Hours { paris, voices: vec![Voice::new(EDITIONS[0], i64::MIN)] }
     }
 
     fn zone(&self, edition: &Edition) -> TimeZone {
@@ -59,16 +78,32 @@ impl Hours {
     /// before `asked` must allow.
     fn closes(&self, at: i64, asked: i64) -> Option<i64> {
         let mut voices = self.voices.iter().filter(|voice| voice.since < asked);
-        voices.try_fold(i64::MAX, |least, voice| Some(least.min(self.closes_by(&voice.edition, at)?)))
+        voices.try_fold(i64::MAX, |least, voice| Some(least.min(self.closes_by(voice, at)?)))
     }
 
-    fn closes_by(&self, edition: &Edition, at: i64) -> Option<i64> {
-        let local = self.local(edition, at);
-        let is_movable = AFTER_EASTER.iter().any(|days| easter(local.year()).checked_add(days.days()).is_ok_and(|day| day == local.date()));
-        let is_day = local.weekday() != Weekday::Sunday && !HOLIDAYS.contains(&(local.month(), local.day())) && !is_movable;
-        let close = local.date().at(edition.closes, 0, 0, 0).to_zoned(self.zone(edition));
-        let close = close.expect("a clock is changed at night").timestamp().as_millisecond() - MARGIN_M * 60_000;
-        (is_day && local.hour() >= edition.opens && at < close).then_some(close)
+    fn closes_by(&self, voice: &Voice, at: i64) -> Option<i64> {
+        let mut day = voice.day.get();
+        if !(day.from..day.to).contains(&at) {
+            day = self.day(&voice.edition, at);
+            voice.day.set(day);
+        }
+        (day.is_open && (day.opens..day.closes).contains(&at)).then_some(day.closes)
+    }
+
+    fn day(&self, edition: &Edition, at: i64) -> Day {
+        let date = self.local(edition, at).date();
+        let instant = |date: Date, hour| {
+            let zoned = date.at(hour, 0, 0, 0).to_zoned(self.zone(edition)).expect("a clock is changed at night");
+            zoned.timestamp().as_millisecond()
+        };
+        let is_movable = AFTER_EASTER.iter().any(|days| easter(date.year()).checked_add(days.days()).is_ok_and(|day| day == date));
+        Day {
+            from: instant(date, 0),
+            to: instant(date.tomorrow().expect("a year of four digits"), 0),
+            opens: instant(date, edition.opens),
+            closes: instant(date, edition.closes) - MARGIN_M * 60_000,
+            is_open: date.weekday() != Weekday::Sunday && !HOLIDAYS.contains(&(date.month(), date.day())) && !is_movable,
+        }
     }
 
     fn editions(&self) -> Vec<Edition> {
@@ -82,7 +117,7 @@ impl Hours {
         let last = self.voices.last_mut().expect("there is always one");
         last.until = ledger.shown_within(at, at).0 + BOTH_FOR_MS;
         self.voices.retain(|voice| !voice.is_lost);
-        self.voices.push(Voice { edition, since: at, until: i64::MAX, is_lost: false });
+        self.voices.push(Voice::new(edition, at));
     }
 }
 

@@ -15,6 +15,7 @@ mod receipts;
 mod rest;
 pub mod rule;
 mod stops;
+mod wishes;
 
 pub use rule::{Broken, Check};
 
@@ -38,5 +39,6 @@ pub fn all(terms: &Terms) -> Vec<Box<dyn Check>> {
         Box::new(bulks::Bulks),
         Box::new(clock::Clock::default()),
         Box::new(neighbours::Neighbours::new(terms)),
+        Box::new(wishes::Wishes::default()),
     ]
 }

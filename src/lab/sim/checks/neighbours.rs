@@ -187,7 +187,10 @@ impl Check for Neighbours {
             }
             Seen::Took { n, .. } => {
                 let wanted = ledger.wanted(n);
-                if !wanted.is_marketing && ledger.entry(n).is_some_and(|entry| entry.id == 0 && entry.taken == 0) {
+                if !wanted.is_marketing
+                    && wanted.send_after.is_none()
+                    && ledger.entry(n).is_some_and(|entry| entry.id == 0 && entry.taken == 0)
+                {
                     let place = &self.places[usize::from(wanted.carrier)];
                     let own = ledger.entry(n).map_or(0, |entry| usize::from(entry.account));
                     self.waiting.insert(n, Before { all: place.written.iter().sum(), own: place.written[own] });
