@@ -12,7 +12,6 @@ use crate::api::wait::Wait;
 use crate::base::Time;
 use crate::config::Scope;
 use crate::directory::judge::{Judge, Question};
-use crate::message::record::MessageRecord;
 use crate::message::{Reason, Status};
 use crate::pipeline::accept::{Code, Format, Move, Standing};
 use crate::pipeline::intake::fate::{Counted, Wish, opening};
@@ -57,7 +56,12 @@ pub(super) async fn patch(api: Arc<Api>, request: Request) -> Result<Reply, Prob
     let law = &api.engine.rules.law;
     let mut judge = Judge::new(law.clone());
     let wish = Wish { now, at: due.max(now), expires };
-    let start = opening(&mut judge, law, &question(caller.name(), &found.record), start, wish, counted)?;
+    let mut question = Question::of(caller.name(), &found.record);
+    if !found.record.late.is_empty() {
+        // Of a text that is made when it is sent nobody knows yet.
+        question.content = 0;
+    }
+    let start = opening(&mut judge, law, &question, start, wish, counted)?;
     if !api.engine.reschedule(&found.frame.head.lane.carrier, found.at, moved).await? {
         return Err(too_late());
     }
@@ -74,22 +78,6 @@ pub(super) async fn patch(api: Arc<Api>, request: Request) -> Result<Reply, Prob
 
 fn too_late() -> Problem {
     Problem::new(Code::TooLate, "the message has left, or has ended")
-}
-
-/// What the law is asked about a message in the journal.
-fn question<'m>(account: &'m str, record: &'m MessageRecord) -> Question<'m> {
-    Question {
-        account,
-        to: record.recipient(),
-        from: record.sender(),
-        class: record.class_of(),
-        channel: record.channel(),
-        campaign: record.campaign(),
-        zone: record.zone(),
-        region: record.region(),
-        // Of a text that is made when it is sent nobody knows yet.
-        content: if record.late.is_empty() { record.content } else { 0 },
-    }
 }
 
 #[derive(Serialize)]

@@ -44,6 +44,11 @@ impl Bucket {
         self.due_ns = self.due_ns.max(now.0 * 1_000) + self.cost_ns * u64::from(units);
     }
 
+    /// Begins without anything saved up: somebody else may have spent the burst just before.
+    pub fn begin_empty(&mut self, now: Mono) {
+        self.due_ns = self.due_ns.max(now.0 * 1_000 + self.slack_ns + self.cost_ns);
+    }
+
     /// When the next unit may pass: now or later.
     #[must_use]
     pub fn ready_at(&self, now: Mono) -> Mono {
@@ -107,6 +112,25 @@ mod tests {
         let ready = bucket.ready_at(now);
         assert_eq!(bucket.allowance(ready, 9), 1);
         assert_eq!(bucket.allowance(ready - Span::micros(1), 9), 0);
+    }
+
+    #[test]
+    fn what_begins_empty_passes_one_unit_after_each_cost_of_one() {
+        for burst in [1, 30] {
+            let (mut bucket, now) = (Bucket::new(10.0, burst), Mono(7_000_000));
+            bucket.begin_empty(now);
+            for unit in 1..=50 {
+                let next = now + Span::millis(100 * unit);
+                assert_eq!(bucket.ready_at(now), next);
+                assert_eq!((bucket.allowance(next - Span::micros(1), 9), bucket.allowance(next, 9)), (0, 1));
+                bucket.take(next, 1);
+            }
+            let idle = now + Span::secs(60);
+            assert_eq!(bucket.allowance(idle, 99), burst, "what is not used is saved up again");
+        }
+        let mut unlimited = Bucket::new(0.0, 1);
+        unlimited.begin_empty(Mono(7_000_000));
+        assert_eq!(unlimited.allowance(Mono(7_000_000), 99), 99);
     }
 
     #[test]

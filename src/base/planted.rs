@@ -68,6 +68,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("stop-not-committed", "a stop holds in memory alone"),
     ("burst-doubled", "twice the burst goes to a carrier at once"),
     ("rate-forgotten-at-reconnect", "a new session begins with a full burst"),
+    ("burst-forgotten-at-restart", "a new process begins with a full burst"),
     ("enquire-link-unanswered", "enquire_link of the carrier is not answered"),
     ("refused-bind-given-up", "after a refused bind no other is tried"),
     ("cursor-early", "a webhook's cursor passes what was not taken"),

@@ -1,7 +1,7 @@
 //! The contract of a carrier session, in the words the pipeline understands. Every wire answer of every channel is
 //! folded into these; every id into keys.
 
-use crate::message::event::PartState;
+use crate::message::event::{PartState, Piece};
 
 /// The most ways of comparing ids a channel may offer.
 pub const FORMS_MAX: usize = 4;
@@ -61,27 +61,6 @@ pub struct Inbound {
     pub text: String,
     /// The application it is for; 0 for a person.
     pub port: u16,
-}
-
-/// A part of a message from a handset.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Piece {
-    /// As in [`Inbound`].
-    pub from: Box<str>,
-    /// As in [`Inbound`].
-    pub to: Box<str>,
-    /// Whether the reference is a wide one.
-    pub is_wide: bool,
-    /// The same in all parts.
-    pub reference: u16,
-    /// How many parts, at least 2.
-    pub total: u8,
-    /// Which, from 1.
-    pub place: u8,
-    /// How the octets are read, in the channel's own way.
-    pub coding: u32,
-    /// What it holds.
-    pub octets: Box<[u8]>,
 }
 
 /// What a session hears.

@@ -2,13 +2,13 @@
 //! journal is told from where it must be read to know them after a restart. Lives on its shard's thread.
 
 use crate::base::{Mono, Span};
-use crate::channel::session::{Inbound, Piece};
+use crate::channel::session::Inbound;
 use crate::channel::sms::{Joined, Joiner};
 use crate::config;
 use crate::engine::ids::Ids;
 use crate::engine::writer::WriterState;
 use crate::message::Event;
-use crate::message::event::{InboundPart, Keyword};
+use crate::message::event::{InboundPart, Keyword, Piece};
 use crate::pipeline::desk::{LostPart, Now};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -60,19 +60,7 @@ impl Handsets {
         let taken = self.joiner.part(&piece, id, now.mono);
         let part = taken.is_new.then(|| {
             self.mark(now.mono);
-            Event::InboundPart(Box::new(InboundPart {
-                id,
-                carrier: self.carrier.clone(),
-                from: piece.from,
-                to: piece.to,
-                is_wide: piece.is_wide,
-                reference: piece.reference,
-                total: piece.total,
-                place: piece.place,
-                coding: piece.coding,
-                octets: piece.octets,
-                when: now.wall,
-            }))
+            Event::InboundPart(Box::new(InboundPart { id, carrier: self.carrier.clone(), piece, when: now.wall }))
         });
         let told = taken.joined.map(|joined| self.event(joined, ids, now));
         part.into_iter().chain(told)

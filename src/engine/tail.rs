@@ -118,7 +118,7 @@ fn weight(events: &[Event]) -> usize {
         Event::Leased { messages, .. } => messages.len() * 24,
         Event::Submitted { carrier_id, .. } => carrier_id.len(),
         Event::Inbound { text, .. } => text.len() + 64,
-        Event::InboundPart(part) => part.octets.len() + size_of_val(&**part),
+        Event::InboundPart(part) => part.piece.octets.len() + size_of_val(&**part),
         Event::Receipt { error, .. } => error.len(),
         _ => 32,
     };

@@ -45,6 +45,8 @@ pub(super) struct Mo {
     pub to: Address,
     /// The text.
     pub text: String,
+    /// Of a long text: its reference, how many parts it has, and which one this is.
+    pub part: Option<[u8; 3]>,
 }
 
 /// Items by the millisecond they are due.
@@ -303,7 +305,7 @@ mod tests {
 
     fn mo(text: &str) -> Item {
         let address = Address::guess("33612345678");
-        Item::Mo(Box::new(Mo { from: address, to: address, text: text.into() }))
+        Item::Mo(Box::new(Mo { from: address, to: address, text: text.into(), part: None }))
     }
 
     fn texts(items: &[Item]) -> Vec<String> {

@@ -12,6 +12,7 @@ pub mod chance;
 pub mod demo;
 
 pub mod net;
+pub mod points;
 pub mod world;
 
 mod hub;

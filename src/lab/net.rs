@@ -3,6 +3,7 @@
 //! Not a model of packets: octets are never lost or reordered inside a stream.
 
 use super::chance::{Chance, mix};
+use super::points::{Points, Spot};
 use crate::world::{BoxFuture, BoxListener, BoxStream, Listener, Net};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
@@ -46,6 +47,8 @@ struct State {
     /// Beyond it the closed ones are dropped.
     links_max: usize,
     next_port: u16,
+    /// Where processes die.
+    points: Option<Points>,
 }
 
 #[derive(Clone)]
@@ -177,12 +180,18 @@ impl SimNet {
             links: Vec::new(),
             links_max: 64,
             next_port: 40_000,
+            points: None,
         })))
     }
 
     /// Changes latency and chunking of all streams.
     pub fn set_weather(&self, weather: Weather) {
         lock(&self.0).weather = weather;
+    }
+
+    /// Every send of a process passes there from now on.
+    pub fn set_points(&self, points: Points) {
+        lock(&self.0).points = Some(points);
     }
 
     /// Gives a name addresses.
@@ -268,9 +277,12 @@ impl SimNet {
         }
         let owners = [owner.clone(), port.owner.clone()];
         state.links.push(Link { from, to, wires: [Arc::downgrade(&there), Arc::downgrade(&back)], owners });
+        let points = state.points.clone();
         drop(state);
-        let near = End { net: self.clone(), read: back.clone(), write: there.clone(), timer: None, owner };
-        let far = End { net: self.clone(), read: there, write: back, timer: None, owner: port.owner.clone() };
+        let near_points = points.clone().filter(|_| owner.is_some()).map(|points| (points, Spot::of_calls(to.port())));
+        let far_points = points.filter(|_| port.owner.is_some()).map(|points| (points, Spot::ANSWER));
+        let near = End { net: self.clone(), read: back.clone(), write: there.clone(), timer: None, owner, points: near_points };
+        let far = End { net: self.clone(), read: there, write: back, timer: None, owner: port.owner.clone(), points: far_points };
         lock(&port.calls).push_back((Box::new(far), from));
         port.rang.notify_one();
         Ok(Box::new(near))
@@ -325,6 +337,12 @@ pub struct Process {
 }
 
 impl Process {
+    /// What says to its streams that it is dead.
+    #[must_use]
+    pub fn mark(&self) -> Arc<AtomicBool> {
+        self.dead.clone()
+    }
+
     /// Ends it: from now on its ports are closed and its streams take and give nothing.
     pub fn die(&self, death: Death) {
         self.dead.store(true, Ordering::Relaxed);
@@ -389,11 +407,17 @@ struct End {
     write: Arc<Mutex<Wire>>,
     timer: Option<Pin<Box<Sleep>>>,
     owner: Option<Arc<AtomicBool>>,
+    points: Option<(Points, [Spot; 3])>,
 }
 
 impl End {
     fn is_dead(&self) -> bool {
         self.owner.as_ref().is_some_and(|dead| dead.load(Ordering::Relaxed))
+    }
+
+    /// Whether its process dies at the beginning (0), in the midst (1) or at the end (2) of this send.
+    fn dies(&self, stage: usize) -> bool {
+        self.points.as_ref().is_some_and(|(points, spots)| points.pass(spots[stage]))
     }
 }
 
@@ -477,7 +501,14 @@ impl AsyncWrite for End {
             wire.writer = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let count = room.min(octets.len()).min(wire.budget.unwrap_or(usize::MAX));
+        let mut count = room.min(octets.len()).min(wire.budget.unwrap_or(usize::MAX));
+        if self.dies(0) {
+            return Poll::Pending;
+        }
+        let is_torn = count > 1 && self.dies(1);
+        if is_torn {
+            count /= 2;
+        }
         if let Some(budget) = &mut wire.budget {
             *budget -= count;
         }
@@ -495,6 +526,10 @@ impl AsyncWrite for End {
             let mut back = lock(&self.read);
             back.reset = true;
             back.wake();
+        }
+        // The dead are not told how far they came.
+        if is_torn || self.dies(2) {
+            return Poll::Pending;
         }
         Poll::Ready(Ok(count))
     }

@@ -130,7 +130,12 @@ impl SmscHandle {
 
     /// A subscriber's message, for the first account that can receive, or that will.
     pub fn inject_mo(&self, from: &str, to: &str, text: &str) {
-        self.hub.inject(Mo { from: Address::guess(from), to: Address::guess(to), text: text.into() });
+        self.hub.inject(Mo { from: Address::guess(from), to: Address::guess(to), text: text.into(), part: None });
+    }
+
+    /// The same of one part of a long text: its reference, how many parts it has, and which one this is, from 1.
+    pub fn inject_mo_part(&self, from: &str, to: &str, text: &str, part: [u8; 3]) {
+        self.hub.inject(Mo { from: Address::guess(from), to: Address::guess(to), text: text.into(), part: Some(part) });
     }
 
     /// Cuts all connections without a word and returns how many; the port stays open.

@@ -572,10 +572,13 @@ fn put_response(habits: &Personality, status: u32, sequence: u32, message_id: &[
 
 /// A subscriber's message: ASCII as it is, anything else in UCS-2, long ones in message_payload.
 fn mo_pdu(mo: &Mo) -> DeliverSm {
-    let (coding, octets) = match mo.text.is_ascii() {
+    let (coding, text) = match mo.text.is_ascii() {
         true => (0, mo.text.clone().into_bytes()),
         false => (8, mo.text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
     };
+    // 3GPP TS 23.040 9.2.3.24.1, which SMPP 3.4 announces in esm_class.
+    let header: Vec<u8> = mo.part.map_or_else(Vec::new, |[reference, total, place]| vec![5, 0, 3, reference, total, place]);
+    let octets = [header, text].concat();
     let address = |text: &[u8]| {
         let octets: Vec<u8> = text.iter().copied().filter(|octet| *octet != 0 && octet.is_ascii()).chain([0]).collect();
         COctetString::from_vec(octets).expect("an address has at most 20 octets")
@@ -587,7 +590,7 @@ fn mo_pdu(mo: &Mo) -> DeliverSm {
         .dest_addr_ton(Ton::from(mo.to.ton))
         .dest_addr_npi(Npi::from(mo.to.npi))
         .destination_addr(address(mo.to.text()))
-        .esm_class(EsmClass::from(0))
+        .esm_class(EsmClass::from(if mo.part.is_some() { 0x40 } else { 0 }))
         .data_coding(DataCoding::from(coding))
         .build();
     match OctetString::from_slice(&octets) {

@@ -134,17 +134,8 @@ impl Workload {
             }
             out.extend_from_slice(b"{\"to\":\"");
             self.push_recipient(n, out);
-            out.extend_from_slice(b"\",\"params\":{\"first\":\"");
-            out.extend_from_slice(self.name(n).as_bytes());
-            out.extend_from_slice(b"\",\"code\":\"");
-            self.push_token(n, out);
-            if self.length > 0 {
-                out.extend_from_slice(b"\",\"place\":\"");
-                out.extend_from_slice(self.place(n).as_bytes());
-            }
-            out.extend_from_slice(b"\"},\"client_ref\":\"");
-            self.push_token(n, out);
-            out.extend_from_slice(b"\"}");
+            out.extend_from_slice(b"\",");
+            self.push_params(n, out);
         }
         out.extend_from_slice(b"]}");
     }
@@ -157,7 +148,13 @@ impl Workload {
         push_json(&self.from, out);
         out.extend_from_slice(b",\"text\":");
         push_json(&self.template(), out);
-        out.extend_from_slice(b",\"params\":{\"first\":\"");
+        out.push(b',');
+        self.push_params(n, out);
+    }
+
+    /// The rest of an object: parameters and reference.
+    fn push_params(&self, n: u64, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"\"params\":{\"first\":\"");
         out.extend_from_slice(self.name(n).as_bytes());
         out.extend_from_slice(b"\",\"code\":\"");
         self.push_token(n, out);

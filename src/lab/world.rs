@@ -6,7 +6,7 @@ use super::chance::Chance;
 use super::net::{self, Death, SimNet};
 use crate::base::{Mono, Time};
 use crate::world::{Clock, Entropy, Finished, LocalFuture, Start, World};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -100,6 +100,12 @@ impl Process {
     #[must_use]
     pub fn world(&self) -> World {
         self.world.clone()
+    }
+
+    /// What says to its streams that it is dead.
+    #[must_use]
+    pub fn mark(&self) -> Arc<AtomicBool> {
+        self.net.mark()
     }
 
     /// Ends it at once: nothing of it runs any more, nothing it writes arrives.

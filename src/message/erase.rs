@@ -122,10 +122,10 @@ impl Subject {
                 (*from, *text) = ("".into(), "".into());
             }
             Event::InboundPart(part) if parts.contains(&part.id) || self.account.is_none() => {
-                if !self.is_from(&part.from) {
+                if !self.is_from(&part.piece.from) {
                     return None;
                 }
-                (part.from, part.octets) = ("".into(), [].into());
+                (part.piece.from, part.piece.octets) = ("".into(), [].into());
             }
             Event::Orphaned { number, .. } if self.account.is_none() && *number == self.number.as_u64() => *number = 0,
             _ => return None,

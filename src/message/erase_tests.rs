@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::{Span, Time};
-use crate::message::event::{InboundPart, Keyword, PartState};
+use crate::message::event::{InboundPart, Keyword, PartState, Piece};
 use crate::message::record::{MessageRecord, write};
 use crate::message::{Class, Composed, DoubtPolicy, Encoding, Extras, Reference};
 use crate::storage::port::{Group, NewFrame, Person, Rewrite, Scrubbed, SearchKind, search_key};
@@ -54,14 +54,16 @@ fn events() -> Vec<Event> {
     let part = |id, from: &str| InboundPart {
         id,
         carrier: "one".into(),
-        from: from.into(),
-        to: "36111".into(),
-        is_wide: false,
-        reference: 7,
-        total: 2,
-        place: 1,
-        coding: 0,
-        octets: TEXT.as_bytes().into(),
+        piece: Piece {
+            from: from.into(),
+            to: "36111".into(),
+            is_wide: false,
+            reference: 7,
+            total: 2,
+            place: 1,
+            coding: 0,
+            octets: TEXT.as_bytes().into(),
+        },
         when: NOW,
     };
     let inbound = |id, account: &str, from: &str, of: &[u64]| Event::Inbound {

@@ -98,13 +98,9 @@ impl PartState {
     }
 }
 
-/// A part of a long text from a handset: durable before it is acknowledged.
+/// A part of a long text from a handset, as it came.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct InboundPart {
-    /// Its own.
-    pub id: u64,
-    /// From which carrier.
-    pub carrier: Box<str>,
+pub struct Piece {
     /// The handset's number as the carrier writes it.
     pub from: Box<str>,
     /// Our number.
@@ -121,6 +117,17 @@ pub struct InboundPart {
     pub coding: u32,
     /// What it holds.
     pub octets: Box<[u8]>,
+}
+
+/// A [`Piece`] in the journal: durable before it is acknowledged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InboundPart {
+    /// Its own.
+    pub id: u64,
+    /// From which carrier.
+    pub carrier: Box<str>,
+    /// The part.
+    pub piece: Piece,
     /// When it came.
     pub when: Time,
 }

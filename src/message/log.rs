@@ -3,7 +3,7 @@
 
 use crate::base::{MessageId, MessageRef, Time};
 use crate::message::content::Encoding;
-use crate::message::event::{Event, InboundPart, Keyword, LeasedMessage, Moved, NamedIn, PartState};
+use crate::message::event::{Event, InboundPart, Keyword, LeasedMessage, Moved, NamedIn, PartState, Piece};
 use crate::message::late::{Moment, Rendering};
 use crate::message::outcome::{Reason, Status};
 use crate::message::record::Unreadable;
@@ -472,25 +472,24 @@ fn leased_record(m: &LeasedMessage) -> LeasedMessageRecord {
 }
 
 fn part_record(part: &InboundPart) -> InboundPartRecord {
+    let piece = &part.piece;
     InboundPartRecord {
         id: part.id,
         carrier: part.carrier.to_string(),
-        from: part.from.to_string(),
-        to: part.to.to_string(),
-        wide: part.is_wide,
-        reference: u32::from(part.reference),
-        total: u32::from(part.total),
-        place: u32::from(part.place),
-        coding: part.coding,
-        octets: part.octets.to_vec(),
+        from: piece.from.to_string(),
+        to: piece.to.to_string(),
+        wide: piece.is_wide,
+        reference: u32::from(piece.reference),
+        total: u32::from(piece.total),
+        place: u32::from(piece.place),
+        coding: piece.coding,
+        octets: piece.octets.to_vec(),
         when: part.when.0,
     }
 }
 
 fn inbound_part(e: InboundPartRecord) -> Result<InboundPart, Unreadable> {
-    Ok(InboundPart {
-        id: e.id,
-        carrier: e.carrier.into(),
+    let piece = Piece {
         from: e.from.into(),
         to: e.to.into(),
         is_wide: e.wide,
@@ -499,8 +498,8 @@ fn inbound_part(e: InboundPartRecord) -> Result<InboundPart, Unreadable> {
         place: u8::try_from(e.place).map_err(|_| Unreadable)?,
         coding: e.coding,
         octets: e.octets.into(),
-        when: Time(e.when),
-    })
+    };
+    Ok(InboundPart { id: e.id, carrier: e.carrier.into(), piece, when: Time(e.when) })
 }
 
 /// Appends events to a log row. Rows may be joined end to end: protobuf's repeated fields concatenate.
@@ -596,14 +595,16 @@ mod tests {
             Event::InboundPart(Box::new(InboundPart {
                 id: 11,
                 carrier: "one".into(),
-                from: "33612345678".into(),
-                to: "36111".into(),
-                is_wide: true,
-                reference: 0xBEEF,
-                total: 3,
-                place: 2,
-                coding: 8,
-                octets: [0, 65].into(),
+                piece: Piece {
+                    from: "33612345678".into(),
+                    to: "36111".into(),
+                    is_wide: true,
+                    reference: 0xBEEF,
+                    total: 3,
+                    place: 2,
+                    coding: 8,
+                    octets: [0, 65].into(),
+                },
                 when: Time(8),
             })),
         ];

@@ -240,7 +240,7 @@ impl Answer {
             lines.filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
         let mut body = octets[end + 4..].to_vec();
         if headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked") {
-            body = unchunk(&body)?;
+            body = relais::lab::sim::wire::unchunk(&body)?;
         }
         Some(Answer { status, headers, body })
     }
@@ -264,19 +264,6 @@ impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let body = String::from_utf8_lossy(&self.body[..self.body.len().min(2_000)]);
         write!(f, "{} {:?} {body}", self.status, self.headers)
-    }
-}
-
-fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
-    let mut whole = Vec::new();
-    loop {
-        let end = rest.windows(2).position(|two| two == b"\r\n")?;
-        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).ok()?, 16).ok()?;
-        if size == 0 {
-            return Some(whole);
-        }
-        whole.extend_from_slice(rest.get(end + 2..end + 2 + size)?);
-        rest = &rest[end + 2 + size + 2..];
     }
 }
 

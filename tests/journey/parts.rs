@@ -10,7 +10,7 @@ use relais::base::Msisdn;
 use relais::directory::judge::{Judge, Question, Verdict};
 use relais::engine::reader::Calls;
 use relais::message::content::Channel;
-use relais::message::event::InboundPart;
+use relais::message::event::{InboundPart, Piece};
 use relais::message::outcome::Reason;
 use relais::message::{Class, Event, log};
 use relais::storage::{Group, Journal as _};
@@ -134,9 +134,7 @@ async fn a_stop_whose_parts_were_journaled_and_not_told_before_a_crash_is_heard_
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let config = bench::config(listener.local_addr().expect("bound"), "", "");
     let part = |place: u8, text: &[u8]| {
-        Event::InboundPart(Box::new(InboundPart {
-            id: u64::from(place),
-            carrier: "one".into(),
+        let piece = Piece {
             from: "33612345678".into(),
             to: "36111".into(),
             is_wide: false,
@@ -145,8 +143,8 @@ async fn a_stop_whose_parts_were_journaled_and_not_told_before_a_crash_is_heard_
             place,
             coding: 0,
             octets: text.into(),
-            when: world.now(),
-        }))
+        };
+        Event::InboundPart(Box::new(InboundPart { id: u64::from(place), carrier: "one".into(), piece, when: world.now() }))
     };
     let mut journal = store(dir.path());
     let seq = journal.recover().expect("a new journal").last_seq + 1;

@@ -2,10 +2,10 @@
 //! bounds and the time are those of [`Reassembly`], the words those of the pipeline.
 
 use crate::base::{Mono, Span};
-use crate::channel::session::{Inbound, Piece};
+use crate::channel::session::Inbound;
 use crate::channel::sms::content::{self, Coding};
 use crate::config::Alphabet;
-use crate::message::event::InboundPart;
+use crate::message::event::{InboundPart, Piece};
 use crate::wire::gsm::ConcatRef;
 use crate::wire::gsm::reassembly::{Bounds, Key, Part, Reassembly, Whole};
 
@@ -62,17 +62,7 @@ impl Joiner {
 
     /// A part from the journal, after a restart; what it gives was told before when it completes.
     pub fn restore(&mut self, part: &InboundPart, now: Mono) -> Option<Joined> {
-        let piece = Piece {
-            from: part.from.clone(),
-            to: part.to.clone(),
-            is_wide: part.is_wide,
-            reference: part.reference,
-            total: part.total,
-            place: part.place,
-            coding: part.coding,
-            octets: part.octets.clone(),
-        };
-        self.part(&piece, part.id, now).joined
+        self.part(&part.piece, part.id, now).joined
     }
 
     /// The next text that has waited long enough, or must make room. To be asked until it gives none.

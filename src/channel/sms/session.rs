@@ -5,10 +5,11 @@
 //! States: binding → bound → unbinding; every one of them has a deadline.
 
 use crate::base::{Mono, Span};
-use crate::channel::session::{Answer, Fault, Heard, Inbound, Keys, Note, Over, Piece};
+use crate::channel::session::{Answer, Fault, Heard, Inbound, Keys, Note, Over};
 use crate::channel::sms::content;
 use crate::channel::sms::profile::Profile;
 use crate::channel::sms::{form, receipt};
+use crate::message::event::Piece;
 use crate::wire::gsm::ConcatRef;
 use crate::wire::gsm::udh::Concat;
 use crate::wire::smpp::pdu::{Bind, BindKind, IdResp, esm};

@@ -3,6 +3,7 @@
 use crate::base::{Msisdn, Time};
 use crate::message::content::{Channel, Class};
 use crate::message::outcome::Reason;
+use crate::message::record::MessageRecord;
 
 /// What is asked of a message.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,24 @@ pub struct Question<'a> {
     pub region: &'a str,
     /// The hash of the content, for the guard against repeats; of recipient and text for our own answers; 0 when there is none.
     pub content: u64,
+}
+
+impl<'a> Question<'a> {
+    /// About a message in the journal.
+    #[must_use]
+    pub fn of(account: &'a str, record: &'a MessageRecord) -> Question<'a> {
+        Question {
+            account,
+            to: record.recipient(),
+            from: record.sender(),
+            class: record.class_of(),
+            channel: record.channel(),
+            campaign: record.campaign(),
+            zone: record.zone(),
+            region: record.region(),
+            content: record.content,
+        }
+    }
 }
 
 /// The answer.

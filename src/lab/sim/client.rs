@@ -106,6 +106,10 @@ impl Desk {
                     tokio::time::sleep(Span::millis(chance.between(0, 60_000)).std()).await;
                 }
                 Some(Answer { status: 422, ref body, .. }) if self.is_refused(first, body, planned) => return,
+                // What was stored under its key is gone with the rest: it is refused, and nothing is sent.
+                Some(Answer { status: 422, .. }) if self.model.ask(|ledger| ledger.entry(first).is_some_and(|entry| entry.is_erased)) => {
+                    return;
+                }
                 Some(Answer { status: 400..=407 | 410..=428 | 430..=499, body, .. }) => {
                     let what = format!("request {first} is refused: {}", String::from_utf8_lossy(&body));
                     return self.model.fail(Broken { invariant: "INV-8", what });
@@ -287,6 +291,17 @@ impl Desk {
         let document: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         self.model.see(&Seen::Found { n, count: document["messages"].as_array().map_or(0, Vec::len) });
         true
+    }
+}
+
+/// Asks until there is an answer, for ten minutes at most.
+pub async fn insist<T>(world: &World, mut ask: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    let end = world.mono() + Span::secs(600);
+    loop {
+        match ask().await {
+            None if world.mono() < end => tokio::time::sleep(Span::secs(1).std()).await,
+            answer => return answer,
+        }
     }
 }
 

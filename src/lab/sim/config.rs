@@ -58,9 +58,10 @@ fn text(scenario: &Scenario) -> String {
         let hash = KeyHash::of(&Secret::new(PEPPER), format!("secret-{account}").as_bytes()).to_hex();
         write!(
             out,
-            "[[accounts]]\nname = \"a{account}\"\nmargin = \"{MARGIN_M}m\"\n[[accounts.keys]]\nid = \"k{account}\"\nhash = \"{hash}\"\n\
+            "[[accounts]]\nname = \"a{account}\"\nmargin = \"{MARGIN_M}m\"\n{}\n[[accounts.keys]]\nid = \"k{account}\"\nhash = \"{hash}\"\n\
              [[webhooks]]\nname = \"h{account}\"\naccount = \"a{account}\"\nurl = \"http://{}/\"\nsecret = \"{SECRET}\"\n\
              events = [\"final\", \"inbound\", \"sent\"]\n",
+            scenario.account,
             sink_at(account)
         )
         .expect("into memory");

@@ -55,6 +55,8 @@ pub struct Wanted {
     pub at_most_once: bool,
     /// Seconds it may live, when it says so.
     pub expires_in: Option<u32>,
+    /// Seconds it is to wait, when it says so.
+    pub send_after: Option<u32>,
     /// Advertising, bound to hours and stops.
     pub is_marketing: bool,
     /// To whom.
@@ -84,6 +86,10 @@ pub struct Entry {
     pub is_declined: bool,
     /// Called back.
     pub is_canceled: bool,
+    /// Its number was erased: nothing more is said of it.
+    pub is_erased: bool,
+    /// Before which it may not be sent; 0 = at once.
+    pub not_before: i64,
     /// The final status told.
     pub status: Option<Status>,
     /// The label told.
@@ -272,8 +278,10 @@ impl Ledger {
         match *seen {
             Seen::Asked { account, first, count } => {
                 for n in first..first + u64::from(count) {
+                    let wait = (self.wanted)(n).send_after.map_or(0, |seconds| at + i64::from(seconds) * 1_000);
                     if let Some(entry) = self.entries.get_mut(n as usize).filter(|entry| entry.asked_at == 0) {
                         (entry.account, entry.asked_at) = (account, at);
+                        entry.not_before = wait;
                     }
                 }
             }
@@ -288,6 +296,12 @@ impl Ledger {
             Seen::Bulk { first, count, id } => _ = self.bulks.entry(first).or_insert(BulkEntry { first, count, id }),
             Seen::Declined { n } => self.with(n, |entry| entry.is_declined = true),
             Seen::Canceled { n } => self.with(n, |entry| entry.is_canceled = true),
+            Seen::Moved { n, until } => self.with(n, |entry| entry.not_before = until),
+            Seen::Erased { n } => {
+                let Some(entry) = self.entries.get_mut(n as usize).filter(|entry| !entry.is_erased) else { return };
+                entry.is_erased = true;
+                self.told += u64::from(entry.status.is_none() && entry.id != 0);
+            }
             Seen::Submit(submit) => self.submit(at, &submit),
             Seen::Closed { carrier, session, is_orderly } => _ = self.closed.insert((carrier, session), (at, is_orderly)),
             Seen::Receipt { carrier, number, state } => {
@@ -354,7 +368,7 @@ impl Ledger {
         let Some(entry) = self.entries.get_mut(n as usize) else { return };
         if entry.status.is_none() {
             (entry.status, entry.told_at, entry.ended_at, entry.is_labelled) = (status, at, happened, event.possible_duplicate);
-            self.told += u64::from(entry.id != 0);
+            self.told += u64::from(entry.id != 0 && !entry.is_erased);
             self.settling.push_back((at + settling_ms, n));
         }
     }

@@ -2,8 +2,10 @@
 //! quiet until every message has ended, everything is looked at once more, and the verdict is given.
 
 use super::checks::Broken;
-use super::client::{Desk, Manners, Planned, work};
+use super::client::{Desk, Manners, Planned, insist, work};
 use super::config;
+use super::coverage::Coverage;
+use super::deeds;
 use super::disk::Disk;
 use super::ledger::{BulkEntry, CarrierTerms, Terms};
 use super::mail::{Mail, subscriber};
@@ -15,6 +17,7 @@ use super::stage::{Order, Stage};
 use super::watch::CarrierWatch;
 use crate::base::{Span, Time};
 use crate::lab::chance::mix;
+use crate::lab::points::Points;
 use crate::lab::record::Recorder;
 use crate::lab::sink::KeepEvents;
 use crate::lab::world::BEGIN;
@@ -53,22 +56,30 @@ pub struct Verdict {
     pub submits: u64,
     /// See `seen`.
     pub lived: Span,
+    /// What was written to the store, by kind; in a life with points alone.
+    pub coverage: Coverage,
 }
 
 /// Lives a life. Makes its own runtime: to be called outside of any.
 #[must_use]
 pub fn live(seed: u64, scenario: &Scenario, log: Option<Box<dyn std::io::Write + Send>>) -> Verdict {
+    live_through(seed, scenario, log, None)
+}
+
+/// The same, with processes that die at `points`.
+#[must_use]
+pub fn live_through(seed: u64, scenario: &Scenario, log: Option<Box<dyn std::io::Write + Send>>, points: Option<Points>) -> Verdict {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime without sockets");
     let local = tokio::task::LocalSet::new();
-    let verdict = local.block_on(&runtime, Box::pin(act(seed, scenario, log)));
+    let verdict = local.block_on(&runtime, Box::pin(act(seed, scenario, log, points)));
     // What still runs ends here, in the world it belongs to.
     let _guard = runtime.enter();
     drop(local);
     verdict
 }
 
-async fn act(seed: u64, scenario: &Scenario, log: Option<Box<dyn std::io::Write + Send>>) -> Verdict {
+async fn act(seed: u64, scenario: &Scenario, log: Option<Box<dyn std::io::Write + Send>>, points: Option<Points>) -> Verdict {
     let sim = SimWorld::new(seed);
     sim.set_wall(Time(BEGIN.0 + scenario.begins * 60_000));
     let world = sim.world();
@@ -77,18 +88,23 @@ async fn act(seed: u64, scenario: &Scenario, log: Option<Box<dyn std::io::Write 
     let model = Model::new(world.clone(), scenario.messages, terms(scenario), Box::new(move |n| wanted.letter(n).wanted), log);
     model.title(&(seed, scenario));
     sim.net().set_weather(weather(scenario));
+    if let Some(points) = &points {
+        sim.net().set_points(points.clone());
+    }
     let carriers = carriers(&world, scenario, &model).await;
     let sinks = sinks(&world, scenario, &model).await;
-    let disk = Disk::new(seed, scenario.sync_us);
+    let disk = Disk::new(seed, scenario.sync_us, points.clone());
+    let coverage = disk.coverage().clone();
     let (orders, taken) = mpsc::channel(1);
-    let stage = Stage { sim: sim.clone(), disk: disk.clone(), config: config::of(scenario), model: model.clone() };
+    let stage = Stage { sim: sim.clone(), disk: disk.clone(), config: config::of(scenario), model: model.clone(), points: points.clone() };
     let stage = tokio::task::spawn_local(stage.run(taken));
 
-    let is_fair = scenario.faults.count == 0;
+    let is_fair = scenario.faults.count == 0 && scenario.script.is_empty();
+    let share = scenario.manners;
     let manners = if is_fair {
         Manners::default()
     } else {
-        Manners { breaks_off: scenario.breaks_off, doubles: 0.05, repeats: 0.05, crosses: 0.05, gives_up: 0.02 }
+        Manners { breaks_off: scenario.breaks_off, doubles: share, repeats: share, crosses: share, gives_up: 0.4 * share }
     };
     let desk = Desk { world: world.clone(), to: config::listen(), model: model.clone(), mail, manners };
     let mut clients = clients(&desk, scenario, seed);
@@ -107,18 +123,9 @@ async fn act(seed: u64, scenario: &Scenario, log: Option<Box<dyn std::io::Write 
     let course = async {
         let asking = async { while clients.join_next().await.is_some() {} };
         let (looking, injecting) = (look_around(&desk, scenario, seed), inject(&nemesis, scenario, seed));
-        tokio::join!(nemesis.run(scenario, seed), looking, injecting);
+        tokio::join!(nemesis.run(scenario, seed), looking, injecting, deeds::run(&desk, &nemesis.carriers, scenario));
         asking.await;
-        wait(&world, &model, scenario).await;
-        count_bulks(&desk, &world, scenario).await;
-        sweep(&desk, &world, scenario).await;
-        // Receipts that come twice or late, and cursors: nothing of it may change what was said.
-        tokio::time::sleep(Span::secs(120).std()).await;
-        // Nor a stop and a start.
-        let _ = orders.send(Order::Stop(None, Span::millis(100))).await;
-        tokio::time::sleep(Span::secs(60).std()).await;
-        count_bulks(&desk, &world, scenario).await;
-        let _ = orders.send(Order::End).await;
+        conclude(&desk, scenario, &orders, points.as_ref()).await;
         let _ = stage.await;
     };
     let is_over = tokio::select! {
@@ -134,7 +141,27 @@ async fn act(seed: u64, scenario: &Scenario, log: Option<Box<dyn std::io::Write 
     let (accepted, told) = model.ask(super::ledger::Ledger::counts);
     let (hash, broken) = model.finish(is_over);
     let (seen, submits) = model.counts();
-    Verdict { hash, broken, accepted, told, seen, submits, lived: Span(world.mono().0) }
+    Verdict { hash, broken, accepted, told, seen, submits, lived: Span(world.mono().0), coverage }
+}
+
+/// Waits until every message has ended, looks at everything once more, has the gateway stop and start, looks again, and has it
+/// stop for good.
+async fn conclude(desk: &Desk, scenario: &Scenario, orders: &mpsc::Sender<Order>, points: Option<&Points>) {
+    wait(&desk.world, &desk.model, scenario).await;
+    count_bulks(desk, scenario).await;
+    sweep(desk, scenario).await;
+    // Receipts that come twice or late, and cursors: nothing of it may change what was said.
+    tokio::time::sleep(Span::secs(120).std()).await;
+    // Nor a stop and a start.
+    let _ = orders.send(Order::Stop(None, Span::millis(100))).await;
+    tokio::time::sleep(Span::secs(60).std()).await;
+    count_bulks(desk, scenario).await;
+    if let Some(points) = points {
+        // After a death among the last of them: nothing may have changed.
+        sweep(desk, scenario).await;
+        points.close();
+    }
+    let _ = orders.send(Order::End).await;
 }
 
 fn terms(scenario: &Scenario) -> Terms {
@@ -204,6 +231,11 @@ fn clients(desk: &Desk, scenario: &Scenario, seed: u64) -> JoinSet<()> {
     let length_ms = scenario.minutes * 60_000;
     let bursts: Vec<u64> = (0..scenario.bursts).map(|_| chance.below(length_ms)).collect();
     let mut first = 0;
+    for (number, ask) in scenario.script.asks.iter().enumerate() {
+        let worker = usize::from(ask.account) + usize::from(scenario.accounts) * (number % usize::from(scenario.clients));
+        plans[worker].push(Planned { at_ms: ask.at_ms, first, count: ask.messages.len() as u32 });
+        first += ask.messages.len() as u64;
+    }
     while first < scenario.messages {
         let left = scenario.messages - first;
         let most = u64::from(scenario.bulk_max).min(left);
@@ -248,11 +280,13 @@ async fn inject(nemesis: &Nemesis, scenario: &Scenario, seed: u64) {
 async fn look_around(desk: &Desk, scenario: &Scenario, seed: u64) {
     let mut chance = Chance::new(seed ^ 0x6C6F_6F6B);
     let end = scenario.minutes * 60_000;
-    let pause = (end / 200).max(200);
+    let pause = (end / u64::from(scenario.looks.max(1))).max(200);
     while desk.world.mono().0 / 1_000 < end {
         tokio::time::sleep(Span::millis(chance.between(1, pause)).std()).await;
         let n = chance.below(scenario.messages);
-        if let Some(account) = desk.model.ask(|ledger| ledger.entry(n).filter(|entry| entry.id != 0).map(|entry| entry.account)) {
+        if let Some(account) =
+            desk.model.ask(|ledger| ledger.entry(n).filter(|entry| entry.id != 0 && !entry.is_erased).map(|entry| entry.account))
+        {
             desk.look(&config::key(account), n).await;
             let bulk = desk.model.ask(|ledger| ledger.bulks().take_while(|bulk| bulk.first <= n).last().copied());
             if let Some(bulk) = bulk
@@ -282,37 +316,27 @@ async fn wait(world: &World, model: &Model, scenario: &Scenario) {
     }
 }
 
-/// Asks until there is an answer, for ten minutes at most.
-async fn insist<T>(world: &World, mut ask: impl AsyncFnMut() -> Option<T>) -> Option<T> {
-    let end = world.mono() + Span::secs(600);
-    loop {
-        match ask().await {
-            None if world.mono() < end => tokio::time::sleep(Span::secs(1).std()).await,
-            answer => return answer,
-        }
-    }
-}
-
 /// Looks at where the messages of every bulk stand, or of a sample of many.
-async fn count_bulks(desk: &Desk, world: &World, scenario: &Scenario) {
+async fn count_bulks(desk: &Desk, scenario: &Scenario) {
     let step = usize::try_from((scenario.messages / SAMPLE).max(1)).unwrap_or(usize::MAX);
     let bulks: Vec<BulkEntry> = desk.model.ask(|ledger| ledger.bulks().step_by(step).copied().collect());
     for bulk in bulks {
         let key = config::key(desk.model.ask(|ledger| ledger.entry(bulk.first).map_or(0, |entry| entry.account)));
-        insist(world, async || desk.count(&key, &bulk).await.then_some(())).await;
+        insist(&desk.world, async || desk.count(&key, &bulk).await.then_some(())).await;
     }
 }
 
 /// Looks at every message once more, or at a sample of many, and searches some by their reference.
-async fn sweep(desk: &Desk, world: &World, scenario: &Scenario) {
+async fn sweep(desk: &Desk, scenario: &Scenario) {
     let step = (scenario.messages / SAMPLE).max(1);
     let searched = step * 8;
     for n in (0..scenario.messages).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
-        let Some(account) = desk.model.ask(|ledger| ledger.entry(n).filter(|entry| entry.id != 0).map(|entry| entry.account)) else {
+        let is_there = |entry: &&super::ledger::Entry| entry.id != 0 && !entry.is_erased;
+        let Some(account) = desk.model.ask(|ledger| ledger.entry(n).filter(is_there).map(|entry| entry.account)) else {
             continue;
         };
         let key = config::key(account);
-        insist(world, async || desk.look(&key, n).await.then_some(())).await;
+        insist(&desk.world, async || desk.look(&key, n).await.then_some(())).await;
         if n % searched == 0 {
             desk.search(&key, n).await;
         }

@@ -6,6 +6,7 @@ use super::scenario::Scenario;
 use crate::lab::Chance;
 use crate::lab::chance::mix;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// Makes messages.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct Mail {
     marketing: f64,
     subscribers: u64,
     wrong: f64,
+    /// Those that are written down.
+    written: Arc<[Letter]>,
 }
 
 /// Where a message is written.
@@ -38,7 +41,8 @@ pub struct Letter {
     pub wanted: Wanted,
     /// Which carrier its number leads to.
     pub carrier: u64,
-    is_ucs2: bool,
+    pub(super) is_ucs2: bool,
+    pub(super) is_late: bool,
     /// Whether its sender tries to call it back.
     pub is_canceled: bool,
     /// As a line of a bulk it has a number that is none.
@@ -62,12 +66,16 @@ impl Mail {
             marketing,
             subscribers,
             wrong,
+            written: scenario.script.letters().into(),
         }
     }
 
     /// Message `n`.
     #[must_use]
     pub fn letter(&self, n: u64) -> Letter {
+        if let Some(written) = self.written.get(n as usize) {
+            return *written;
+        }
         let mut draw = Chance::new(self.seed ^ mix(n));
         // Most texts are short.
         let parts = if draw.hit(0.7) { 1 } else { draw.between(1, u64::from(self.parts_max)) as u8 };
@@ -79,7 +87,8 @@ impl Mail {
         let digits = if is_marketing { draw.below(self.subscribers) } else { n % 1_000_000 };
         let number = subscriber(carrier, digits);
         let is_wrong = draw.hit(self.wrong);
-        Letter { wanted: Wanted { parts, at_most_once, expires_in, is_marketing, number }, carrier, is_ucs2, is_canceled, is_wrong }
+        let wanted = Wanted { parts, at_most_once, expires_in, send_after: None, is_marketing, number };
+        Letter { wanted, carrier, is_ucs2, is_late: false, is_canceled, is_wrong }
     }
 
     /// Appends message `n` as a JSON object.
@@ -88,12 +97,21 @@ impl Mail {
         let to = if letter.is_wrong && place == Place::Line { 336 } else { letter.wanted.number };
         write!(out, "{{\"to\":\"+{to}\",\"from\":\"SHOP\",\"client_ref\":\"{n}\",\"text\":\"").expect("into memory");
         letter.text(n, out);
+        if letter.is_late {
+            out.push_str(" {{now}}");
+        }
         out.push('"');
         if letter.wanted.is_marketing {
             out.push_str(",\"class\":\"marketing\"");
         }
         if letter.wanted.at_most_once {
             out.push_str(",\"doubt\":\"at_most_once\"");
+        }
+        if letter.is_late {
+            out.push_str(",\"render\":\"send\"");
+        }
+        if let Some(seconds) = letter.wanted.send_after {
+            write!(out, ",\"send_after\":\"PT{seconds}S\"").expect("into memory");
         }
         if let Some(seconds) = letter.wanted.expires_in {
             write!(out, ",\"expires_in\":{seconds}").expect("into memory");

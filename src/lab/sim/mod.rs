@@ -2,14 +2,18 @@
 //! thread; clients, carriers, webhooks, network, disk and faults are the seed's; a model outside the gateway checks what
 //! it sees against the promises. The same seed gives the same log, octet for octet, in every process.
 //!
-//! In reading order: `scenario`, `theme` and `fault` (what a life is), `mail` (its messages), `seen`, `carrier_numbers`, `standstill`, `ledger`, `checks`, `model`
+//! In reading order: `scenario`, `theme`, `script` and `fault` (what a life is), `mail` (its messages), `seen`, `carrier_numbers`,
+//! `standstill`, `ledger`, `checks`, `model`
 //! (what is observed and judged), `wire` and `client`, `watch`, `disk`, `stage` (the far side and the gateway's lives),
-//! `nemesis`, `config`, `life`; `planted` with the feature of its name.
+//! `nemesis`, `deeds`, `config`, `coverage`, `life`, `crash` (every crash point of a life); `planted` with the feature of its name.
 
 mod carrier_numbers;
 pub mod checks;
 pub mod client;
 pub mod config;
+pub mod coverage;
+pub mod crash;
+pub mod deeds;
 pub mod disk;
 pub mod fault;
 pub mod ledger;
@@ -20,6 +24,7 @@ pub mod nemesis;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 pub mod scenario;
+pub mod script;
 pub mod seen;
 pub mod stage;
 mod standstill;
@@ -53,6 +58,9 @@ pub struct Sim {
     /// Days of virtual time, in place of the scenario's.
     #[arg(long)]
     pub days: Option<u64>,
+    /// Dies at every crash point of one written life, or at those named: FROM/EVERY or N, and /kill, /power or /twice.
+    #[arg(long, num_args = 0..=1, default_missing_value = "0/1")]
+    pub points: Option<crash::Wish>,
     /// Where every observation is written, a line each.
     #[arg(long)]
     pub log: Option<PathBuf>,
@@ -90,6 +98,9 @@ pub fn run(sim: &Sim) -> anyhow::Result<u8> {
     if sim.days == Some(0) || sim.messages == Some(0) {
         bail!("days and messages are at least 1");
     }
+    if let Some(wish) = sim.points {
+        return points(sim, given, wish);
+    }
     for seed in sim.seed..sim.seed.saturating_add(sim.seeds.max(1)) {
         let mut scenario = given.clone().unwrap_or_else(|| Scenario::swarm(seed));
         scenario.messages = sim.messages.unwrap_or(scenario.messages);
@@ -112,6 +123,25 @@ pub fn run(sim: &Sim) -> anyhow::Result<u8> {
         }
     }
     Ok(0)
+}
+
+/// Dies at every point of a life, or at the wished ones.
+fn points(sim: &Sim, given: Option<Scenario>, wish: crash::Wish) -> anyhow::Result<u8> {
+    let scenario = match given {
+        Some(scenario) => scenario,
+        None => Scenario::parse(crash::LIFE).map_err(|why| anyhow::anyhow!("scenarios/sim/points.toml: {why}"))?,
+    };
+    let report = crash::run(sim.seed, &scenario, wish, say)?;
+    for (when, coverage) in [("without a death", &report.coverage), ("in all lives with one", &report.after)] {
+        let written = coverage.seen().into_iter().map(|(kind, count)| format!("{kind} {count}"));
+        say(&format!("written {when}: {}", written.collect::<Vec<_>>().join(", ")));
+    }
+    for failure in &report.failures {
+        say(&failure.line(sim.seed));
+        say(&format!("again: {} {}", sim.again(sim.seed), failure.again()));
+    }
+    say(&report.line(sim.seed));
+    Ok(u8::from(!report.failures.is_empty()))
 }
 
 impl Sim {

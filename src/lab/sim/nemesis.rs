@@ -50,6 +50,15 @@ struct Planned {
     is_on: bool,
 }
 
+/// Puts a fault and its end into the schedule.
+fn plan(schedule: &mut BTreeMap<(u64, u32), Planned>, at: u64, number: u32, planned: Planned) {
+    let Planned { kind, lasts, .. } = planned;
+    schedule.insert((at, 2 * number), planned);
+    if !matches!(kind, Kind::Cut | Kind::CutAtByte | Kind::Kill | Kind::Power | Kind::Term | Kind::TermKill | Kind::Broken) {
+        schedule.insert((at + lasts.0, 2 * number + 1), Planned { is_on: false, ..planned });
+    }
+}
+
 /// The weather of a scenario.
 #[must_use]
 pub fn weather(scenario: &Scenario) -> Weather {
@@ -73,10 +82,10 @@ impl Nemesis {
             let longest = if chance.hit(0.3) { longest.min(2_000_000) } else { longest };
             let lasts = Span(chance.between(50_000, longest));
             let planned = Planned { kind, which: chance.next_u64(), lasts, is_on: true };
-            schedule.insert((at, 2 * number), planned);
-            if !matches!(kind, Kind::Cut | Kind::CutAtByte | Kind::Kill | Kind::Power | Kind::Term | Kind::TermKill | Kind::Broken) {
-                schedule.insert((at + lasts.0, 2 * number + 1), Planned { is_on: false, ..planned });
-            }
+            plan(&mut schedule, at, number, planned);
+        }
+        for (number, (at_ms, kind, which, lasts_ms)) in (scenario.faults.count..).zip(scenario.script.faults()) {
+            plan(&mut schedule, at_ms * 1_000, number, Planned { kind, which, lasts: Span::millis(lasts_ms), is_on: true });
         }
         let began = self.sim.world().mono();
         for ((at, _), planned) in schedule {

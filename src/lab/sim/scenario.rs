@@ -2,6 +2,7 @@
 //! (swarm: each seed switches on a random subset of everything, some seeds nothing).
 
 use super::fault::Kind;
+use super::script::Script;
 use crate::lab::Chance;
 use crate::lab::personality::{Delay, Dialect, Personality, ReceiptBind, StatusRate};
 use serde::Deserialize;
@@ -52,14 +53,23 @@ pub struct Scenario {
     pub latency_ms: [u64; 2],
     /// Microseconds: the least and the longest sync of a commit, on a good day.
     pub sync_us: [u64; 2],
-    /// Lines added to `[journal]` and `[engine]` of the gateway's configuration.
+    /// Lines added to `[journal]`, `[engine]` and each of the `[[accounts]]` of the gateway's configuration.
     pub journal: String,
     /// See `journal`.
     pub engine: String,
+    /// See `journal`.
+    pub account: String,
     /// The carriers, 1 to 90.
     pub carriers: Vec<CarrierPlan>,
     /// What goes wrong.
     pub faults: Faults,
+    /// What is written down, in the place of drawn requests.
+    pub script: Script,
+    /// How often somebody looks, while requests are made.
+    pub looks: u32,
+    /// In a life in which something goes wrong, the share of requests made twice at once, and of those repeated, and of those
+    /// under the key of another.
+    pub manners: f64,
 }
 
 /// A carrier.
@@ -126,8 +136,12 @@ impl Default for Scenario {
             sync_us: [300, 3_000],
             journal: String::new(),
             engine: String::new(),
+            account: String::new(),
             carriers: vec![CarrierPlan::default(), CarrierPlan::default()],
             faults: Faults::default(),
+            script: Script::default(),
+            looks: 200,
+            manners: 0.05,
         }
     }
 }
@@ -172,6 +186,7 @@ impl Scenario {
             self.wrong,
             self.stops,
             self.marketing,
+            self.manners,
         ];
         match () {
             () if !(1..=100_000_000).contains(&self.messages) => Err("messages: 1 to 100000000"),
@@ -182,7 +197,10 @@ impl Scenario {
             () if !(1..=1_000_000).contains(&self.subscribers) => Err("subscribers: 1 to 1000000"),
             () if shares.iter().any(|share| !(0.0..=1.0).contains(share)) => Err("shares are from 0 to 1"),
             () if self.faults.count > 0 && self.faults.kinds.is_empty() => Err("faults.kinds: at least one"),
-            () => self.carriers.iter().try_for_each(|carrier| carrier.habits.check()),
+            () => {
+                self.script.check(self.messages, self.accounts, self.carriers.len())?;
+                self.carriers.iter().try_for_each(|carrier| carrier.habits.check())
+            }
         }
     }
 

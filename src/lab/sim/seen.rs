@@ -71,6 +71,18 @@ pub enum Seen<'a> {
         /// The message.
         n: u64,
     },
+    /// Another instant for a message was answered 2xx.
+    Moved {
+        /// The message.
+        n: u64,
+        /// Before which it does not go, in milliseconds.
+        until: i64,
+    },
+    /// The erasure of its number was answered 2xx.
+    Erased {
+        /// The message.
+        n: u64,
+    },
     /// A carrier has judged a submit_sm.
     Submit(Submit<'a>),
     /// A submit_sm nobody could read.
@@ -215,6 +227,8 @@ impl fmt::Display for Seen<'_> {
             Seen::Refused { n, code } => write!(f, "refused {n} {code}"),
             Seen::Declined { n } => write!(f, "declined {n}"),
             Seen::Canceled { n } => write!(f, "canceled {n}"),
+            Seen::Moved { n, until } => write!(f, "moved {n} {until}"),
+            Seen::Erased { n } => write!(f, "erased {n}"),
             Seen::Submit(Submit {
                 carrier, session, n, part, total, sequence, status, number, message_id, is_answered, delay_ms, ..
             }) => {

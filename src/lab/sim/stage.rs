@@ -11,6 +11,8 @@ use crate::config::Config;
 use crate::engine::reader::Calls;
 use crate::lab::SimWorld;
 use crate::lab::net::Death;
+use crate::lab::points::{End, Points};
+use crate::lab::world::Process;
 use crate::telemetry::Metrics;
 use tokio::sync::mpsc;
 
@@ -35,15 +37,19 @@ pub struct Stage {
     pub config: Config,
     /// Told of births and deaths.
     pub model: Model,
+    /// Where processes die besides.
+    pub points: Option<Points>,
 }
 
-/// Why a life is over.
+/// After a death at a point it is down for so long.
+const BURIED: Span = Span::secs(1);
+
+/// How a life has ended.
 enum Over {
-    Order(Order),
-    /// The journal has failed: the process ends.
-    Failed,
-    /// A part has panicked.
-    Panicked,
+    /// Orderly or not, and it is started again after a while.
+    Again(Span),
+    /// For good.
+    End,
 }
 
 impl Stage {
@@ -51,50 +57,81 @@ impl Stage {
     pub async fn run(self, mut orders: mpsc::Receiver<Order>) {
         loop {
             let process = self.sim.process();
-            let opened = Opened { journal: Box::new(self.disk.open()), checkpoint: None };
-            let started = Gateway::on(process.world(), self.config.clone(), opened, Metrics::new(), Calls::Direct).await;
-            let gateway = match started {
-                Ok(gateway) => gateway,
-                Err(fault) => return self.model.fail(Broken { invariant: "INV-4", what: format!("it does not start: {fault}") }),
-            };
-            self.model.see(&Seen::Started);
+            if let Some(points) = &self.points {
+                points.begin(process.mark());
+            }
             let over = tokio::select! {
                 biased;
-                order = orders.recv() => Over::Order(order.unwrap_or(Order::End)),
-                () = gateway.engine.failed() => Over::Failed,
-                () = gateway.broken.cancelled() => Over::Panicked,
-            };
-            let pause = match over {
-                Over::Order(Order::Die(death, pause)) => {
+                death = self.struck() => {
                     process.die(death);
-                    drop(gateway);
                     self.model.see(&Seen::Died);
-                    pause
+                    Over::Again(BURIED)
                 }
-                Over::Failed => {
-                    process.die(Death::Closed);
-                    drop(gateway);
-                    self.model.see(&Seen::Died);
-                    Span::secs(1)
-                }
-                Over::Panicked => {
-                    process.die(Death::Closed);
-                    return self.model.fail(Broken { invariant: "INV-35", what: "a part of the gateway has panicked".into() });
-                }
-                Over::Order(Order::Stop(patience, pause)) => {
-                    let limit = patience.map_or(std::time::Duration::MAX, Span::std);
-                    let ended = tokio::time::timeout(limit, gateway.stop()).await;
-                    process.die(Death::Closed);
-                    self.model.see(&Seen::Stopped { is_clean: ended == Ok(Ended::Clean) });
-                    pause
-                }
-                Over::Order(Order::End) => {
-                    let ended = gateway.stop().await;
-                    process.die(Death::Closed);
-                    return self.model.see(&Seen::Stopped { is_clean: ended == Ended::Clean });
-                }
+                over = self.live(&process, &mut orders) => over,
             };
-            tokio::time::sleep(pause.std()).await;
+            match over {
+                Over::Again(pause) => tokio::time::sleep(pause.std()).await,
+                Over::End => return,
+            }
+        }
+    }
+
+    /// Resolves when the process has come to a point at which it dies.
+    async fn struck(&self) -> Death {
+        let Some(points) = &self.points else { return std::future::pending().await };
+        points.struck().await;
+        match points.end() {
+            End::Killed => Death::Closed,
+            End::Unplugged => Death::Lost,
+        }
+    }
+
+    async fn live(&self, process: &Process, orders: &mut mpsc::Receiver<Order>) -> Over {
+        let opened = Opened { journal: Box::new(self.disk.open()), checkpoint: None };
+        let started = Gateway::on(process.world(), self.config.clone(), opened, Metrics::new(), Calls::Direct).await;
+        let gateway = match started {
+            Ok(gateway) => gateway,
+            Err(fault) => {
+                self.model.fail(Broken { invariant: "INV-4", what: format!("it does not start: {fault}") });
+                return Over::End;
+            }
+        };
+        self.model.see(&Seen::Started);
+        let order = tokio::select! {
+            biased;
+            order = orders.recv() => order.unwrap_or(Order::End),
+            () = gateway.engine.failed() => {
+                process.die(Death::Closed);
+                drop(gateway);
+                self.model.see(&Seen::Died);
+                return Over::Again(Span::secs(1));
+            }
+            () = gateway.broken.cancelled() => {
+                process.die(Death::Closed);
+                self.model.fail(Broken { invariant: "INV-35", what: "a part of the gateway has panicked".into() });
+                return Over::End;
+            }
+        };
+        match order {
+            Order::Die(death, pause) => {
+                process.die(death);
+                drop(gateway);
+                self.model.see(&Seen::Died);
+                Over::Again(pause)
+            }
+            Order::Stop(patience, pause) => {
+                let limit = patience.map_or(std::time::Duration::MAX, Span::std);
+                let ended = tokio::time::timeout(limit, gateway.stop()).await;
+                process.die(Death::Closed);
+                self.model.see(&Seen::Stopped { is_clean: ended == Ok(Ended::Clean) });
+                Over::Again(pause)
+            }
+            Order::End => {
+                let ended = gateway.stop().await;
+                process.die(Death::Closed);
+                self.model.see(&Seen::Stopped { is_clean: ended == Ended::Clean });
+                Over::End
+            }
         }
     }
 }

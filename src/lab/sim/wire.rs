@@ -47,7 +47,7 @@ pub async fn call(world: &World, to: SocketAddr, request: &Request<'_>, cut: Opt
         if let Some(once) = once {
             head += &format!("idempotency-key: {once}\r\n");
         }
-        if method == "POST" {
+        if !body.is_empty() || method == "POST" {
             head += &format!("content-type: {kind}\r\ncontent-length: {}\r\n", body.len());
         }
         head += "\r\n";
@@ -90,7 +90,8 @@ fn parse(octets: &[u8]) -> Option<Answer> {
 }
 
 /// The content of a chunked body; `None` when its end is missing.
-fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
+#[must_use]
+pub fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut whole = Vec::new();
     loop {
         let end = rest.windows(2).position(|two| two == b"\r\n")?;

@@ -94,7 +94,7 @@ impl Law {
         if self.revival == Revival::Held && class == Class::Marketing {
             return Ruling::Hold { until: UNKNOWN, why: Reason::Revival };
         }
-        let question = question(&head.lane.account, record);
+        let question = Question::of(&head.lane.account, record);
         // What will not go although it may must not count as sent.
         let counts = asked == Asked::First && is_sure;
         let verdict = if counts { self.jury.spend(&question, now) } else { self.jury.judge(&question, now) };
@@ -121,13 +121,13 @@ impl Law {
 
     /// Whether the recipient does not want it.
     pub(super) fn is_stopped(&mut self, record: &MessageRecord, head: &FrameHead, now: Time) -> bool {
-        let verdict = self.jury.judge(&question(&head.lane.account, record), now);
+        let verdict = self.jury.judge(&Question::of(&head.lane.account, record), now);
         verdict == Verdict::Refuse { why: Reason::OptedOut }
     }
 
     /// Seconds by which the recipient's clock is ahead of UTC.
     pub(super) fn offset(&mut self, head: &FrameHead, record: &MessageRecord, otherwise: &str, now: Time) -> i32 {
-        self.jury.offset(&question(&head.lane.account, record), otherwise, now)
+        self.jury.offset(&Question::of(&head.lane.account, record), otherwise, now)
     }
 
     /// It opens only after its lifetime: whether it could ever have gone tells the two ends apart.
@@ -138,19 +138,5 @@ impl Law {
         } else {
             Ruling::Over { status: Status::Expired, reason: Reason::LifetimeOver }
         }
-    }
-}
-
-fn question<'a>(account: &'a str, record: &'a MessageRecord) -> Question<'a> {
-    Question {
-        account,
-        to: record.recipient(),
-        from: record.sender(),
-        class: record.class_of(),
-        channel: record.channel(),
-        campaign: record.campaign(),
-        zone: record.zone(),
-        region: record.region(),
-        content: record.content,
     }
 }

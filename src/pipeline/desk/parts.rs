@@ -61,11 +61,10 @@ impl LostParts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::event::Piece;
 
     fn part(id: u64) -> InboundPart {
-        InboundPart {
-            id,
-            carrier: "one".into(),
+        let piece = Piece {
             from: "33612345678".into(),
             to: "36111".into(),
             is_wide: false,
@@ -74,8 +73,8 @@ mod tests {
             place: id as u8,
             coding: 0,
             octets: [id as u8].into(),
-            when: Time(id as i64),
-        }
+        };
+        InboundPart { id, carrier: "one".into(), piece, when: Time(id as i64) }
     }
 
     fn left(parts: &LostParts) -> Vec<(u64, bool)> {

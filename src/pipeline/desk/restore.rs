@@ -141,7 +141,7 @@ impl Replay {
             }
             Event::Inbound { of, when, is_incomplete, .. } => self.parts.told(of, is_incomplete, when),
             // Without a sender it was erased.
-            Event::InboundPart(part) if part.from.is_empty() => {}
+            Event::InboundPart(part) if part.piece.from.is_empty() => {}
             Event::InboundPart(part) => self.parts.came(*part),
             event => {
                 let Some(message) = event.at().and_then(|at| self.message(at)) else { return };
@@ -318,6 +318,10 @@ impl Desk {
         self.unreceipted.make_contiguous().sort_unstable();
         self.nameless.begin(now.mono);
         self.begun = now.mono;
+        // The process before may have spent a whole burst in the instant it died (INV-20).
+        if !crate::base::planted::is("burst-forgotten-at-restart") {
+            self.bucket.begin_empty(now.mono);
+        }
         for lost in orphans {
             if now.wall.since(lost.when) >= self.rules.orphan_ttl {
                 continue;

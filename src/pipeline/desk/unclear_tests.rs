@@ -45,6 +45,14 @@ fn written_to(count: u32, to: impl Fn(u32) -> u64) -> Bench {
     bench
 }
 
+/// Two messages whose names are the same number in two bases.
+fn named() -> Bench {
+    let mut bench = written(2);
+    name(&mut bench, 1, "13");
+    name(&mut bench, 2, "19");
+    bench
+}
+
 /// The submit with this number (from 1) gets its name.
 fn name(bench: &mut Bench, sequence: u32, name: &str) {
     bench.desk.answered(0, sequence, Answer::Accepted(name), &answer_keys(name), bench.now);
@@ -72,51 +80,38 @@ fn ends(bench: &Bench) -> Vec<(u32, Status)> {
     bench.ends().into_iter().map(|(ordinal, status, _)| (sequence(ordinal), status)).collect()
 }
 
-#[test]
-fn an_early_receipt_is_not_taken_for_the_part_whose_name_it_is_in_another_base() {
-    let mut bench = written(2);
-    name(&mut bench, 1, "13");
-    rejected(&mut bench, "19");
-    assert_eq!(ends(&bench), [], "its own part may have no name yet");
-    name(&mut bench, 2, "19");
-    // Both can be meant, and nothing was learnt yet: the receipt of the other one tells.
-    delivered(&mut bench, "13");
+/// The same when everything has had its time, by submit.
+fn ends_at_last(bench: &mut Bench) -> Vec<(u32, Status)> {
     bench.pass(Span::secs(100));
     bench.turn();
-    let mut ends = ends(&bench);
+    let mut ends = ends(bench);
     ends.sort_unstable_by_key(|end| end.0);
-    assert_eq!(ends, [(1, Status::Delivered), (2, Status::Rejected)]);
-    assert_eq!(bench.desk.gauges().orphans, 0);
+    ends
 }
 
 #[test]
-fn the_other_way_round_neither() {
-    let mut bench = written(2);
-    name(&mut bench, 1, "19");
-    rejected(&mut bench, "13");
-    name(&mut bench, 2, "13");
-    delivered(&mut bench, "19");
-    bench.pass(Span::secs(100));
-    bench.turn();
-    let mut ends = ends(&bench);
-    ends.sort_unstable_by_key(|end| end.0);
-    assert_eq!(ends, [(1, Status::Delivered), (2, Status::Rejected)]);
+fn an_early_receipt_is_not_taken_for_the_part_whose_name_it_is_in_another_base() {
+    for (first, second) in [("13", "19"), ("19", "13")] {
+        let mut bench = written(2);
+        name(&mut bench, 1, first);
+        rejected(&mut bench, second);
+        assert_eq!(ends(&bench), [], "its own part may have no name yet");
+        name(&mut bench, 2, second);
+        // Both can be meant, and nothing was learnt yet: the receipt of the other one tells.
+        delivered(&mut bench, first);
+        assert_eq!(ends_at_last(&mut bench), [(1, Status::Delivered), (2, Status::Rejected)]);
+        assert_eq!(bench.desk.gauges().orphans, 0);
+    }
 }
 
 #[test]
 fn a_carrier_that_does_use_two_bases_is_not_read_literally() {
     // Its numbers are 19 and 25; it answers in hexadecimal.
-    let mut bench = written(2);
-    name(&mut bench, 1, "13");
-    name(&mut bench, 2, "19");
+    let mut bench = named();
     delivered(&mut bench, "19");
     assert_eq!(ends(&bench), [], "the second, literally");
     rejected(&mut bench, "25");
-    bench.pass(Span::secs(100));
-    bench.turn();
-    let mut ends = ends(&bench);
-    ends.sort_unstable_by_key(|end| end.0);
-    assert_eq!(ends, [(1, Status::Delivered), (2, Status::Rejected)]);
+    assert_eq!(ends_at_last(&mut bench), [(1, Status::Delivered), (2, Status::Rejected)]);
 }
 
 #[test]
@@ -132,9 +127,7 @@ fn a_receipt_that_nothing_else_can_be_is_not_kept_waiting() {
 
 #[test]
 fn between_equals_what_is_literally_so_is_believed_when_all_have_their_names_or_time_is_over() {
-    let mut bench = written(2);
-    name(&mut bench, 1, "13");
-    name(&mut bench, 2, "19");
+    let mut bench = named();
     delivered(&mut bench, "19");
     bench.pass(Span::secs(69));
     bench.turn();
@@ -163,9 +156,7 @@ fn three_receipts_that_can_be_read_in_one_way_only_settle_how_the_next_is_read()
 
 #[test]
 fn our_reference_tells_at_once() {
-    let mut bench = written(2);
-    name(&mut bench, 1, "13");
-    name(&mut bench, 2, "19");
+    let mut bench = named();
     let second = bench.wire.iter().find(|wire| wire.1 == 1).expect("written").2;
     tell(&mut bench, "19", NUMBER, PartState::Delivered, Some(reference_of(second, 0)));
     assert_eq!(ends(&bench), [(1, Status::Delivered)]);
@@ -228,9 +219,7 @@ fn more_unclear_receipts_than_there_is_room_for_are_decided_and_the_form_is_lear
 
 #[test]
 fn what_was_unclear_outlives_a_kill() {
-    let mut bench = written(2);
-    name(&mut bench, 1, "13");
-    name(&mut bench, 2, "19");
+    let mut bench = named();
     rejected(&mut bench, "19");
     assert_eq!((ends(&bench).len(), bench.desk.gauges().orphans), (0, 1));
     let mut replay = Replay::of([bench.frame.head.first]);
@@ -243,9 +232,5 @@ fn what_was_unclear_outlives_a_kill() {
     bench.commit();
     assert_eq!(ends(&bench), []);
     delivered(&mut bench, "13");
-    bench.pass(Span::secs(100));
-    bench.turn();
-    let mut ends = ends(&bench);
-    ends.sort_unstable_by_key(|end| end.0);
-    assert_eq!(ends, [(1, Status::Delivered), (2, Status::Rejected)]);
+    assert_eq!(ends_at_last(&mut bench), [(1, Status::Delivered), (2, Status::Rejected)]);
 }

@@ -40,8 +40,8 @@ fn date(bench: &Bench) -> i64 {
     (bench.now.wall.0 / 1_000 + AHEAD) / 60 * 60
 }
 
-/// A desk that knows the carrier's zone from the receipt of message 9, long after its start; 0 to 3 are written at `date`.
-fn learnt(count: u32) -> (Bench, i64) {
+/// A desk, ten minutes after its start, whose first message had a receipt with the carrier's date.
+fn dated(count: u32) -> Bench {
     let mut bench = Bench::new(&frame(count, 1, true), Rules { window: 1, ..rules() });
     bench.now.wall = Time(NOON);
     bench.desk.restored(vec![], &keys, bench.now);
@@ -51,6 +51,12 @@ fn learnt(count: u32) -> (Bench, i64) {
     bench.answer(1, Answer::Accepted("1"));
     let told = Told { name: "1", submit_date: date(&bench), ..Told::default() };
     tell(&mut bench, told);
+    bench
+}
+
+/// A desk that knows the carrier's zone from the receipt of message 9, long after its start; 0 to 3 are written at `date`.
+fn learnt(count: u32) -> (Bench, i64) {
+    let mut bench = dated(count);
     assert_eq!(bench.ends(), [(0, Status::Delivered, Reason::Receipt)]);
     // Later than what the first one could be mistaken for.
     bench.pass(Span::secs(600));
@@ -247,15 +253,7 @@ fn a_receipt_kept_before_a_kill_settles_the_doubt_that_the_kill_made() {
 #[test]
 fn while_receipts_come_that_nobody_claims_none_is_matched_by_date() {
     for since in [145, 3_700] {
-        let mut bench = Bench::new(&frame(2, 1, true), Rules { window: 1, ..rules() });
-        bench.now.wall = Time(NOON);
-        bench.desk.restored(vec![], &keys, bench.now);
-        bench.pass(Span::secs(600));
-        bench.desk.link_up(0);
-        bench.turn();
-        bench.answer(1, Answer::Accepted("1"));
-        let told = Told { name: "1", submit_date: date(&bench), ..Told::default() };
-        tell(&mut bench, told);
+        let mut bench = dated(2);
         bench.turn();
         tell(&mut bench, Told { name: "777", number: number(50), ..Told::default() });
         bench.desk.answered(0, 2, Answer::Throttled { command_status: 0x58 }, &Keys::default(), bench.now);

@@ -4,7 +4,7 @@ use super::*;
 use crate::base::{Msisdn, Span, Time};
 use crate::config::{self, MapSecrets};
 use crate::message::composed::Composed;
-use crate::message::event::PartState;
+use crate::message::event::{PartState, Piece};
 use crate::message::record::MessageRecord;
 use crate::message::{Class, DoubtPolicy, Encoding, Reference, record};
 use crate::wire::smpp::pdu::Sm;

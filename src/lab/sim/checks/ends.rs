@@ -108,7 +108,7 @@ impl Check for Ends {
     }
 
     fn end(&mut self, ledger: &Ledger) -> Result<(), Broken> {
-        for (n, entry) in ledger.entries() {
+        for (n, entry) in ledger.entries().filter(|(_, entry)| !entry.is_erased) {
             let Some(status) = entry.status else {
                 keep(entry.id == 0, "INV-30", || format!("message {n} was accepted and has not ended: {entry:?}"))?;
                 continue;

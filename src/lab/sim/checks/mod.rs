@@ -13,6 +13,7 @@ mod receipts;
 mod rest;
 pub mod rule;
 mod stops;
+mod wishes;
 
 pub use rule::{Broken, Check};
 
@@ -34,5 +35,6 @@ pub fn all(terms: &Terms) -> Vec<Box<dyn Check>> {
         Box::new(rest::Rest::default()),
         Box::new(order::Order::default()),
         Box::new(bulks::Bulks),
+        Box::new(wishes::Wishes::default()),
     ]
 }

@@ -1,0 +1,58 @@
+//! Crash points: a slice of them, and evidence that the life they are of comes through every change of state there is.
+
+use relais::lab::sim::Scenario;
+use relais::lab::sim::crash::{LIFE, Report, run};
+use relais::message::{Reason, Status};
+use std::collections::BTreeMap;
+
+/// Dies at a slice of the points.
+fn die_at(wish: &str) -> Report {
+    let life = Scenario::parse(LIFE).expect("the file is right");
+    run(1, &life, wish.parse().expect("a slice"), |_| {}).expect("the same life each time")
+}
+
+#[test]
+fn every_promise_is_kept_when_the_process_dies_at_any_of_a_slice_of_all_points() {
+    let report = die_at("100/211");
+    let broken: Vec<String> =
+        report.failures.iter().map(|failure| format!("{}\nagain: relais sim {}", failure.line(1), failure.again())).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    assert!(report.lives > 10 && report.deaths >= report.lives, "{}", report.line(1));
+    assert!(report.kinds.iter().all(|count| *count > 0), "of each kind there are points: {}", report.line(1));
+}
+
+/// The kinds of events as the journal's contract names them: a new one fails this test until the life has it.
+fn kinds_of_events() -> Vec<String> {
+    let contract = include_str!("../../proto/relais/v1/journal.proto");
+    let entry = contract.split("oneof event {").nth(1).and_then(|rest| rest.split('}').next()).expect("an entry is one of them");
+    let names = entry.lines().filter_map(|line| line.split_once('=')?.0.split_whitespace().nth(1).map(str::to_owned));
+    names.collect()
+}
+
+#[test]
+fn the_life_whose_points_are_died_at_comes_through_every_change_of_state() {
+    // One life with a death is enough for what only a restart brings.
+    let report = die_at("700/1000000");
+    let mut seen: BTreeMap<String, u64> = report.coverage.seen();
+    seen.extend(report.after.seen());
+    let missing = |wanted: &[String]| wanted.iter().filter(|kind| !seen.contains_key(*kind)).cloned().collect::<Vec<_>>();
+    let kinds: Vec<String> = kinds_of_events().iter().map(|kind| format!("event {kind}")).collect();
+    assert!(kinds.len() >= 15, "{kinds:?}");
+    assert_eq!(missing(&kinds), [""; 0], "events the life does not have; it has {seen:#?}");
+    for status in Status::ALL.into_iter().filter(|status| status.is_final()) {
+        let has = seen.keys().any(|kind| kind.starts_with(&format!("ended {} ", status.word())));
+        assert!(has || NEVER_ENDS_SO.contains(&status), "nothing ends {}: {seen:#?}", status.word());
+    }
+    for reason in Reason::ALL {
+        let has = seen.keys().any(|kind| kind.split(' ').any(|word| word == reason.word()));
+        assert_eq!(has, !NEVER_SO.contains(&reason), "{}: {seen:#?}", reason.word());
+    }
+    for group in ["frames", "answers", "batches", "aborted", "closed", "people", "spent"] {
+        assert!(seen.contains_key(&format!("store {group}")), "no commit has {group}: {seen:#?}");
+    }
+}
+
+/// What no message of the life ends as: no simulated carrier deletes what it took.
+const NEVER_ENDS_SO: [Status; 1] = [Status::Deleted];
+/// Reasons that nothing in the life has.
+const NEVER_SO: [Reason; 0] = [];
