@@ -4,9 +4,12 @@
 //! The same functions run under libFuzzer (`fuzz/`, see `docs/security.md`) and, with the corpus and a small mutator of
 //! our own, in `cargo test` (`tests/walls/fuzz.rs`).
 
+#[path = "both.rs"]
+mod both;
 #[path = "wire.rs"]
 mod wire;
 
+use both::smpp_both;
 use bytes::Bytes;
 use relais::base::{BatchId, MessageId, Msisdn, Time};
 use relais::config::{self, MapSecrets};
@@ -34,9 +37,10 @@ use wire::{gsm_header, gsm_text, smpp_frame, smpp_pdu, smpp_receipt, smpp_sessio
 pub(crate) type Run = fn(&[u8]);
 
 /// All of them, by name; the corpus of each is in the directory of its name.
-pub(crate) const TARGETS: [(&str, Run); 22] = [
+pub(crate) const TARGETS: [(&str, Run); 23] = [
     ("smpp_frame", smpp_frame),
     ("smpp_pdu", smpp_pdu),
+    ("smpp_both", smpp_both),
     ("smpp_session", smpp_session),
     ("smpp_tlv", smpp_tlv),
     ("smpp_receipt", smpp_receipt),

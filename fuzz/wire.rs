@@ -15,7 +15,7 @@ use relais::wire::smpp::{
 use std::sync::{Arc, OnceLock};
 
 /// The header of a PDU of this length.
-fn head_of(length: usize, command: u32, status: Status, sequence: u32) -> [u8; 16] {
+pub(super) fn head_of(length: usize, command: u32, status: Status, sequence: u32) -> [u8; 16] {
     let length = u32::try_from(length).expect("inputs are short");
     let mut head = [0; 16];
     for (place, word) in head.chunks_exact_mut(4).zip([length, command, status.0, sequence]) {

@@ -3,7 +3,7 @@
 #![allow(clippy::print_stderr)]
 
 use clap::{Parser, Subcommand};
-use relais::app::{command, send, serve};
+use relais::app::{command, process, send, serve};
 use relais::lab::{demo, sim};
 use relais::world::World;
 use std::path::PathBuf;
@@ -48,6 +48,11 @@ fn main() -> ExitCode {
     if let Command::Sim(what) = &arguments.command {
         return sim::run(what).map_or_else(|fault| failed(&fault), ExitCode::from);
     }
+    // Before anything is read or made. What is shown and simulated has no secrets.
+    let files_max = match &arguments.command {
+        Command::Serve { .. } => process::prepare(),
+        _ => u64::MAX,
+    };
     let world = World::real();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("api").enable_all().build() {
         Ok(runtime) => runtime,
@@ -55,7 +60,7 @@ fn main() -> ExitCode {
     };
     let code = runtime.block_on(async move {
         match arguments.command {
-            Command::Serve { config } => Ok(serve::serve(world, &config).await),
+            Command::Serve { config } => Ok(serve::serve(world, &config, files_max).await),
             Command::Check { file, assume_secrets } => Ok(command::check(&file, assume_secrets)),
             Command::Key(key) => Ok(command::key(&world, &key)),
             Command::Send(what) => send::send(world, what).await.map(|()| 0),

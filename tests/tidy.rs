@@ -168,6 +168,25 @@ fn documents_and_goldens_name_what_exists() {
 }
 
 #[test]
+fn the_fault_matrix_is_whole_and_names_parts_of_the_black_box_that_exist() {
+    let (book, black_box) = (read("docs/proof.md"), read("loadtests/chaos/main.rs"));
+    let parts: BTreeSet<&str> = black_box.split("name: \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let rows = book.lines().filter(|line| line.starts_with("| F") && line.as_bytes()[3].is_ascii_digit());
+    let cells: Vec<Vec<&str>> = rows.map(|row| row.split('|').map(str::trim).collect()).collect();
+    let numbers: Vec<String> = cells.iter().map(|row| row[1].to_owned()).collect();
+    assert_eq!(numbers, (1..=37).map(|number| format!("F{number}")).collect::<Vec<_>>(), "a row for each fault, in order");
+    let (mut named, mut wrongs) = (BTreeSet::new(), Vec::new());
+    for row in &cells {
+        for part in row[3].split('`').skip(1).step_by(2) {
+            named.insert(part);
+            wrongs.extend((!parts.contains(part)).then(|| format!("{}: the black box has no part {part}", row[1])));
+        }
+    }
+    wrongs.extend(parts.difference(&named).map(|part| format!("the part {part} is in no row of the matrix")));
+    none(&wrongs);
+}
+
+#[test]
 fn nothing_is_left_for_later_and_no_machine_is_named() {
     let later = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
     let places = [concat!("/wo", "rk/"), concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/")];

@@ -61,11 +61,22 @@ const MEMORY: u64 = 512 << 20;
 
 /// What a crowd came to.
 #[derive(Default)]
-struct Tally {
-    acknowledged: Vec<Acknowledged>,
-    refused: Vec<(u16, u64)>,
-    cut: usize,
-    slowest_ms: u64,
+pub(crate) struct Tally {
+    pub(crate) acknowledged: Vec<Acknowledged>,
+    /// Status and Retry-After.
+    pub(crate) refused: Vec<(u16, u64)>,
+    pub(crate) cut: usize,
+    /// How long each answer took.
+    pub(crate) answers_ms: Vec<u64>,
+}
+
+impl Tally {
+    /// The answer that this share of all answers was not slower than.
+    pub(crate) fn answer_ms(&self, share: f64) -> u64 {
+        let mut all = self.answers_ms.clone();
+        all.sort_unstable();
+        all.get(((all.len() as f64 * share) as usize).min(all.len().saturating_sub(1))).copied().unwrap_or(0)
+    }
 }
 
 /// F28, INV-7, INV-25, INV-26.
@@ -108,12 +119,19 @@ pub(crate) fn overload(given: Given) -> Outcome {
     Outcome::Held(settled.figures(json!({
         "allowed_per_s": ALLOWED, "offered_per_s": OFFERED, "taken_per_s": goodput as u64, "refused_429": allowed.refused.len(),
         "flood_taken": taken, "refused_503": flood.refused.len(), "cut": allowed.cut + flood.cut, "longest_retry_after_s": waits,
-        "slowest_answer_ms": allowed.slowest_ms.max(flood.slowest_ms), "memory_peak_mib": first.max(second) >> 20,
+        "slowest_answer_ms": allowed.answer_ms(1.0).max(flood.answer_ms(1.0)), "memory_peak_mib": first.max(second) >> 20,
     })))
 }
 
 /// So many customers for so long; with `rate`, together so many messages a second, by the clock and not by the answers.
-fn crowd(at: SocketAddr, next: &AtomicUsize, (customers, many): (u32, usize), span: Duration, rate: Option<u32>, seed: u64) -> Tally {
+pub(crate) fn crowd(
+    at: SocketAddr,
+    next: &AtomicUsize,
+    (customers, many): (u32, usize),
+    span: Duration,
+    rate: Option<u32>,
+    seed: u64,
+) -> Tally {
     let began = Instant::now();
     let work = |customer: u32| {
         let (mut client, mut tally, mut turn) = (Client::new(at, &key()), Tally::default(), 0_u32);
@@ -140,7 +158,7 @@ fn crowd(at: SocketAddr, next: &AtomicUsize, (customers, many): (u32, usize), sp
             all.acknowledged.extend(tally.acknowledged);
             all.refused.extend(tally.refused);
             all.cut += tally.cut;
-            all.slowest_ms = all.slowest_ms.max(tally.slowest_ms);
+            all.answers_ms.extend(tally.answers_ms);
         }
     });
     all
@@ -156,7 +174,7 @@ fn post(client: &mut Client, name: &str, numbers: Range<usize>, tally: &mut Tall
             tally.cut += 1;
             continue;
         };
-        tally.slowest_ms = tally.slowest_ms.max(began.elapsed().as_millis() as u64);
+        tally.answers_ms.push(began.elapsed().as_millis() as u64);
         match answer.status {
             202 => {
                 let ids = crate::common::api::ids(&answer).1;

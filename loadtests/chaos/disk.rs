@@ -47,13 +47,13 @@ pub(crate) fn sync(given: Given) -> Outcome {
 }
 
 /// A file system of our own, mounted in the place of the gateway's data.
-struct Mounted {
+pub(crate) struct Mounted {
     at: PathBuf,
     image: Option<PathBuf>,
 }
 
 impl Mounted {
-    fn new(rig: &Rig, make: &str, options: &str, megabytes: u32) -> Result<Mounted, String> {
+    pub(crate) fn new(rig: &Rig, make: &str, options: &str, megabytes: u32) -> Result<Mounted, String> {
         let (at, image) = (rig.path().join("data"), rig.path().join("disk.img"));
         std::fs::create_dir_all(&at).map_err(|fault| fault.to_string())?;
         shell(&format!("truncate -s {megabytes}M {} && {make} {} >/dev/null", image.display(), image.display()))?;
@@ -62,13 +62,34 @@ impl Mounted {
         Ok(mounted)
     }
 
-    fn mount(&self, options: &str) -> Result<(), String> {
+    pub(crate) fn mount(&self, options: &str) -> Result<(), String> {
         let image = self.image.as_ref().expect("it has one");
         shell(&format!("mount -o loop{options} {} {}", image.display(), self.at.display())).map(drop)
     }
 
-    fn unmount(&self) -> Result<(), String> {
+    pub(crate) fn unmount(&self) -> Result<(), String> {
         shell(&format!("umount {}", self.at.display())).map(drop)
+    }
+}
+
+impl Mounted {
+    /// Read-only or not, while it stays where it is.
+    pub(crate) fn remount(&self, how: &str) -> Result<(), String> {
+        shell(&format!("mount -o remount,{how} {}", self.at.display())).map(drop)
+    }
+
+    /// The kernel finds a fault in it, and takes no more writes (`errors=remount-ro`).
+    pub(crate) fn distrust(&self) -> Result<(), String> {
+        let device = shell(&format!("findmnt -n -o SOURCE {}", self.at.display()))?;
+        let name = device.trim_start_matches("/dev/");
+        shell(&format!("echo planned > /sys/fs/ext4/{name}/trigger_fs_error")).map(drop)
+    }
+
+    /// After that, while it is not mounted.
+    pub(crate) fn mend(&self) -> Result<(), String> {
+        let image = self.image.as_ref().expect("it has one");
+        // 1: something was corrected, which is what it is for.
+        shell(&format!("fsck.ext4 -fy {} >/dev/null 2>&1 || [ $? -le 1 ]", image.display())).map(drop)
     }
 }
 

@@ -26,16 +26,16 @@ enum Fate {
 }
 
 /// A proxy between the gateway and its carrier.
-struct Proxy {
-    port: u16,
+pub(crate) struct Proxy {
+    pub(crate) port: u16,
     cuts: Arc<AtomicU64>,
-    calm: Arc<AtomicBool>,
+    pub(crate) calm: Arc<AtomicBool>,
     /// Connections that nothing has happened to yet.
     open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Proxy {
-    fn new(seed: u64, to: u16) -> Proxy {
+    pub(crate) fn new(seed: u64, to: u16) -> Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         let (cuts, calm) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
@@ -58,7 +58,7 @@ impl Proxy {
 
     /// Cuts what lives on: connections that were to be well, slow, or whose octet is far away. Without it two of them in a row
     /// would be the last of the run.
-    fn cut_the_rest(&self) {
+    pub(crate) fn cut_the_rest(&self) {
         for stream in self.open.lock().expect("no panic").drain(..) {
             if stream.peer_addr().is_ok() && stream.shutdown(Shutdown::Both).is_ok() {
                 self.cuts.fetch_add(1, Ordering::Relaxed);

@@ -10,6 +10,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 mod act;
+mod clients;
 #[path = "../../tests/common/mod.rs"]
 mod common;
 mod crowd;
@@ -19,14 +20,20 @@ mod gateways;
 mod gone;
 #[path = "../../tests/chaos/ledger.rs"]
 mod ledger;
+mod links;
 #[path = "../../tests/chaos/load.rs"]
 mod load;
 mod loss;
+mod memory;
+mod names;
 mod points;
 mod process;
+mod reload;
 mod revival;
 mod rig;
 mod stage;
+mod strain;
+mod unfit;
 
 use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -69,7 +76,7 @@ struct Part {
     run: fn(Given) -> Outcome,
 }
 
-const PARTS: [Part; 18] = [
+const PARTS: [Part; 28] = [
     Part { name: "kill", what: "kill -9 under load, also while it recovers (F1)", share: 8, run: process::kill },
     Part { name: "points", what: "killed at the N-th write, sync, removal and send (F2)", share: 8, run: points::points },
     Part { name: "term", what: "SIGTERM under load: nothing in doubt (F33)", share: 3, run: process::term },
@@ -78,10 +85,25 @@ const PARTS: [Part; 18] = [
     Part { name: "clock", what: "the wall clock steps (F16)", share: 2, run: process::clock },
     Part { name: "sync", what: "a sync fails: nothing is answered after it (F9)", share: 3, run: disk::sync },
     Part { name: "full", what: "the disk is full, and has room again (F11)", share: 2, run: disk::full },
+    Part { name: "slow", what: "syncs take 10 ms to 2 s (F12)", share: 3, run: strain::slow },
+    Part { name: "writes", what: "writes fail, are half done, interrupted, come to a limit (F10)", share: 3, run: strain::writes },
+    Part {
+        name: "unfit",
+        what: "the data directory is read-only, another's, gone, of tomorrow or yesterday (F14, F15, F32)",
+        share: 2,
+        run: unfit::unfit,
+    },
     Part { name: "power-ext4", what: "power cut: ext4 shut down without flushing (F8)", share: 4, run: disk::power_ext4 },
     Part { name: "power-xfs", what: "power cut: XFS shut down without flushing (F8)", share: 4, run: disk::power_xfs },
     Part { name: "flips", what: "bits of a stopped store are flipped (F13)", share: 5, run: disk::flips },
     Part { name: "cuts", what: "connections cut at octet N, half open, slow (F18 to F20)", share: 4, run: far::cuts },
+    Part { name: "ways", what: "links that are slow, narrow or lose packets (F20)", share: 3, run: links::ways },
+    Part { name: "flapping", what: "every link is cut every one to three seconds (F21)", share: 2, run: links::flapping },
+    Part { name: "doors", what: "carriers that refuse binds, are silent, throw out (F24)", share: 3, run: links::doors },
+    Part { name: "names", what: "names that do not resolve, or to too much (F30)", share: 2, run: names::names },
+    Part { name: "clients", what: "requests and answers cut at every octet, repeated at once (F27)", share: 2, run: clients::clients },
+    Part { name: "reload", what: "keys, rules and broken files are read again under load (F17, F31)", share: 2, run: reload::reload },
+    Part { name: "memory", what: "a limit on memory, with room and without (F6)", share: 3, run: memory::memory },
     Part { name: "carriers", what: "the matrix of carriers that misbehave (F22 to F26)", share: 6, run: far::carriers },
     Part { name: "half-open", what: "carrier, webhook and customers vanish without a word (F19)", share: 3, run: gone::half_open },
     Part {

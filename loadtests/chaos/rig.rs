@@ -10,8 +10,8 @@ use crate::load::{Acknowledged, Load};
 use relais::lab::Chance;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
 
 /// Slots of a link's window.
 pub(crate) const WINDOW: usize = 20;
@@ -162,6 +162,16 @@ impl Rig {
         self.up_with(process).expect("INV-4: it starts after whatever happened")
     }
 
+    /// Starts a gateway that cannot: its exit status and what it said. Nothing of it may be a panic.
+    pub(crate) fn refused(&self, spawn: impl FnOnce(&Path) -> Process) -> (Option<i32>, String) {
+        let before = self.log().len();
+        let mut process = spawn(self.path());
+        let status = process.end(Duration::from_secs(30));
+        let said = self.log()[before..].to_owned();
+        assert!(!said.contains("panicked"), "INV-35: {said}");
+        (status.code(), said)
+    }
+
     /// Waits for a gateway started in another way; `None` when it ended instead.
     pub(crate) fn up_with(&mut self, process: Process) -> Option<&Gateway> {
         let gateway = Gateway::ready(process)?;
@@ -177,12 +187,33 @@ impl Rig {
         self.gateway.as_ref().expect("it was started")
     }
 
+    /// How the gateway ended, waited for so long; `None`: it lives on.
+    pub(crate) fn ends(&mut self, within: Duration) -> Option<ExitStatus> {
+        let began = Instant::now();
+        let gateway = self.gateway.as_mut().expect("it was started");
+        loop {
+            if let Some(status) = gateway.ended() {
+                self.take();
+                return Some(status);
+            }
+            if began.elapsed() >= within {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// The gateway, which is somebody else's matter now; customers know of none.
     pub(crate) fn take(&mut self) -> Option<Gateway> {
         if let Some(load) = &self.load {
             load.gateway_at(None);
         }
         self.gateway.take()
+    }
+
+    /// All that gateways have said on standard error.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.bench.path().join("relais.log")).unwrap_or_default()
     }
 
     /// The most memory the running gateway has had, in octets.

@@ -5,12 +5,14 @@ use crate::common::Bench;
 use crate::common::gateway::{Gateway, HOOK_SECRET, Settings, key};
 use crate::common::http::{Answer, Client};
 use crate::common::peers::{Event, Submit};
+use crate::common::process::Process;
 use relais::lab::personality::Personality;
 use relais::lab::record::{Keep, RecordOptions, Recorder};
 use relais::lab::sink::{KeepEvents, SinkOptions};
 use relais::lab::{Options, Sink, SinkHandle, Smsc, SmscHandle};
 use relais::world::World;
 use serde_json::Value;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -59,7 +61,43 @@ impl Board {
         Board { path }
     }
 
-    fn read(&self) -> Calls {
+    /// One of a gateway that is to live.
+    pub(crate) fn calm(path: PathBuf) -> Board {
+        Board::new(path, Spot { at: 0, half: false })
+    }
+
+    /// The gateway in `dir` under the shim with this board.
+    pub(crate) fn spawn(&self, shim: &Path, dir: &Path) -> Process {
+        Gateway::spawn_with(dir, |command| {
+            command.env("LD_PRELOAD", shim).env("POINTS_BOARD", &self.path);
+        })
+    }
+
+    /// From now on each sync takes so much longer.
+    pub(crate) fn drag(&self, by: Duration) {
+        self.set(8, by.as_micros() as i64);
+    }
+
+    /// The next writes to files, after `after` more, have this fault: an errno, or -1 (half of it is written).
+    pub(crate) fn plan(&self, fault: i64, after: u64, many: i64) {
+        self.set(10, 0);
+        self.set(9, fault);
+        self.set(11, many);
+        self.set(10, (self.read().written + 1 + after) as i64);
+    }
+
+    /// How many writes have had the fault.
+    pub(crate) fn struck(&self) -> u64 {
+        let octets = std::fs::read(&self.path).expect("the bench's directory");
+        u64::from_ne_bytes(octets[96..104].try_into().expect("eight octets"))
+    }
+
+    fn set(&self, index: u64, value: i64) {
+        let file = std::fs::OpenOptions::new().write(true).open(&self.path).expect("the bench's directory");
+        file.write_all_at(&value.to_ne_bytes(), index * 8).expect("the bench's directory");
+    }
+
+    pub(crate) fn read(&self) -> Calls {
         let octets = std::fs::read(&self.path).expect("the bench's directory");
         let number = |index: usize| u64::from_ne_bytes(octets[index * 8..index * 8 + 8].try_into().expect("eight octets"));
         Calls { all: number(0), written: number(1), synced: number(2), changed: number(3), sent: number(4), died: number(5) }

@@ -3,6 +3,7 @@
 //! done no harm and may be sent again whole.
 
 use crate::api::caller::Caller;
+use crate::api::object::Object;
 use crate::api::people::{Entry, Wrong, admits};
 use crate::api::problem::Problem;
 use crate::api::query;
@@ -226,7 +227,7 @@ impl Lines {
         } else if line.is_empty() {
             None
         } else if self.format != Format::Csv {
-            Some(serde_json::from_slice(line).map_err(|error| match error.is_data() {
+            Some(serde_json::from_slice(line).map(|Object(entry)| entry).map_err(|error| match error.is_data() {
                 true => (Code::InvalidValue, "", "a field is missing, unknown, given twice or not of its type"),
                 false => (Code::MalformedJson, "", "not JSON"),
             }))

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 
 /// No instant.
 const NEVER: u64 = u64::MAX;
@@ -36,6 +37,20 @@ pub(super) struct Pace {
     head: AtomicU64,
     idle: AtomicU64,
     stalled: AtomicU64,
+    is_known: AtomicBool,
+    must_go: AtomicBool,
+    sent_away: Notify,
+}
+
+/// How a connection keeps us waiting, by how soon it has to make room for another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Rest {
+    /// Within a head, a handshake or an answer it does not take, and no key was shown yet.
+    OfStranger,
+    /// Between two requests, none of which showed a key.
+    BetweenStrange,
+    /// Between two requests of somebody known.
+    BetweenKnown,
 }
 
 impl Pace {
@@ -50,7 +65,62 @@ impl Pace {
             head: AtomicU64::new(now),
             idle: AtomicU64::new(NEVER),
             stalled: AtomicU64::new(NEVER),
+            is_known: AtomicBool::new(false),
+            must_go: AtomicBool::new(false),
+            sent_away: Notify::new(),
         })
+    }
+
+    /// The time for the first head begins now: what was before it (a handshake) had its own.
+    pub(super) fn begin(&self) {
+        self.head.store(self.clock.mono().0, Ordering::Relaxed);
+    }
+
+    /// A request on this connection showed a key that is right.
+    pub(super) fn is_known(&self) {
+        self.is_known.store(true, Ordering::Relaxed);
+    }
+
+    /// How the connection keeps us waiting; `None` while a request is being served, within a head or an answer of somebody known,
+    /// and once it was sent away.
+    pub(super) fn rest(&self) -> Option<Rest> {
+        let is = |of: &AtomicBool| of.load(Ordering::Relaxed);
+        let never = |of: &AtomicU64| of.load(Ordering::Relaxed) == NEVER;
+        if is(&self.must_go) {
+            return None;
+        }
+        let (is_served, is_known) = (is(&self.is_busy) || !never(&self.stalled), is(&self.is_known));
+        if is_served {
+            return (!never(&self.stalled) && !is_known).then_some(Rest::OfStranger);
+        }
+        match (never(&self.head), is_known) {
+            (false, false) => Some(Rest::OfStranger),
+            (false, true) => None,
+            (true, false) => Some(Rest::BetweenStrange),
+            (true, true) => Some(Rest::BetweenKnown),
+        }
+    }
+
+    /// Has to make room for another, unless a request comes before it hears of it.
+    pub(super) fn send_away(&self) {
+        self.must_go.store(true, Ordering::Relaxed);
+        self.sent_away.notify_one();
+    }
+
+    /// Whether it was sent away and has not heard of it.
+    pub(super) fn must_go(&self) -> bool {
+        self.must_go.load(Ordering::Relaxed)
+    }
+
+    /// Comes back when the connection has been sent away, and still keeps us waiting.
+    pub(super) async fn has_to_go(&self) {
+        loop {
+            self.sent_away.notified().await;
+            self.must_go.store(false, Ordering::Relaxed);
+            if self.rest().is_some() {
+                return;
+            }
+        }
     }
 
     /// A request's head is here; it is being served until the guard is dropped.
@@ -62,10 +132,20 @@ impl Pace {
     }
 
     /// Octets came: of a request's head, when none is being served.
-    fn read(&self) {
+    pub(super) fn came(&self) {
         if !self.is_busy.load(Ordering::Relaxed) && self.head.load(Ordering::Relaxed) == NEVER {
             self.head.store(self.clock.mono().0, Ordering::Relaxed);
         }
+    }
+
+    /// Something was to be written; pending means that the peer takes nothing more.
+    pub(super) fn wrote<T>(&self, written: Poll<T>) -> Poll<T> {
+        match written.is_pending() {
+            true if self.stalled.load(Ordering::Relaxed) == NEVER => self.stalled.store(self.clock.mono().0, Ordering::Relaxed),
+            true => {}
+            false => self.stalled.store(NEVER, Ordering::Relaxed),
+        }
+        written
     }
 
     /// Whether the peer has said that nothing more will come.
@@ -102,6 +182,10 @@ impl Drop for Busy {
         self.0.idle.store(self.0.clock.mono().0, Ordering::Relaxed);
     }
 }
+
+/// The connection a request came on, among its extensions.
+#[derive(Clone)]
+pub(super) struct Visitor(pub(super) Arc<Pace>);
 
 /// An answer's body that keeps its connection busy until it is sent.
 pub(super) struct Guarded {
@@ -175,7 +259,7 @@ impl AsyncRead for Paced {
             if buffer.filled().len() == before {
                 self.pace.has_ended.store(true, Ordering::Relaxed);
             } else {
-                self.pace.read();
+                self.pace.came();
                 return Poll::Ready(self.judge(buffer, before));
             }
         }
@@ -183,26 +267,14 @@ impl AsyncRead for Paced {
     }
 }
 
-impl Paced {
-    fn wrote<T>(&self, written: Poll<T>) -> Poll<T> {
-        let stalled = &self.pace.stalled;
-        match written.is_pending() {
-            true if stalled.load(Ordering::Relaxed) == NEVER => stalled.store(self.pace.clock.mono().0, Ordering::Relaxed),
-            true => {}
-            false => stalled.store(NEVER, Ordering::Relaxed),
-        }
-        written
-    }
-}
-
 impl AsyncWrite for Paced {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, octets);
-        self.wrote(written)
+        self.pace.wrote(written)
     }
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.wrote(written)
+        self.pace.wrote(written)
     }
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()

@@ -3,6 +3,7 @@
 
 use crate::api::caller::Caller;
 use crate::api::list::limit;
+use crate::api::object::Object;
 use crate::api::problem::{Problem, Spot};
 use crate::api::query;
 use crate::api::reply::{Reply, json, plain, with};
@@ -54,7 +55,7 @@ pub(super) struct Entry {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Many {
-    suppressions: Vec<Entry>,
+    suppressions: Vec<Object<Entry>>,
 }
 
 /// What is wrong with an entry: the code, the field, and what was expected.
@@ -126,10 +127,10 @@ pub(super) fn admits(api: &Api, more: usize) -> Result<(), Problem> {
 
 /// One entry, or many; and whether it was one.
 fn read(body: &[u8]) -> Result<(Vec<Entry>, bool), Problem> {
-    let entries = match serde_json::from_slice::<Many>(body) {
-        Ok(many) => (many.suppressions, false),
+    let entries = match serde_json::from_slice::<Object<Many>>(body) {
+        Ok(Object(many)) => (many.suppressions.into_iter().map(|Object(entry)| entry).collect(), false),
         Err(_) => {
-            let one = serde_json::from_slice::<Entry>(body).map_err(|error| problem_of(&error))?;
+            let Object(one) = serde_json::from_slice::<Object<Entry>>(body).map_err(|error| problem_of(&error))?;
             (vec![one], true)
         }
     };

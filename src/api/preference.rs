@@ -1,6 +1,7 @@
 //! What a recipient prefers, as the customer tells it: a cap, a time zone, a language.
 
 use crate::api::caller::Caller;
+use crate::api::object::{self, Object};
 use crate::api::people::{admits, problem_of};
 use crate::api::problem::{Problem, Spot};
 use crate::api::query;
@@ -28,7 +29,7 @@ const LOCALE_CHARS_MAX: usize = 35;
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "object::optional")]
     cap: Option<Cap>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     time_zone: Option<String>,
@@ -67,7 +68,7 @@ pub(super) async fn put(api: Arc<Api>, request: Request) -> Result<Reply, Proble
     }
     let mut upload = Upload::new(&api, request.into_body(), api.config().http.body_bytes_max, None)?;
     let body = upload.whole(&api, coding).await?;
-    let wanted: Wanted = serde_json::from_slice(&body).map_err(|error| problem_of(&error))?;
+    let Object(wanted) = serde_json::from_slice::<Object<Wanted>>(&body).map_err(|error| problem_of(&error))?;
     let wrong =
         |field: &'static str, detail: &'static str| Problem { spot: Spot::Body(field.into()), ..Problem::new(Code::InvalidValue, detail) };
     let kept = api.engine.config.journal.retention;

@@ -1,5 +1,6 @@
 //! Which handler serves what; each is counted under its pattern. `proto/openapi.json` names the same, no more and no less.
 
+use crate::api::pace::Visitor;
 use crate::api::problem::Problem;
 use crate::api::reply::Reply;
 use crate::api::state::Api;
@@ -14,6 +15,7 @@ use crate::world::BoxFuture;
 use axum::Router;
 use axum::extract::Request;
 use axum::routing::{MethodFilter, on};
+use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use std::sync::Arc;
 
@@ -69,11 +71,17 @@ pub(super) fn router(api: &Arc<Api>) -> Router {
             _ => MethodFilter::GET,
         };
         let (api, metrics) = (api.clone(), api.engine.metrics.route(&format!("{method} {pattern}")));
-        let serve = move |request: Request| {
+        let asks_for_a_key = pattern.starts_with("/v1/");
+        let serve = move |mut request: Request| {
             let (api, metrics) = (api.clone(), metrics.clone());
             async move {
                 let began = api.engine.world.mono();
+                let visitor = request.extensions_mut().remove::<Visitor>();
                 let reply = handler(api.clone(), request).await.unwrap_or_else(Problem::reply);
+                // The key is the first thing a handler looks at: whatever else it says, it has seen a right one.
+                if let Some(Visitor(pace)) = visitor.filter(|_| asks_for_a_key && reply.status() != StatusCode::UNAUTHORIZED) {
+                    pace.is_known();
+                }
                 dressed(reply, &api, &metrics, began)
             }
         };

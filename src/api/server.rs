@@ -1,7 +1,8 @@
 //! Connections: accepted up to a bound, served as HTTP/1.1, ended politely. Parsing is hyper's; what is malformed is
 //! answered 400 and closed there, before anything of ours sees it. What hyper would mend is damaged before it (`pace`).
 
-use crate::api::pace::{Guarded, Limits, Pace, Paced};
+use crate::api::pace::{Guarded, Limits, Pace, Paced, Visitor};
+use crate::api::places::Places;
 use crate::api::routes;
 use crate::api::state::Api;
 use crate::base::Span;
@@ -20,7 +21,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
@@ -37,18 +38,23 @@ const LINGER: Span = Span::secs(2);
 const ACCEPT_WAIT: Span = Span::millis(50);
 
 /// Serves until `stop`; then requests under way are finished, and new ones are answered and closed meanwhile.
-pub async fn serve(engine: Arc<Engine>, mut listener: BoxListener, tls: Option<tls::Server>, stop: CancellationToken) {
+pub async fn serve(engine: Arc<Engine>, listener: BoxListener, tls: Option<tls::Server>, stop: CancellationToken) {
     let api = Arc::new(Api::new(engine));
     let server = Arc::new(Server::new(&api, tls));
-    let places = Arc::new(Semaphore::new(api.config().http.connections_max as usize));
-    let (world, mut quiet) = (api.engine.world.clone(), Quiet::new(limits::COMPLAINTS_MAX, limits::COMPLAINTS_EVERY));
+    let mut door = Door {
+        listener,
+        places: Places::new(api.config().http.connections_max as usize),
+        waiting: None,
+        quiet: Quiet::new(limits::COMPLAINTS_MAX, limits::COMPLAINTS_EVERY),
+        world: api.engine.world.clone(),
+    };
     let mut serving = JoinSet::new();
     while !stop.is_cancelled() {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
             Some(_) = serving.join_next(), if !serving.is_empty() => {}
-            taken = next(&mut listener, &places, &mut quiet, &world) => admit(&mut serving, taken, &server, &stop),
+            taken = door.next() => door.admit(&mut serving, taken, &server, &stop),
         }
     }
     // Connections that are there end with their request; those that come until then get one answer each.
@@ -58,41 +64,59 @@ pub async fn serve(engine: Arc<Engine>, mut listener: BoxListener, tls: Option<t
             biased;
             ended = serving.join_next() => if ended.is_none() { break },
             Some(_) = late.join_next(), if !late.is_empty() => {}
-            taken = next(&mut listener, &places, &mut quiet, &world) => admit(&mut late, taken, &server, &stop),
+            taken = door.next() => door.admit(&mut late, taken, &server, &stop),
         }
     }
 }
 
-fn admit(to: &mut JoinSet<()>, taken: Option<(BoxStream, OwnedSemaphorePermit)>, server: &Arc<Server>, stop: &CancellationToken) {
-    let Some((stream, place)) = taken else { return };
-    let (server, stop) = (server.clone(), stop.clone());
-    to.spawn(async move {
-        let open = Open::new(&server.metrics);
-        server.connection(stream, stop).await;
-        drop((open, place));
-    });
+/// Where connections come in.
+struct Door {
+    listener: BoxListener,
+    places: Places,
+    /// Accepted, and without a place yet. The others wait in the system's queue.
+    waiting: Option<BoxStream>,
+    quiet: Quiet,
+    world: World,
 }
 
-/// The next connection, once there is a place for it. Those above the bound wait in the system's queue.
-async fn next(
-    listener: &mut BoxListener,
-    places: &Arc<Semaphore>,
-    quiet: &mut Quiet,
-    world: &World,
-) -> Option<(BoxStream, OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => Some((stream, place)),
-        Err(fault) => {
-            // Whoever holds many connections causes it twenty times a second.
-            if quiet.ask(world.mono()) == Saying::Said {
-                tracing::warn!(%fault, "a connection could not be accepted");
-            } else if let Some(times) = quiet.told(world.mono()) {
-                tracing::warn!(times, "more connections could not be accepted");
+impl Door {
+    /// The next connection, once there is a place for it. May be dropped and asked again at any time.
+    async fn next(&mut self) -> Option<(BoxStream, OwnedSemaphorePermit)> {
+        if self.waiting.is_none() {
+            match self.listener.accept().await {
+                Ok((stream, _)) => self.waiting = Some(stream),
+                Err(fault) => {
+                    // Whoever holds many connections causes it twenty times a second.
+                    if self.quiet.ask(self.world.mono()) == Saying::Said {
+                        tracing::warn!(%fault, "a connection could not be accepted");
+                    } else if let Some(times) = self.quiet.told(self.world.mono()) {
+                        tracing::warn!(times, "more connections could not be accepted");
+                    }
+                    tokio::time::sleep(ACCEPT_WAIT.std()).await;
+                    return None;
+                }
             }
-            tokio::time::sleep(ACCEPT_WAIT.std()).await;
-            None
         }
+        let place = self.places.room().await;
+        self.waiting.take().map(|stream| (stream, place))
+    }
+
+    fn admit(
+        &mut self,
+        to: &mut JoinSet<()>,
+        taken: Option<(BoxStream, OwnedSemaphorePermit)>,
+        server: &Arc<Server>,
+        stop: &CancellationToken,
+    ) {
+        let Some((stream, place)) = taken else { return };
+        let pace = Pace::new(server.clock.clone(), server.limits);
+        self.places.taken_by(&pace);
+        let (server, stop) = (server.clone(), stop.clone());
+        to.spawn(async move {
+            let open = Open::new(&server.metrics);
+            server.connection(stream, pace, stop).await;
+            drop((open, place));
+        });
     }
 }
 
@@ -134,19 +158,29 @@ impl Server {
         }
     }
 
-    async fn connection(&self, stream: BoxStream, stop: CancellationToken) {
-        let stream = match &self.tls {
-            None => stream,
-            Some(tls) => match tokio::time::timeout(self.limits.head.std(), tls.accept(stream)).await {
-                Ok(Ok(stream)) => stream,
-                // Scanners and plain HTTP: not worth a line.
-                Ok(Err(_)) | Err(_) => return,
-            },
+    /// The stream itself, or what is within it once hands are shaken in time.
+    async fn shaken(&self, stream: BoxStream, pace: &Pace) -> Option<BoxStream> {
+        let Some(tls) = &self.tls else { return Some(stream) };
+        let shaken = tokio::select! {
+            shaken = tokio::time::timeout(self.limits.head.std(), tls.accept(stream)) => shaken,
+            () = pace.has_to_go() => {
+                self.metrics.http_sent_away.inc();
+                return None;
+            }
         };
-        let pace = Pace::new(self.clock.clone(), self.limits);
+        // Scanners and plain HTTP: not worth a line.
+        let stream = shaken.ok()?.ok()?;
+        pace.begin();
+        Some(stream)
+    }
+
+    async fn connection(&self, stream: BoxStream, pace: Arc<Pace>, stop: CancellationToken) {
+        let Some(stream) = self.shaken(stream, &pace).await else { return };
         let (router, busy) = (self.router.clone(), pace.clone());
-        let service = service_fn(move |request: Request<Incoming>| {
-            let (mut router, busy) = (router.clone(), busy.busy());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let (mut router, visitor) = (router.clone(), Visitor(busy.clone()));
+            let busy = busy.busy();
+            request.extensions_mut().insert(visitor);
             Box::pin(async move {
                 let reply = router.call(request).await?;
                 Ok::<_, Infallible>(reply.map(|body| Guarded { body, _busy: busy }))
@@ -174,6 +208,10 @@ impl Server {
                     idle_at_stop = pace.idle_since();
                     Pin::new(&mut connection).graceful_shutdown();
                 }
+                () = pace.has_to_go() => {
+                    self.metrics.http_sent_away.inc();
+                    return;
+                }
                 () = tokio::time::sleep(pace.every().std()) => {
                     if pace.deadline().is_some_and(|due| self.clock.mono() >= due) {
                         return;
@@ -188,7 +226,13 @@ impl Server {
             let _ = tokio::time::timeout(LINGER.std(), stream.shutdown()).await;
             return;
         }
-        let _ = tokio::time::timeout(LINGER.std(), linger(stream, &pace)).await;
+        let _ = tokio::time::timeout(LINGER.std(), async {
+            tokio::select! {
+                () = linger(stream, &pace) => {}
+                () = pace.has_to_go() => drop(self.metrics.http_sent_away.inc()),
+            }
+        })
+        .await;
     }
 }
 

@@ -64,6 +64,19 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     std::fs::read(path)
 }
 
+/// The mode of a directory that others than its user can look into; those that are made by us are closed.
+#[must_use]
+pub fn open_to_others(dir: &Path) -> Option<u32> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(dir).ok()?.permissions().mode() & 0o777;
+        (mode & 0o077 != 0).then_some(mode)
+    }
+    #[cfg(not(unix))]
+    None
+}
+
 /// Lies beside the rule files in `config/rules/`, and is none: who copies the folder copies it too.
 const KEYWORDS: &str = "keywords.toml";
 /// How deep zones lie: `America/Indiana/Knox`.

@@ -2,6 +2,7 @@
 
 use crate::api;
 use crate::app::files;
+use crate::app::witness::Witness;
 use crate::base::{Span, Time};
 use crate::config::{Backend, Config};
 use crate::engine::handle::Engine;
@@ -13,7 +14,9 @@ use crate::engine::start::{Files, Running, StartFault};
 use crate::storage::{Journal, memory, sqlite};
 use crate::telemetry::Metrics;
 use crate::world::{World, tls};
+use futures_util::FutureExt;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio_util::sync::CancellationToken;
@@ -109,7 +112,9 @@ impl Gateway {
         let Opened { journal, checkpoint } = journal;
         let names = config.rules.clone();
         let of_rules: ReadRules = Box::new(move || files::rules(&names));
-        let named = Files { read: &files::read, rules: Some(of_rules) };
+        let witness = config.journal.witness.as_deref().map(Witness::ask);
+        let reached = witness.as_ref().map_or(0, Witness::said);
+        let named = Files { read: &files::read, rules: Some(of_rules), reached };
         let mut running = crate::engine::start(world.clone(), config.clone(), journal, metrics, calls, named).await?;
         let engine = running.engine.clone();
         if let Some(mut checkpoint) = checkpoint {
@@ -126,11 +131,11 @@ impl Gateway {
             running.parts.push(("checkpoint".into(), world.start.start("checkpoint", part)));
         }
         let (stop_api, stop_upkeep) = (CancellationToken::new(), CancellationToken::new());
-        let api = tokio::spawn(api::serve(engine.clone(), listener, tls, stop_api.clone()));
-        let upkeep = tokio::spawn(look_after(engine.clone(), stop_upkeep.clone()));
-        let eraser = tokio::spawn(crate::engine::eraser::run(engine.clone(), stop_upkeep.clone()));
-        let stops = tokio::spawn(crate::engine::stopper::run(engine.clone(), stop_upkeep.clone()));
         let broken = CancellationToken::new();
+        let api = guarded("api", api::serve(engine.clone(), listener, tls, stop_api.clone()), &broken);
+        let upkeep = guarded("upkeep", look_after(engine.clone(), witness, stop_upkeep.clone()), &broken);
+        let eraser = guarded("eraser", crate::engine::eraser::run(engine.clone(), stop_upkeep.clone()), &broken);
+        let stops = guarded("stops", crate::engine::stopper::run(engine.clone(), stop_upkeep.clone()), &broken);
         let Running { parts, couriers, stop_couriers, recovered: found, .. } = running;
         let parts = parts.into_iter().map(|(name, part)| (name.clone(), tokio::spawn(watch(name, part, broken.clone())))).collect();
         let couriers = tokio::spawn(watch_couriers(couriers, broken.clone()));
@@ -236,6 +241,19 @@ async fn watch(name: String, part: crate::world::Finished, broken: CancellationT
     }
 }
 
+/// Starts a task of the whole gateway; when it panics the gateway is broken, as by a part. A panic in the service of one request
+/// is not meant: it ends that request.
+fn guarded(name: &'static str, work: impl Future<Output = ()> + Send + 'static, broken: &CancellationToken) -> tokio::task::JoinHandle<()> {
+    let broken = broken.clone();
+    tokio::spawn(async move {
+        // Nothing of what it shared is used again: the process ends.
+        if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+            tracing::error!(part = name, "a task has panicked; the process ends, and a restart recovers");
+            broken.cancel();
+        }
+    })
+}
+
 async fn watch_couriers(mut couriers: tokio::task::JoinSet<()>, broken: CancellationToken) {
     while let Some(ended) = couriers.join_next().await {
         if ended.is_err() {
@@ -246,7 +264,7 @@ async fn watch_couriers(mut couriers: tokio::task::JoinSet<()>, broken: Cancella
 }
 
 /// Upkeep of the journal, and gauges nobody publishes by themselves.
-async fn look_after(engine: Arc<Engine>, stop: CancellationToken) {
+async fn look_after(engine: Arc<Engine>, mut witness: Option<Witness>, stop: CancellationToken) {
     let mut last: Vec<[u64; 3]> = vec![[0; 3]; engine.couriers.len()];
     loop {
         tokio::select! {
@@ -258,6 +276,7 @@ async fn look_after(engine: Arc<Engine>, stop: CancellationToken) {
         let told = engine.couriers.iter().map(|(_, stats)| stats.told()).min().unwrap_or(u64::MAX);
         engine.upkeep(before, told);
         engine.rules.look(engine.world.now());
+        witness.iter_mut().for_each(|witness| witness.tell(engine.reached()));
         for ((name, stats), last) in engine.couriers.iter().zip(&mut last) {
             publish(&engine, name, stats, last);
         }
@@ -279,6 +298,18 @@ fn publish(engine: &Engine, name: &str, stats: &CourierStats, last: &mut [u64; 3
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_breaks_the_gateway_and_one_that_ends_or_is_stopped_does_not() {
+        let broken = CancellationToken::new();
+        guarded("quiet", async {}, &broken).await.expect("it ends");
+        let stopped = guarded("stopped", std::future::pending(), &broken);
+        stopped.abort();
+        assert!(stopped.await.is_err_and(|why| why.is_cancelled()));
+        assert!(!broken.is_cancelled());
+        guarded("broken", async { panic!("as any bug may") }, &broken).await.expect("the panic goes no further");
+        assert!(broken.is_cancelled());
+    }
 
     #[tokio::test]
     async fn a_part_that_panics_breaks_the_gateway_and_one_that_ends_does_not() {

@@ -5,7 +5,9 @@ pub mod files;
 pub mod gateway;
 pub mod keys;
 mod output;
+pub mod process;
 pub mod send;
 pub mod serve;
+pub mod witness;
 
 pub use gateway::Gateway;

@@ -4,7 +4,7 @@ use crate::app::files::{self, SystemSecrets};
 use crate::app::gateway::{Ended, Gateway};
 use crate::app::keys;
 use crate::app::output::{eprint, println};
-use crate::config::{LogFormat, LogLevel};
+use crate::config::{Config, LogFormat, LogLevel, limits};
 use crate::engine::reader::Calls;
 use crate::telemetry::{self, Metrics, log};
 use crate::world::World;
@@ -20,9 +20,9 @@ pub const FAILED: u8 = 70;
 /// Exit status when the drain time was over, or a second signal came.
 pub const CUT: u8 = 71;
 
-/// Runs until ended; the exit status.
-pub async fn serve(world: World, path: &Path) -> u8 {
-    let config = match files::load(path, &SystemSecrets) {
+/// Runs until ended; the exit status. The process may have `files_max` files open.
+pub async fn serve(world: World, path: &Path, files_max: u64) -> u8 {
+    let mut config = match files::load(path, &SystemSecrets) {
         Ok(config) => config,
         Err(mistakes) => {
             eprint(&mistakes);
@@ -37,6 +37,10 @@ pub async fn serve(world: World, path: &Path) -> u8 {
     let _ = log::start(level(config.log.level), form, world.clock.clone());
     for warning in &config.warnings {
         tracing::warn!("{}:{}: {warning}", path.display(), warning.line);
+    }
+    bound_connections(&mut config, files_max);
+    if let Some(mode) = files::open_to_others(&config.data_dir) {
+        tracing::warn!(mode = format!("{mode:o}"), "data_dir is open to others than the gateway's user: chmod 700 closes it");
     }
     let metrics = Metrics::new();
     log::count_panics(metrics.panics.clone());
@@ -56,6 +60,19 @@ pub async fn serve(world: World, path: &Path) -> u8 {
     let scheme = if gateway.engine.config.http.tls.is_some() { "https" } else { "http" };
     println(&format!("listening on {scheme}://{}", gateway.http));
     wait(gateway, path).await
+}
+
+/// Leaves files for the journal, carriers and webhooks, however many connections strangers open: without one left, what was
+/// accepted could not be sent, nor the next slice of the journal be made.
+fn bound_connections(config: &mut Config, files_max: u64) {
+    let carriers: u64 = config.carriers.iter().map(|carrier| 2 * u64::from(carrier.binds)).sum();
+    let kept = limits::FILES_KEPT + carriers + config.webhooks.len() as u64;
+    let room = u32::try_from(files_max.saturating_sub(kept)).unwrap_or(u32::MAX).max(1);
+    let wanted = config.http.connections_max;
+    if wanted > room {
+        tracing::warn!(wanted, room, files_max, "fewer connections than http.connections_max: the process may not open enough files");
+        config.http.connections_max = room;
+    }
 }
 
 async fn wait(gateway: Gateway, path: &Path) -> u8 {

@@ -2,8 +2,10 @@
 
 use super::limits;
 use super::reader::Reader;
+use super::rules::PATH;
 use super::values::Choices;
 use crate::base::Span;
+use std::path::PathBuf;
 
 /// The durable store.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct Journal {
     pub frame_cache_bytes: u64,
     /// How long an idempotency key is remembered.
     pub idempotency_for: Span,
+    /// A file outside `data_dir` that knows how far the journal had come.
+    pub witness: Option<PathBuf>,
 }
 
 /// What keeps the journal.
@@ -52,5 +56,6 @@ pub(super) fn read(r: &mut Reader<'_>) -> Journal {
         frame_messages_max: r.integer("frame_messages_max", &limits::FRAME_MESSAGES),
         frame_cache_bytes: r.bytes("frame_cache_bytes", &limits::FRAME_CACHE),
         idempotency_for: r.span("idempotency_for", &limits::IDEMPOTENCY_FOR),
+        witness: r.optional_text("witness", "default none", &PATH),
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 /// See the module.
 pub struct Atlas {
     /// Numbering plans.
-    pub numbers: Numbers,
+    pub numbers: Arc<Numbers>,
     /// Where numbers were given out, by their beginnings.
     pub places: Arc<Places>,
     /// Send windows and time zones.
@@ -22,7 +22,7 @@ impl Atlas {
     /// What this program knows by itself.
     #[must_use]
     pub fn shipped() -> Atlas {
-        Atlas { numbers: Numbers::new(), places: Places::shared(), hours: Hours::shared(), senders: Senders::new() }
+        Atlas { numbers: Numbers::shared(), places: Places::shared(), hours: Hours::shared(), senders: Senders::new() }
     }
 
     /// The same, made once a program.

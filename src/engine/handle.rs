@@ -294,6 +294,12 @@ impl Engine {
         }
     }
 
+    /// The journal's last position that is durable.
+    #[must_use]
+    pub fn reached(&self) -> u64 {
+        self.state.seq.load(Ordering::Acquire)
+    }
+
     /// Takes no new messages from now on.
     pub fn drain(&self) {
         self.is_draining.store(true, Ordering::Release);

@@ -457,15 +457,19 @@ fn view(slot: &mut Slot) -> CarrierView {
     }
 }
 
-/// Runs a shard until its sessions have ended after a stop. `read` fetches a frame from the archive and sends it
+/// Runs a shard until its sessions have ended after a stop. `read` is a task that fetches a frame from the archive and sends it
 /// to the shard's mailbox.
-pub(crate) async fn run(core: Rc<RefCell<Core>>, read: impl Fn(MessageId), mut drivers: tokio::task::JoinSet<()>) {
+pub(crate) async fn run<F>(core: Rc<RefCell<Core>>, read: impl Fn(MessageId) -> F, mut drivers: tokio::task::JoinSet<()>)
+where
+    F: Future<Output = ()> + 'static,
+{
     let inbox = core.borrow().inbox.clone();
     loop {
         core.borrow_mut().turn();
         let wanted = core.borrow_mut().wanted();
         for first in wanted {
-            read(first);
+            // Among the drivers: a frame that nobody fetches any more would hold up its lane for ever.
+            drivers.spawn_local(read(first));
         }
         if core.borrow().is_stopping && drivers.is_empty() && core.borrow().pending.is_empty() {
             return;
@@ -476,8 +480,8 @@ pub(crate) async fn run(core: Rc<RefCell<Core>>, read: impl Fn(MessageId), mut d
             () = inbox.wait() => {}
             Some(ended) = drivers.join_next(), if !drivers.is_empty() => {
                 if ended.is_err() {
-                    tracing::error!("a session's task has panicked");
-                    assert!(core.borrow().is_stopping, "a session's task panicked: the process ends and recovers");
+                    tracing::error!("a task of a session, or one that reads a frame, has panicked");
+                    assert!(core.borrow().is_stopping, "a task of the shard has panicked: the process ends and recovers");
                 }
             }
             () = tokio::time::sleep(rest.std().max(std::time::Duration::from_millis(1))), if rest > Span::ZERO => {}

@@ -58,6 +58,17 @@ pub enum StartFault {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreFault),
+    /// It is an old copy, or not the one that ran last.
+    #[error(
+        "the journal in the data directory ends at position {found}, and the one that ran last had reached {reached}: an old copy was put \
+         back, or the disk is not mounted; it would send again what was sent since (docs/operations.md)"
+    )]
+    OldCopy {
+        /// Where it ends.
+        found: u64,
+        /// Where it had been.
+        reached: u64,
+    },
     /// A file named in the configuration.
     #[error("{what}: {why}")]
     File {
@@ -94,13 +105,15 @@ pub struct Files<'a> {
     pub read: ReadFile<'a>,
     /// Rules and time zones; without it there are those in the program.
     pub rules: Option<ReadRules>,
+    /// How far the journal had come when it was last heard of; 0 when nobody knows.
+    pub reached: u64,
 }
 
 impl<'a> Files<'a> {
     /// With the rules in the program.
     #[must_use]
     pub fn plain(read: ReadFile<'a>) -> Files<'a> {
-        Files { read, rules: None }
+        Files { read, rules: None, reached: 0 }
     }
 }
 
@@ -135,7 +148,7 @@ pub async fn start_under(
     files: Files<'_>,
     jury: MakeJury<'_>,
 ) -> Result<Running, StartFault> {
-    let recovered = journal.recover()?;
+    let recovered = recover(journal.as_mut(), files.reached)?;
     let archive = journal.archive();
     let shard_count = shards(&config);
     let (batches, ids) = (Arc::new(Batches::default()), Arc::new(Ids::new(config.node, recovered.last_id)));
@@ -286,6 +299,13 @@ fn couriers(engine: &mut Engine, stop: &CancellationToken) -> Result<tokio::task
     Ok(couriers)
 }
 
+/// Opens the journal, if it is the one that ran last.
+fn recover(journal: &mut dyn Journal, reached: u64) -> Result<Recovered, StartFault> {
+    let recovered = journal.recover()?;
+    let found = recovered.last_seq;
+    if found < reached { Err(StartFault::OldCopy { found, reached }) } else { Ok(recovered) }
+}
+
 fn shards(config: &Config) -> usize {
     let wanted = match config.engine.shards {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -430,7 +450,7 @@ fn shard_part(
             }
             let fetch = move |first: MessageId| {
                 let (reader, inbox) = (reader.clone(), inbox.clone());
-                tokio::task::spawn_local(async move {
+                async move {
                     match reader.frames(&[first]).await {
                         Ok(frames) if !frames.is_empty() => frames.into_iter().for_each(|(_, frame)| inbox.force(ToShard::Fetched(frame))),
                         other => {
@@ -441,7 +461,7 @@ fn shard_part(
                             inbox.force(ToShard::NotFetched(first));
                         }
                     }
-                });
+                }
             };
             shard::run(core, fetch, drivers).await;
         })

@@ -142,13 +142,12 @@ impl Writer {
             // Kept: what was put back, or came since, is committed before the end.
             stop |= letters.stop;
             if self.commit(&mut letters).await.is_err() {
-                self.state.has_failed.store(true, Ordering::Release);
-                self.state.failed.notify_waiters();
-                drop(letters);
-                return self.refuse_all().await;
+                return self.fail(letters).await;
             }
-            if let Some((before, told)) = upkeep {
-                self.upkeep(before, told);
+            if let Some((before, told)) = upkeep
+                && self.upkeep(before, told).is_err()
+            {
+                return self.fail(letters).await;
             }
             for (rewrite, reply) in letters.rewrites.drain(..) {
                 let _ = reply.send(self.rewrite(&rewrite));
@@ -160,6 +159,14 @@ impl Writer {
                 return;
             }
         }
+    }
+
+    /// The journal has failed: the process is told to end.
+    async fn fail(self, letters: Letters) {
+        self.state.has_failed.store(true, Ordering::Release);
+        self.state.failed.notify_waiters();
+        drop(letters);
+        self.refuse_all().await;
     }
 
     /// The journal has failed: who still writes is told so at once, by the loss of the answer, and does not wait for the
@@ -393,17 +400,23 @@ impl Writer {
         Ok(())
     }
 
-    fn upkeep(&mut self, before: crate::base::Time, told: u64) {
+    fn upkeep(&mut self, before: crate::base::Time, told: u64) -> Result<(), NotDurable> {
         match self.journal.upkeep(before, told) {
             Ok(0) => {}
             Ok(slices) => tracing::info!(slices, "slices past their retention were removed"),
             Err(fault) => tracing::warn!(%fault, "upkeep of the journal did not succeed"),
+        }
+        // A gateway without traffic is to notice too: the next message would be taken in vain.
+        if let Err(fault) = self.journal.check() {
+            tracing::error!(%fault, "the journal has failed; the process ends, and a restart recovers all that was acknowledged");
+            return Err(NotDurable::Failed);
         }
         if self.state.is_full.load(Ordering::Acquire) {
             self.journal.restore_reserve();
             self.state.is_full.store(false, Ordering::Release);
             self.metrics.journal.full.set(0);
         }
+        Ok(())
     }
 }
 

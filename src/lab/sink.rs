@@ -85,6 +85,8 @@ pub struct SinkOptions {
 /// How much is kept of each event in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeepEvents {
+    /// Counters of requests alone: `watch` sees the events.
+    Nothing,
     /// Counters and which ids were seen: about 30 octets an event.
     Ids,
     /// And the events. For tests.
@@ -287,6 +289,36 @@ fn status(code: StatusCode, body: &'static str) -> Answer {
     answer
 }
 
+impl Kept {
+    /// Counts an event, by what was seen of others.
+    fn note(&mut self, event: &EventView<'_>, hasher: &foldhash::fast::FixedState) {
+        let id = hasher.hash_one(event.id.as_bytes());
+        self.counts.events += 1;
+        bump(&mut self.counts.by_type, &event.kind);
+        if let Some(status) = &event.status {
+            bump(&mut self.counts.by_status, status);
+        }
+        match self.seen.insert(id) {
+            true => self.counts.unique += 1,
+            false => self.counts.repeated += 1,
+        }
+        let message = event.message.as_ref();
+        if event.is_final
+            && let Some(message_id) = message.and_then(|message| message.id.as_deref())
+        {
+            let first = *self.finals.entry(hasher.hash_one(message_id.as_bytes())).or_insert_with(|| {
+                self.counts.finals += 1;
+                if let Some(client_ref) = message.and_then(|message| message.client_ref.as_deref()) {
+                    *self.refs.entry(hasher.hash_one(client_ref.as_bytes())).or_default() += 1;
+                }
+                id
+            });
+            // The same event told again is a retry; another event is a second end of one message.
+            self.counts.finals_repeated += u64::from(first != id);
+        }
+    }
+}
+
 impl Shared {
     /// An error closes the connection.
     async fn answer(&self, request: Request<Incoming>) -> Result<Answer, io::Error> {
@@ -360,29 +392,8 @@ impl Shared {
         let mut kept = lock(&self.kept);
         let kept = &mut *kept;
         for event in events {
-            let id = self.hasher.hash_one(event.id.as_bytes());
-            kept.counts.events += 1;
-            bump(&mut kept.counts.by_type, &event.kind);
-            if let Some(status) = &event.status {
-                bump(&mut kept.counts.by_status, status);
-            }
-            match kept.seen.insert(id) {
-                true => kept.counts.unique += 1,
-                false => kept.counts.repeated += 1,
-            }
-            let message = event.message.as_ref();
-            if event.is_final
-                && let Some(message_id) = message.and_then(|message| message.id.as_deref())
-            {
-                let first = *kept.finals.entry(self.hasher.hash_one(message_id.as_bytes())).or_insert_with(|| {
-                    kept.counts.finals += 1;
-                    if let Some(client_ref) = message.and_then(|message| message.client_ref.as_deref()) {
-                        *kept.refs.entry(self.hasher.hash_one(client_ref.as_bytes())).or_default() += 1;
-                    }
-                    id
-                });
-                // The same event told again is a retry; another event is a second end of one message.
-                kept.counts.finals_repeated += u64::from(first != id);
+            if self.keep != KeepEvents::Nothing {
+                kept.note(event, &self.hasher);
             }
             if self.logs || self.keep == KeepEvents::Events || self.watch.is_some() {
                 let event = owned(event, at_ms);

@@ -256,6 +256,10 @@ pub trait Journal: Send {
     fn syncing(&mut self) -> Result<Option<Span>, StoreFault> {
         Ok(None)
     }
+    /// Whether anything may still be written: not after a failed write or sync, nor when the place of the files is gone.
+    fn check(&mut self) -> Result<(), StoreFault> {
+        Ok(())
+    }
     /// Frees reserved space so that events of accepted messages still find room on a full disk; `false` when
     /// there is none left.
     fn release_reserve(&mut self) -> bool;

@@ -41,6 +41,8 @@ pub struct Metrics {
     pub held_back: Counter,
     /// Connections of the HTTP interface that are open.
     pub http_connections: Gauge,
+    /// Those that had to make room for others.
+    pub http_sent_away: Counter,
     /// Jumps of the wall clock.
     pub clock_events: Counter,
     /// Panics; any is a bug.
@@ -63,6 +65,7 @@ impl Metrics {
             ending_tables: to.gauge("relais_ending_tables", "Holiday tables in their last year or past it"),
             http: Http::declare(&mut to),
             http_connections: to.gauge("relais_http_connections", "Connections of the HTTP interface that are open"),
+            http_sent_away: to.counter("relais_http_sent_away_total", "Connections that asked nothing and made room for others"),
             held_back: to.counter("relais_held_back_total", "Requests refused because too much waits to be sent"),
             bulk_lines: to.counter("relais_bulk_lines_total", "Lines of bulk requests read, believed or not"),
             account_families: Accounts::declare(&mut to),

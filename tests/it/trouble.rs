@@ -221,18 +221,34 @@ async fn connections_that_say_nothing_or_dawdle_are_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn those_above_the_bound_of_connections_wait_for_a_place() {
+async fn above_the_bound_of_connections_those_who_say_nothing_make_room_and_those_who_are_served_do_not() {
     let rig = Rig::start(Setup { http: "connections_max = 2", ..Setup::default() }).await;
-    let (first, mut second) = (rig.dial().await, rig.dial().await);
-    until("two are there", async || (rig.gateway.engine.metrics.http_connections.get() == 2).then_some(())).await;
+    let open = || rig.gateway.engine.metrics.http_connections.get();
+    let post = |body: &str| {
+        let head = format!("POST /v1/messages HTTP/1.1\r\nhost: t\r\nauthorization: Bearer {KEY}\r\ncontent-type: {JSON}\r\n");
+        format!("{head}content-length: {}\r\n\r\n", body.len())
+    };
+    let bodies = ["#first#", "#second#"].map(|text| format!(r##"{{"to":"+33612345678","from":"SHOP","text":"{text}"}}"##));
+    let (mut silent, mut first) = (rig.dial().await, rig.dial().await);
+    first.write_all(post(&bodies[0]).as_bytes()).await.expect("written");
+    until("two are there", async || (open() == 2).then_some(())).await;
+    // Both who are there now are in the middle of a request; the one who said nothing has gone.
+    let mut second = rig.dial().await;
+    second.write_all(post(&bodies[1]).as_bytes()).await.expect("written");
+    assert_eq!(silent.read(&mut [0; 64]).await.expect("a polite end"), 0);
+    until("it has a place", async || (open() == 2).then_some(())).await;
     let mut third = rig.dial().await;
     third.write_all(&request("GET", "/livez", &[], b"")).await.expect("written");
-    second.write_all(b"GET /livez HTTP/1.1\r\nhost: t\r\n\r\n").await.expect("written");
-    let mut buffer = [0; 1_024];
-    assert!(second.read(&mut buffer).await.expect("an answer") > 0);
-    assert_eq!(rig.gateway.engine.metrics.http_connections.get(), 2);
-    drop(first);
+    for (stream, body) in [(&mut first, &bodies[0]), (&mut second, &bodies[1])] {
+        assert_eq!(open(), 2, "the third waits");
+        stream.write_all(body.as_bytes()).await.expect("written");
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.expect("an answer");
+        assert_eq!(&status, b"HTTP/1.1 202");
+    }
+    // The customers rest now: one of them makes room, too.
     assert_eq!(answer(&mut third).await.status, 200);
+    assert_eq!(rig.gateway.engine.metrics.http_sent_away.get(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

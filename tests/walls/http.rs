@@ -280,6 +280,34 @@ async fn json_that_costs_more_to_read_than_to_write_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_values_is_never_taken_for_an_object_with_fields() {
+    let rig = Rig::start(Setup::default()).await;
+    let (to, message) = ("/v1/preferences/+33612345678", r#"["+33612345678","SHOP","x"]"#);
+    for (method, path, body) in [
+        ("PUT", to, "[null,null]"),
+        ("PUT", to, r#"[null,null,"fr-FR"]"#),
+        ("PUT", to, r#"{"cap":[1,60]}"#),
+        ("POST", "/v1/suppressions", r#"["+33612345678"]"#),
+        ("POST", "/v1/suppressions", r#"["+33612345678",null,null,null,null]"#),
+        ("POST", "/v1/suppressions", r#"{"suppressions":[["+33612345678",null,null,null,null]]}"#),
+        ("POST", "/v1/suppressions", r#"[[{"number":"+33612345678"}]]"#),
+        ("POST", "/v1/messages", message),
+        ("POST", "/v1/preview", message),
+        ("POST", "/v1/cancel", r#"["chain"]"#),
+        ("PATCH", "/v1/messages/none", r#"["PT1H"]"#),
+    ] {
+        let answer = rig.call(method, path, &[auth(KEY), ("content-type", JSON)], body.as_bytes()).await;
+        assert!([400, 404, 422].contains(&answer.status), "{method} {path} {body}: {answer:?}");
+    }
+    let line = [auth(KEY), ("content-type", "application/x-ndjson")];
+    let answer = rig.call("POST", "/v1/suppressions/import", &line, b"[\"+33612345678\",null,null,null,null]\n").await;
+    assert!(!answer.json()["added"].as_u64().is_some_and(|added| added > 0), "{answer:?}");
+    assert_eq!(rig.call("GET", to, &[auth(KEY)], b"").await.status, 404);
+    assert_eq!(rig.call("GET", "/v1/suppressions", &[auth(KEY)], b"").await.json()["suppressions"].as_array().map(Vec::len), Some(0));
+    assert!(rig.live("shop").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_and_lines_without_end_are_cut_off_at_their_limit() {
     let rig =
         Rig::start(Setup { http: "body_bytes_max = \"64KiB\"\nbulk_bytes_max = \"1MiB\"\nbulk_lines_max = 1000", ..Setup::default() })

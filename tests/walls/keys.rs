@@ -4,10 +4,9 @@ use crate::common::api::Api;
 use crate::common::gateway::{Gateway, Settings, key};
 use crate::common::{Bench, until};
 use crate::rig::{KEY, Rig, Setup};
-use relais::base::{Secret, Time};
-use relais::config::{self, KeyHash, MapSecrets};
-use relais::directory::Keys;
-use std::time::{Duration, Instant};
+use relais::base::Secret;
+use relais::config::KeyHash;
+use std::time::Duration;
 
 const PEPPER: &str = "0123456789abcdef";
 
@@ -64,7 +63,7 @@ fn a_revoked_key_opens_nothing_from_the_signal_on_and_a_mistake_in_the_file_revo
 }
 
 /// The two places a key is judged in, as they stand in the source: the hash is made before anything is known of the id,
-/// and compared without an early end. A measurement says the same, below, on a machine that is quiet.
+/// and compared without an early end. A measurement says the same, in `timing`, on a machine that is quiet.
 #[test]
 fn the_work_for_a_key_does_not_depend_on_its_id_and_comparing_has_no_early_end() {
     let keys = include_str!("../../src/directory/keys.rs");
@@ -76,60 +75,4 @@ fn the_work_for_a_key_does_not_depend_on_its_id_and_comparing_has_no_early_end()
     let hash = include_str!("../../src/config/key.rs");
     assert!(hash.contains("self.0.ct_eq(&other.0).into()"));
     assert!(!hash.contains("PartialEq"), "nobody compares hashes in another way");
-}
-
-/// Welch's t of two samples.
-fn welch(one: &[f64], other: &[f64]) -> f64 {
-    let mean = |all: &[f64]| all.iter().sum::<f64>() / all.len() as f64;
-    let spread = |all: &[f64]| all.iter().map(|x| (x - mean(all)).powi(2)).sum::<f64>() / (all.len() - 1) as f64 / all.len() as f64;
-    (mean(one) - mean(other)) / (spread(one) + spread(other)).sqrt()
-}
-
-#[test]
-#[allow(clippy::print_stdout)]
-#[ignore = "a measurement, for a quiet machine and a release build: cargo test --release --test walls timing -- --ignored"]
-fn timing_tells_neither_which_ids_exist_nor_how_much_of_a_secret_is_right() {
-    let hash = KeyHash::of(&Secret::new(PEPPER), b"0123456789abcdef0123456789abcdef").to_hex();
-    let text = format!(
-        "[secrets]\npepper = \"{PEPPER}\"\n[[accounts]]\nname = \"a\"\n[[accounts.keys]]\nid = \"known\"\nhash = \"{hash}\"\n\
-         [[carriers]]\nname = \"c\"\nhost = \"127.0.0.1\"\nport = 2775\nsystem_id = \"s\"\npassword = \"p\"\n[[routes]]\nprefix = \"\"\ncarrier = \"c\"\n"
-    );
-    let config = config::load(&text, &MapSecrets::default()).expect("right");
-    let keys = Keys::new(&config.accounts, &config.pepper);
-    // Nothing right; an unknown id; all right but the first octet; all right but the last.
-    let guesses = [
-        "known.ffffffffffffffffffffffffffffffff",
-        "other.ffffffffffffffffffffffffffffffff",
-        "known.f123456789abcdef0123456789abcdef",
-        "known.0123456789abcdef0123456789abcdee",
-    ];
-    let mut samples = [const { Vec::new() }; 4];
-    // All from one place: where a guess lies in memory shows in nanoseconds, too.
-    let mut guess = [0; 38];
-    for round in 0..160_000usize {
-        let which = round.wrapping_mul(2_654_435_761) / 7 % 4;
-        guess.copy_from_slice(guesses[which].as_bytes());
-        let began = Instant::now();
-        for _ in 0..8 {
-            assert!(std::hint::black_box(keys.grant(std::hint::black_box(&guess[..]), Time(0))).is_none());
-        }
-        samples[which].push(began.elapsed().as_nanos() as f64);
-    }
-    // Interruptions are cut off: they belong to the machine.
-    for sample in &mut samples {
-        sample.sort_by(f64::total_cmp);
-        sample.truncate(sample.len() * 9 / 10);
-    }
-    let (ids, secrets, octets) = (welch(&samples[0], &samples[1]), welch(&samples[0], &samples[3]), welch(&samples[2], &samples[3]));
-    let mean = |n: usize| samples[n].iter().sum::<f64>() / samples[n].len() as f64 / 8.0;
-    println!(
-        "t of ids {ids:.2}, of secrets {secrets:.2}, of the first octet against the last {octets:.2}; ns: {:.1} {:.1} {:.1} {:.1}",
-        mean(0),
-        mean(1),
-        mean(2),
-        mean(3)
-    );
-    assert!(secrets.abs() < 4.5 && octets.abs() < 4.5, "{secrets} {octets}");
-    // Ids are looked up in a table: what may differ is far below what a network shows, and is bounded here.
-    assert!((mean(0) - mean(1)).abs() < 50.0, "{ids}");
 }

@@ -5,6 +5,7 @@
 
 use crate::common::api::Api;
 use crate::common::gateway::Gateway;
+use crate::common::http::Client;
 use crate::common::peers::Peer;
 use crate::common::{Bench, until};
 use base64::Engine as _;
@@ -19,6 +20,9 @@ const NUMBER: &str = "698765432";
 const TEXT: &str = "cAnTextZqx";
 const SENDER: &str = "cAnSenderZq";
 const REFERENCE: &str = "cAnRefZqx";
+const CAMPAIGN: &str = "cAnCampaignZqx";
+const REASON: &str = "cAnReasonZqx";
+const CHAIN: &str = "cAnChainZqx";
 const PASSWORD: &str = "cAnPwZqx";
 const SECRET: &str = "cAnKeySecretZqxcAnKeySecretZqx";
 const PEPPER: &str = "cAnPepperZqxcAnPepperZqx";
@@ -28,7 +32,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// Each canary in the forms in which something might say it.
 fn canaries() -> Vec<(String, String)> {
-    let plain = [NUMBER, TEXT, SENDER, REFERENCE, PASSWORD, SECRET, PEPPER, HOOK, "cAnHookZqx", "cAnGarbageZqx"];
+    let plain = [NUMBER, TEXT, SENDER, REFERENCE, CAMPAIGN, REASON, CHAIN, PASSWORD, SECRET, PEPPER, HOOK, "cAnHookZqx", "cAnGarbageZqx"];
     let forms = |canary: &str| {
         let hex: String = canary.bytes().map(|octet| format!("{octet:02x}")).collect();
         let wide: String = canary.bytes().map(|octet| format!("00{octet:02x}")).collect();
@@ -187,6 +191,72 @@ fn refusals(at: SocketAddr) -> String {
     said
 }
 
+/// Everything else a customer may ask or say: chains, campaigns, plans, texts made when sent, explanations, advice, opt-outs,
+/// preferences, erasing. What all of it answers, with the heads.
+fn asked(at: SocketAddr, id: &str) -> String {
+    let key = format!("tests.{SECRET}");
+    let mut client = Client::new(at, &key);
+    let message = serde_json::json!({
+        "to": format!("+33{NUMBER}"), "from": SENDER, "text": format!("{TEXT} {{{{a}}}} {{{{now}}}}"), "params": {"a": TEXT}, "render": "send",
+        "client_ref": REFERENCE, "campaign": CAMPAIGN, "consent_ref": CAMPAIGN, "cancel_key": CHAIN, "class": "service",
+    });
+    let with = |more: serde_json::Value| {
+        let mut all = message.clone();
+        all.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        all.to_string()
+    };
+    let (plain, none, later) = (with(serde_json::json!({})), String::new(), with(serde_json::json!({"send_after": "P2D"})));
+    let lines = format!("{{\"defaults\":{{\"campaign\":\"{CAMPAIGN}\"}},\"messages\":[{plain},{later}]}}");
+    let number = format!("%2B33{NUMBER}");
+    let json = |value: serde_json::Value| value.to_string();
+    let mut said = String::new();
+    for (method, path, kind, body, status) in [
+        ("POST", "/v1/messages".to_owned(), "application/json", &plain, 202),
+        ("POST", "/v1/messages".to_owned(), "application/json", &later, 202),
+        ("POST", "/v1/messages?dry_run=true".to_owned(), "application/json", &plain, 200),
+        ("POST", "/v1/batches?dry_run=true".to_owned(), "application/json", &lines, 200),
+        ("POST", "/v1/batches".to_owned(), "application/json", &lines, 202),
+        ("POST", "/v1/explain".to_owned(), "application/json", &plain, 200),
+        ("GET", format!("/v1/messages?campaign={CAMPAIGN}"), "", &none, 200),
+        ("GET", format!("/v1/messages?to={number}"), "", &none, 200),
+        ("GET", format!("/v1/messages?client_ref={REFERENCE}"), "", &none, 200),
+        ("GET", format!("/v1/messages/{id}"), "", &none, 200),
+        ("PATCH", format!("/v1/messages/{id}"), "application/json", &json(serde_json::json!({"send_after": "PT1H"})), 409),
+        ("GET", format!("/v1/lookup/{number}"), "", &none, 200),
+        ("GET", format!("/v1/next-opening?to={number}&class=service"), "", &none, 200),
+        ("GET", format!("/v1/keywords/classify?text={TEXT}&to={number}"), "", &none, 0),
+        ("GET", "/v1/rules".to_owned(), "", &none, 200),
+        ("POST", "/v1/rules/reload".to_owned(), "", &none, 403),
+        ("GET", "/v1/carriers".to_owned(), "", &none, 200),
+        ("GET", "/v1/webhooks/dead".to_owned(), "", &none, 200),
+        ("PUT", format!("/v1/preferences/{number}"), "application/json", &json(serde_json::json!({"locale": "fr-FR"})), 200),
+        ("GET", format!("/v1/preferences/{number}"), "", &none, 200),
+        (
+            "POST",
+            "/v1/suppressions".to_owned(),
+            "application/json",
+            &json(serde_json::json!({"number": format!("+33{NUMBER}"), "reason": REASON})),
+            200,
+        ),
+        ("GET", format!("/v1/suppressions?number={number}"), "", &none, 200),
+        ("GET", "/v1/suppressions/export".to_owned(), "", &none, 200),
+        ("POST", "/v1/suppressions/import".to_owned(), "text/csv", &format!("number,reason\n+33{NUMBER},{REASON}\n{TEXT},{REASON}\n"), 0),
+        ("POST", "/v1/messages".to_owned(), "application/json", &plain, 422),
+        ("POST", "/v1/cancel".to_owned(), "application/json", &json(serde_json::json!({"cancel_key": CHAIN})), 200),
+        ("POST", "/v1/cancel".to_owned(), "application/json", &json(serde_json::json!({"campaign": CAMPAIGN})), 200),
+        ("DELETE", format!("/v1/suppressions?number={number}"), "", &none, 0),
+        ("DELETE", format!("/v1/numbers/{number}?forget_opt_out=true"), "", &none, 202),
+        ("GET", format!("/v1/numbers/{number}/erasure"), "", &none, 200),
+        ("GET", format!("/v1/messages/{id}"), "", &none, 0),
+    ] {
+        let kind = [("content-type", kind)];
+        let answer = client.call(method, &path, if kind[0].1.is_empty() { &[] } else { &kind }, body.as_bytes()).expect("an answer");
+        assert!(answer.status == status || (status == 0 && answer.status < 500), "{method} {path}: {} {}", answer.status, answer.text());
+        said += &format!("{method} {path}: {:?} {}\n", answer.headers, answer.text());
+    }
+    said
+}
+
 /// What of `said` a canary is in, with a little of what stands round it.
 fn leaks(place: &str, said: &str) -> Vec<String> {
     let found = canaries().into_iter().filter_map(|(canary, form)| {
@@ -235,6 +305,14 @@ fn numbers_texts_and_secrets_are_in_the_store_and_on_the_wire_and_nowhere_else()
     let shown = api.get(&format!("/v1/messages/{}", ids[0])).expect("an answer").text();
     assert!(shown.contains(NUMBER) && !shown.contains(TEXT), "its owner sees the number, and nobody the text: {shown}");
     until("webhooks are told after all", LONG, || (heads.lock().expect("no panic").len() > 5).then_some(()));
+    // All the rest a customer may ask: of texts and secrets nothing comes back, to nobody. (The number is in addresses, too.)
+    let asked = asked(at, &ids[1]);
+    let own = [NUMBER, SENDER, REFERENCE, CAMPAIGN, REASON, CHAIN];
+    let answers = asked.lines().map(|line| line.split_once(": ").map_or(line, |(_, answer)| answer));
+    let shown: Vec<String> =
+        answers.flat_map(|answer| leaks("an answer", answer)).filter(|leak| !own.iter().any(|one| leak.starts_with(one))).collect();
+    assert!(shown.is_empty(), "{shown:#?}");
+    assert!(asked.contains(CAMPAIGN) && asked.contains(REASON), "its own, they are shown: {asked}");
     // The carrier goes away in the middle, for good.
     drop(smsc);
     api.take(&list(20));

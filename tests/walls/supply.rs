@@ -1,6 +1,7 @@
 //! What the gateway is built from: only what `deny.toml` allows. The graph is cargo's own; the lists are those that
-//! `cargo deny` reads, so that a machine without it checks the same.
+//! `cargo deny` reads, so that a machine without it checks the same; where PyPI is reached, `cargo deny` itself reads them, too.
 
+use crate::common::foreign;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -145,6 +146,22 @@ fn every_package_has_an_allowed_licence_an_allowed_source_and_one_version() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn cargo_deny_says_the_same_and_finds_nothing_in_the_lists_that_is_not_needed() {
+    if foreign::is_skipped() {
+        return;
+    }
+    let output = Command::new(foreign::cargo_deny())
+        // What the other test needs, which sees dependencies of features that are off, is not needed here.
+        .args(["--offline", "check", "--allow", "unused-wrapper", "--allow", "unmatched-skip", "--deny", "warnings"])
+        .args(["bans", "licenses", "sources"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("it was installed");
+    let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("bans ok, licenses ok, sources ok"), "{said}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::directory::keywords::{Class as Word, Keywords};
 use crate::directory::number::Numbers;
 use crate::message::event::Keyword;
 use crate::storage::{Origin, PersonChange, Suppression, SuppressionKey};
+use std::sync::Arc;
 
 /// Octets of a keyword kept as the reason of an opt-out.
 const REASON_OCTETS_MAX: usize = 64;
@@ -30,7 +31,7 @@ pub struct Replies {
 
 /// What hearing needs. Made once, shared by all shards.
 pub struct Hearing {
-    numbers: Numbers,
+    numbers: Arc<Numbers>,
     review_stops: Vec<String>,
     replies: Vec<Replies>,
 }
@@ -74,7 +75,7 @@ impl Hearing {
     /// `review_stops` are the countries where any wording that may mean stop counts as stop.
     #[must_use]
     pub fn new(review_stops: Vec<String>, replies: Vec<Replies>) -> Hearing {
-        Hearing { numbers: Numbers::new(), review_stops, replies }
+        Hearing { numbers: Numbers::shared(), review_stops, replies }
     }
 
     /// What a message asks for, and what is to be done about it. A stop is in force in `consent` when this returns; what

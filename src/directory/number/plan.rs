@@ -2,6 +2,7 @@
 //! file is the only one, with the French table, that knows the library.
 
 use rlibphonenumber::{NumberLengthType, ParseError, PhoneNumber, PhoneNumberType, PhoneNumberUtil, Region as Plan, ValidationError};
+use std::sync::{Arc, LazyLock};
 
 use super::area::{Area, Areas};
 use super::fault::NumberFault;
@@ -30,6 +31,13 @@ impl Default for Numbers {
 }
 
 impl Numbers {
+    /// All of them, made once a program.
+    #[must_use]
+    pub fn shared() -> Arc<Numbers> {
+        static ALL: LazyLock<Arc<Numbers>> = LazyLock::new(|| Arc::new(Numbers::new()));
+        ALL.clone()
+    }
+
     /// Reads the built-in tables: some milliseconds.
     #[must_use]
     pub fn new() -> Numbers {

@@ -1,12 +1,14 @@
 //! What is known of every message from outside, and of what may have put it in doubt. No invariant is judged here:
 //! the checks do, and read this.
 
+use super::carrier_numbers::Numbers;
 use super::seen::{Seen, Submit};
+use super::standstill::Troubles;
 use crate::base::Time;
 use crate::lab::id_style::IdStyle;
 use crate::message::Status;
 use hashbrown::HashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
@@ -148,13 +150,6 @@ pub enum Doubt {
     Standstill,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Trouble {
-    carrier: Option<u8>,
-    from: i64,
-    to: i64,
-}
-
 /// See the module.
 pub struct Ledger {
     /// What the run is like.
@@ -163,10 +158,13 @@ pub struct Ledger {
     entries: Vec<Entry>,
     copies: Map<u64, Vec<Copy>>,
     bulks: BTreeMap<u64, BulkEntry>,
-    numbers: Map<(u8, u64), (u64, u8)>,
+    /// By carrier.
+    numbers: Vec<Numbers>,
     closed: Map<(u8, u64), (i64, bool)>,
     deaths: Vec<i64>,
-    troubles: Vec<Trouble>,
+    troubles: Troubles,
+    /// Messages that were told, by when everything is known that may have put them in doubt.
+    settling: VecDeque<(i64, u64)>,
     took: u64,
     told: u64,
 }
@@ -176,9 +174,10 @@ impl Ledger {
     #[must_use]
     pub fn new(messages: u64, terms: Terms, wanted: Box<dyn Fn(u64) -> Wanted + Send>) -> Ledger {
         let entries = vec![Entry::default(); usize::try_from(messages).unwrap_or(0)];
-        let (copies, numbers, closed) = (Map::default(), Map::default(), Map::default());
-        let bulks = BTreeMap::new();
-        Ledger { terms, wanted, entries, copies, bulks, numbers, closed, deaths: Vec::new(), troubles: Vec::new(), took: 0, told: 0 }
+        let numbers = terms.carriers.iter().map(|_| Numbers::default()).collect();
+        let (copies, closed, bulks, deaths) = (Map::default(), Map::default(), BTreeMap::new(), Vec::new());
+        let (troubles, settling) = (Troubles::default(), VecDeque::new());
+        Ledger { terms, wanted, entries, copies, bulks, numbers, closed, deaths, troubles, settling, took: 0, told: 0 }
     }
 
     /// A message.
@@ -232,7 +231,7 @@ impl Ledger {
     /// The message and part behind a carrier's number.
     #[must_use]
     pub fn behind(&self, carrier: u8, number: u64) -> Option<(u64, u8)> {
-        self.numbers.get(&(carrier, number)).copied()
+        self.numbers.get(usize::from(carrier))?.get(number)
     }
 
     /// Messages accepted, and of these told final.
@@ -263,19 +262,19 @@ impl Ledger {
         if self.closed.get(&(carrier, session)).is_some_and(|(closed, is_orderly)| !is_orderly && *closed <= to) {
             return Some(Doubt::Session);
         }
-        let stands = |trouble: &&Trouble| trouble.carrier.is_none_or(|one| one == carrier) && trouble.from <= to && trouble.to >= from;
-        self.troubles.iter().find(stands).map(|_| Doubt::Standstill)
+        self.troubles.stood_between(carrier, from, to).then_some(Doubt::Standstill)
     }
 
     /// Whether the way to a carrier stood still at some time from `from` on.
     #[must_use]
     pub fn stood_still(&self, carrier: u8, from: i64) -> bool {
         // A full disk holds up nothing that was written.
-        self.troubles.iter().rev().any(|trouble| trouble.carrier == Some(carrier) && trouble.to >= from)
+        self.troubles.stood_since(carrier, from)
     }
 
     /// Notes what was seen.
     pub fn note(&mut self, at: i64, seen: &Seen<'_>) {
+        self.settle(at);
         match *seen {
             Seen::Asked { account, first, count } => {
                 for n in first..first + u64::from(count) {
@@ -321,7 +320,9 @@ impl Ledger {
             }
             Seen::Told { event, .. } => self.told(at, event),
             Seen::Died | Seen::Stopped { is_clean: false } => self.deaths.push(at),
-            Seen::Fault { kind: "hold" | "hold_way" | "full", carrier, is_on } => self.trouble(at, carrier, is_on),
+            Seen::Fault { kind: "hold" | "hold_way" | "full", carrier, is_on } => {
+                self.troubles.note(at, carrier, is_on, self.terms.latency_max_ms + 50);
+            }
             _ => {}
         }
     }
@@ -335,11 +336,18 @@ impl Ledger {
     fn submit(&mut self, at: i64, submit: &Submit<'_>) {
         let Some(n) = submit.n.filter(|_| submit.status == 0) else { return };
         let bit = 1u8.checked_shl(u32::from(submit.part) - 1).unwrap_or(0);
+        let late_by = self.terms.latency_max_ms + 100;
+        // What stood on the way until its message had ended was never answered in time.
+        let told_at = self.entry(n).filter(|entry| entry.status.is_some()).map(|entry| entry.told_at);
+        let stood = told_at.is_some_and(|told_at| self.stood_still(submit.carrier, told_at - late_by));
         self.with(n, |entry| {
             entry.is_copied |= entry.taken & bit != 0;
             entry.taken |= bit;
+            entry.was_doubted |= stood;
         });
-        self.numbers.insert((submit.carrier, submit.number), (n, submit.part));
+        if let Some(numbers) = self.numbers.get_mut(usize::from(submit.carrier)) {
+            numbers.put(submit.number, n, submit.part);
+        }
         self.copies.entry(n).or_default().push(Copy {
             part: submit.part,
             carrier: submit.carrier,
@@ -355,23 +363,30 @@ impl Ledger {
         let Some(n) = event.client_ref.as_deref().and_then(|text| text.parse::<u64>().ok()).filter(|_| event.is_final) else { return };
         let status = event.status.as_deref().and_then(status_of);
         let happened = event.happened.as_deref().and_then(Time::parse_rfc3339).map_or(0, |time| time.0);
-        let was_doubted = self.copies(n).iter().any(|copy| self.doubt(copy.carrier, copy.session, copy.at, copy.answer_at).is_some());
+        self.weigh(n);
+        let settling_ms = self.settling_ms();
         let Some(entry) = self.entries.get_mut(n as usize) else { return };
-        entry.was_doubted |= was_doubted;
         if entry.status.is_none() {
             (entry.status, entry.told_at, entry.ended_at, entry.is_labelled) = (status, at, happened, event.possible_duplicate);
             self.told += u64::from(entry.id != 0 && !entry.is_erased);
-        }
-        if !self.terms.keeps_all {
-            self.copies.remove(&n);
+            self.settling.push_back((at + settling_ms, n));
         }
     }
 
-    fn trouble(&mut self, at: i64, carrier: Option<u8>, is_on: bool) {
-        match self.troubles.iter_mut().rev().find(|trouble| trouble.carrier == carrier && trouble.to == i64::MAX) {
-            Some(open) if !is_on => open.to = at + self.terms.latency_max_ms + 50,
-            None if is_on => self.troubles.push(Trouble { carrier, from: at, to: i64::MAX }),
-            _ => {}
+    /// Whether the gateway may have been in doubt of a message, by what is known now.
+    fn weigh(&mut self, n: u64) {
+        let was_doubted = self.copies(n).iter().any(|copy| self.doubt(copy.carrier, copy.session, copy.at, copy.answer_at).is_some());
+        self.with(n, |entry| entry.was_doubted |= was_doubted);
+    }
+
+    /// The carrier's side of what ended a session may be seen after the webhook: a message that was told is weighed once more when
+    /// nothing can come any more, and then its submits may be forgotten.
+    fn settle(&mut self, at: i64) {
+        while let Some((_, n)) = self.settling.pop_front_if(|(due, _)| *due < at) {
+            self.weigh(n);
+            if !self.terms.keeps_all {
+                self.copies.remove(&n);
+            }
         }
     }
 }

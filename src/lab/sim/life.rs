@@ -19,6 +19,7 @@ use crate::base::{Span, Time};
 use crate::lab::chance::mix;
 use crate::lab::points::Points;
 use crate::lab::record::Recorder;
+use crate::lab::sink::KeepEvents;
 use crate::lab::world::BEGIN;
 use crate::lab::{Chance, Keep, Options, RecordOptions, SimWorld, Sink, SinkHandle, SinkOptions, Smsc, SmscHandle, TokenRule};
 use crate::world::World;
@@ -215,7 +216,8 @@ async fn sinks(world: &World, scenario: &Scenario, model: &Model) -> Vec<SinkHan
     for account in 0..scenario.accounts {
         let model = model.clone();
         let watch = move |event: &crate::lab::sink::Event| model.see(&Seen::Told { account, event });
-        let options = SinkOptions { secret: Some(config::SECRET.into()), watch: Some(Arc::new(watch)), ..SinkOptions::default() };
+        let (secret, watch, keep) = (Some(config::SECRET.into()), Some(Arc::new(watch) as _), KeepEvents::Nothing);
+        let options = SinkOptions { secret, watch, keep, ..SinkOptions::default() };
         sinks.push(Sink::listen(world, config::sink_at(account), options).await.expect("a free address, and a secret that is one"));
     }
     sinks

@@ -2,10 +2,12 @@
 //! thread; clients, carriers, webhooks, network, disk and faults are the seed's; a model outside the gateway checks what
 //! it sees against the promises. The same seed gives the same log, octet for octet, in every process.
 //!
-//! In reading order: `scenario`, `theme`, `script` and `fault` (what a life is), `mail` (its messages), `seen`, `ledger`, `checks`, `model`
+//! In reading order: `scenario`, `theme`, `script` and `fault` (what a life is), `mail` (its messages), `seen`, `carrier_numbers`,
+//! `standstill`, `ledger`, `checks`, `model`
 //! (what is observed and judged), `wire` and `client`, `watch`, `disk`, `stage` (the far side and the gateway's lives),
 //! `nemesis`, `deeds`, `config`, `coverage`, `life`, `crash` (every crash point of a life); `planted` with the feature of its name.
 
+mod carrier_numbers;
 pub mod checks;
 pub mod client;
 pub mod config;
@@ -25,6 +27,7 @@ pub mod scenario;
 pub mod script;
 pub mod seen;
 pub mod stage;
+mod standstill;
 pub mod theme;
 pub mod watch;
 pub mod wire;

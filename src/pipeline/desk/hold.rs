@@ -37,6 +37,9 @@ impl Desk {
 
     /// Parks the frames whose lanes have passed over them and left messages behind.
     pub(super) fn park_passed(&mut self, now: Now) {
+        if !self.frames.has_passed() {
+            return;
+        }
         let law = self.law.jury.stamp();
         while let Some(first) = self.frames.take_passed() {
             let Some(parking) = self.frames.park_behind(first) else { continue };

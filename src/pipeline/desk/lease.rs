@@ -71,7 +71,8 @@ impl Desk {
         let pending: u32 = self.links.iter().map(|link| link.ready_parts + link.leasing_parts).sum();
         let mut allowance = self.bucket.allowance(now.mono + AHEAD, u32::MAX).saturating_sub(pending);
         let count = self.links.len();
-        for step in 0..count {
+        let is_empty = self.lanes.is_empty() && self.retries.is_empty();
+        for step in 0..if is_empty { 0 } else { count } {
             let index = (self.next_link + step) % count;
             let link = &self.links[index];
             // As much again as the window: it is leased while the window's answers are on their way.

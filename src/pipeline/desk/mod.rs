@@ -268,8 +268,7 @@ impl Desk {
     /// Messages that are neither final nor leased.
     #[must_use]
     pub fn waiting(&self) -> u64 {
-        let unfinished: u64 = self.frames.iter().map(|frame| u64::from(frame.left)).sum();
-        unfinished.saturating_sub(self.open.len() as u64)
+        self.frames.totals().left.saturating_sub(self.open.len() as u64)
     }
 
     /// Gauges: (in flight, window slots, between lease and outcome, in doubt, orphans, retries, names awaited).
@@ -285,7 +284,7 @@ impl Desk {
             awaited: self.awaiting.len() as u64,
             frames: self.frames.len() as u64,
             body_bytes: self.frames.bytes() as u64,
-            held: self.frames.iter().map(|frame| u64::from(frame.tally.of(Status::Held) + frame.tally.of(Status::Scheduled))).sum(),
+            held: self.frames.totals().held,
         }
     }
 

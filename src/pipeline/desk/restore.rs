@@ -90,7 +90,7 @@ pub struct LostReceipt {
 #[derive(Debug, Default)]
 pub struct Replay {
     /// By frame, so that a frame nothing happened to costs nothing. Only the open frames have a place.
-    frames: HashMap<MessageId, Touched>,
+    frames: HashMap<MessageId, Touched, foldhash::fast::RandomState>,
     /// By carrier and name, those of one name in the order in which they came.
     orphans: BTreeMap<(Box<str>, Box<str>), VecDeque<LostReceipt>>,
     parts: LostParts,

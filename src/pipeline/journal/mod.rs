@@ -248,7 +248,8 @@ impl Grouping {
             due: draft.start.due.max(Time(0)),
             why: if draft.start.due > Time(0) { draft.start.why as u8 } else { 0 },
         };
-        let frame = Frame::new(head, Bytes::from(draft.body)).expect("the accept stage counted what it wrote");
+        // What is counted as its octets is what it takes: the room it grew into is given back.
+        let frame = Frame::new(head, Bytes::from(draft.body.into_boxed_slice())).expect("the accept stage counted what it wrote");
         let frame = Arc::new(frame);
         match frame.head.batch {
             Some(batch) if !crate::base::planted::is("bulk-live-without-seal") => self.staged.entry(batch).or_default().push(frame.clone()),

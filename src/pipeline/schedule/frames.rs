@@ -11,6 +11,7 @@ use crate::message::outcome::Reason;
 use crate::pipeline::schedule::open::OpenFrame;
 use crate::storage::{Closed, Frame};
 use hashbrown::HashMap;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
@@ -42,6 +43,15 @@ enum Asked {
     Outdated,
 }
 
+/// Sums over all frames.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Totals {
+    /// Messages without a final status.
+    pub left: u64,
+    /// Messages that may not go yet.
+    pub held: u64,
+}
+
 /// All open frames of a carrier.
 #[derive(Debug, Default)]
 pub struct Frames {
@@ -54,6 +64,8 @@ pub struct Frames {
     passed: Vec<MessageId>,
     /// Octets of bodies in memory.
     bytes: usize,
+    /// The sums of `totals`, while nothing has changed since they were made.
+    totals: Cell<Option<Totals>>,
     /// Bodies asked for and not yet come.
     asked: BTreeMap<MessageId, Asked>,
     /// To be asked for.
@@ -63,6 +75,7 @@ pub struct Frames {
 impl Frames {
     /// Adds a frame.
     pub fn insert(&mut self, frame: OpenFrame) {
+        self.totals.set(None);
         self.bytes += frame.body.as_ref().map_or(0, |body| body.body.len());
         if frame.next < frame.head.count {
             self.waiting.insert((frame.head.expires, frame.head.first));
@@ -76,6 +89,7 @@ impl Frames {
     }
     /// A frame, to change.
     pub fn get_mut(&mut self, first: MessageId) -> Option<&mut OpenFrame> {
+        self.totals.set(None);
         self.map.get_mut(&first)
     }
     /// The frame that holds a message, by its id alone. Slow (looks at all frames): only for what a person asks.
@@ -89,6 +103,18 @@ impl Frames {
     /// All frames.
     pub fn iter(&self) -> impl Iterator<Item = &OpenFrame> {
         self.map.values()
+    }
+    /// Sums over all frames: made anew only when one of them may have changed, since thousands that wait for their hour are asked
+    /// for several times a second.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        self.totals.get().unwrap_or_else(|| {
+            let held = |frame: &OpenFrame| u64::from(frame.tally.of(Status::Held) + frame.tally.of(Status::Scheduled));
+            let add = |sum: Totals, frame: &OpenFrame| Totals { left: sum.left + u64::from(frame.left), held: sum.held + held(frame) };
+            let totals = self.map.values().fold(Totals::default(), add);
+            self.totals.set(Some(totals));
+            totals
+        })
     }
     /// How many frames are open.
     #[must_use]
@@ -171,6 +197,11 @@ impl Frames {
         self.drop_body(first);
     }
 
+    /// Whether `take_passed` has one.
+    #[must_use]
+    pub fn has_passed(&self) -> bool {
+        !self.passed.is_empty()
+    }
     /// A frame the lanes have passed over, with messages left behind: to be parked.
     pub fn take_passed(&mut self) -> Option<MessageId> {
         self.passed.pop()
@@ -259,6 +290,7 @@ impl Frames {
 
     /// Notes that a message moved from one status to another; the row to journal when it was the frame's last.
     pub fn shift(&mut self, at: MessageRef, from: Status, to: Status) -> Option<Closed> {
+        self.totals.set(None);
         let frame = self.map.get_mut(&at.frame)?;
         frame.tally.shift(from, to);
         if !to.is_final() || from.is_final() {

@@ -72,6 +72,10 @@ impl Journal for Memory {
         self.disk().reserve = true;
     }
 
+    fn check(&mut self) -> Result<(), StoreFault> {
+        self.dead()
+    }
+
     fn upkeep(&mut self, before: Time, told: u64) -> Result<usize, StoreFault> {
         self.dead()?;
         Ok(self.disk().remove_old(before, told))

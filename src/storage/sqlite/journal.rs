@@ -37,7 +37,7 @@ const ROWS_BYTES: u64 = 10 * PAGE_BYTES;
 pub struct Sqlite {
     store: Arc<Store>,
     /// Held for life.
-    _lock: File,
+    lock: File,
     meta: Option<Connection>,
     people: Option<People>,
     /// Rows of people went since their file was written anew.
@@ -73,14 +73,17 @@ struct Staged {
 }
 
 impl Sqlite {
-    /// Takes the directory (made if need be). Nothing is read before `recover`. `Broken` when another process
+    /// Takes the directory (made if need be, for our user alone). Nothing is read before `recover`. `Broken` when another process
     /// has it or it cannot be written.
     pub fn open(options: Options) -> Result<Sqlite, StoreFault> {
-        std::fs::create_dir_all(&options.dir).map_err(|error| StoreFault::Broken(error.to_string()))?;
+        let mut maker = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut maker, 0o700);
+        maker.recursive(true).create(&options.dir).map_err(|error| reserve::unusable(&options.dir, &error))?;
         let lock = reserve::lock(&options.dir)?;
         Ok(Sqlite {
             store: Arc::new(Store::new(options)),
-            _lock: lock,
+            lock,
             meta: None,
             people: None,
             people_removed: false,
@@ -393,7 +396,7 @@ impl Journal for Sqlite {
 
     fn commit(&mut self, group: &Group) -> Result<(), StoreFault> {
         assert!(self.meta.is_some(), "a journal is recovered before it is written");
-        self.store.check_sound()?;
+        self.check()?;
         let beside_notes = !group.frames.is_empty()
             || !group.log.is_empty()
             || !group.answers.is_empty()
@@ -422,7 +425,19 @@ impl Journal for Sqlite {
             let store = self.store.clone();
             self.commit_notes(group, !beside_notes).map_err(|fault| store.note_fault(fault))?;
         }
-        Ok(())
+        // INV-3: a sync of another thread may have failed meanwhile. Linux tells a failure to write back to the descriptor that asks
+        // first, and the pages it was about are clean by then: a sync of the same file beside it succeeds, and nothing is there.
+        self.store.check_sound()
+    }
+
+    fn check(&mut self) -> Result<(), StoreFault> {
+        self.store.check_sound()?;
+        // INV-1: what nobody will find again is not written, and so not answered for.
+        if reserve::is_in_place(&self.lock, self.store.dir()) {
+            return Ok(());
+        }
+        let why = format!("the data directory {} was removed, moved or replaced under the gateway", self.store.dir().display());
+        Err(self.store.note_fault(StoreFault::Broken(why)))
     }
 
     fn release_reserve(&mut self) -> bool {
@@ -434,7 +449,7 @@ impl Journal for Sqlite {
     }
 
     fn upkeep(&mut self, before: Time, told: u64) -> Result<usize, StoreFault> {
-        self.store.check_sound()?;
+        self.check()?;
         if let Some(people) = &mut self.people {
             people.catch_up().map_err(|fault| self.store.note_fault(fault))?;
         }

@@ -110,13 +110,14 @@ fn days_in(year: u16, month: u8) -> u8 {
     }
 }
 
-/// Days from 1970-01-01 to a day of the Gregorian calendar. Years count from March, so that the odd month is last.
+/// Days from 1970-01-01 to a day of the Gregorian calendar. Years count from March, so that the odd month is last. A day the
+/// month does not have, 0 too, counts on from its first.
 #[must_use]
 pub(super) fn days_from(year: i64, month: u32, day: u32) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let of_era = year.rem_euclid(400);
-    let of_year = i64::from((153 * ((month + 9) % 12) + 2) / 5 + day - 1);
+    let of_year = i64::from((153 * ((month + 9) % 12) + 2) / 5) + i64::from(day) - 1;
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 

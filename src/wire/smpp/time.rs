@@ -104,6 +104,8 @@ mod tests {
             b"260001235900000+",
             b"260230000000000+",
             b"260100000000000+",
+            // The day before the first of March, the first of the counted year.
+            b"260300000000000+",
             b"261231240000000+",
             b"261231235900049+",
             b"000001000000004R",

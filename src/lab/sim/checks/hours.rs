@@ -9,6 +9,7 @@ use crate::lab::sim::seen::Seen;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
+use std::cell::Cell;
 
 /// The public holidays, those that hang on Easter for 2027 (28 March).
 const HOLIDAYS: [(i8, i8); 11] = [(1, 1), (3, 29), (5, 1), (5, 6), (5, 8), (5, 17), (7, 14), (8, 15), (11, 1), (11, 11), (12, 25)];
@@ -16,27 +17,59 @@ const HOLIDAYS: [(i8, i8); 11] = [(1, 1), (3, 29), (5, 1), (5, 6), (5, 8), (5, 1
 /// See the module.
 pub(super) struct Hours {
     paris: TimeZone,
+    /// The day asked about last.
+    day: Cell<Day>,
+}
+
+/// A day of Paris, in milliseconds: from its midnight to the next, and when something may leave on it.
+#[derive(Clone, Copy, Default)]
+struct Day {
+    from: i64,
+    to: i64,
+    opens: i64,
+    closes: i64,
+    /// Whether anything may leave on it at all.
+    is_open: bool,
 }
 
 impl Hours {
     pub(super) fn new() -> Hours {
-        Hours { paris: TimeZone::get("Europe/Paris").expect("the database is in the program") }
+        Hours { paris: TimeZone::get("Europe/Paris").expect("the database is in the program"), day: Cell::default() }
     }
 
     fn local(&self, at: i64) -> Zoned {
         Timestamp::from_millisecond(at).expect("a year of four digits").to_zoned(self.paris.clone())
     }
 
+    fn day(&self, at: i64) -> Day {
+        let known = self.day.get();
+        if (known.from..known.to).contains(&at) {
+            return known;
+        }
+        let date = self.local(at).date();
+        let instant = |date: jiff::civil::Date, hour| {
+            let zoned = date.at(hour, 0, 0, 0).to_zoned(self.paris.clone()).expect("a clock is changed at night");
+            zoned.timestamp().as_millisecond()
+        };
+        let day = Day {
+            from: instant(date, 0),
+            to: instant(date.tomorrow().expect("a year of four digits"), 0),
+            opens: instant(date, 8),
+            closes: instant(date, 20) - MARGIN_M * 60_000,
+            is_open: date.weekday() != Weekday::Sunday && !HOLIDAYS.contains(&(date.month(), date.day())),
+        };
+        self.day.set(day);
+        day
+    }
+
     fn is_open(&self, at: i64) -> bool {
-        let local = self.local(at);
-        let is_day = local.weekday() != Weekday::Sunday && !HOLIDAYS.contains(&(local.month(), local.day()));
-        is_day && local.hour() >= 8 && at < self.closes(at)
+        let day = self.day(at);
+        day.is_open && (day.opens..day.closes).contains(&at)
     }
 
     /// When nothing may leave any more on the day of an instant.
     fn closes(&self, at: i64) -> i64 {
-        let close = self.local(at).date().at(20, 0, 0, 0).to_zoned(self.paris.clone());
-        close.expect("a clock is changed at night").timestamp().as_millisecond() - MARGIN_M * 60_000
+        self.day(at).closes
     }
 }
 

@@ -26,8 +26,8 @@ impl Check for Order {
                 let is_next = submit.part <= *last + 1;
                 *last = submit.part.max(*last);
                 let trouble = self.restarted.max(self.closed.get(&submit.carrier).copied().unwrap_or(0));
-                let is_excused = trouble >= entry.asked_at || ledger.stood_still(submit.carrier, entry.asked_at);
-                keep(is_next || is_excused, "INV-1", || format!("message {n} begins with part {} of {}", submit.part, submit.total))
+                let is_excused = || trouble >= entry.asked_at || ledger.stood_still(submit.carrier, entry.asked_at);
+                keep(is_next || is_excused(), "INV-1", || format!("message {n} begins with part {} of {}", submit.part, submit.total))
             }
             Seen::Closed { carrier, .. } => {
                 self.closed.insert(carrier, at);
