@@ -34,12 +34,17 @@ pub(crate) fn unfit(given: Given) -> Outcome {
     while rounds < 2 || (given.goes_on() && rounds < 20) {
         rig.up();
         rig.rest(300, 900);
-        // What a kernel does with a disk that it does not trust any more.
+        // At rest: what is answered in the very instant is a question to the kernel (docs/proof.md, "Not seen yet").
+        let (load, at) = (rig.load.as_ref().expect("customers"), rig.gateway().at());
+        load.gateway_at(None);
+        rests(&rig);
+        // What a kernel does with a disk that it does not trust any more; then they go on.
         let began = Instant::now();
         if let Err(why) = mounted.distrust() {
             rig.kill9();
             return Outcome::Skipped(format!("the file system cannot be made to fail: {why}"));
         }
+        load.gateway_at(Some(at));
         let ended = rig.ends(Duration::from_secs(20)).expect("INV-3: it does not go on with a disk that takes nothing");
         assert_eq!(ended.code(), FAILED, "INV-3: {}", tail(&rig));
         ended_ms.push(began.elapsed().as_millis() as u64);
@@ -66,6 +71,19 @@ pub(crate) fn unfit(given: Given) -> Outcome {
     Outcome::Held(settled.figures(json!({
         "read_only_rounds": rounds, "ended_after_ms": ended_ms, "starts_refused": refused, "gone_found_after_ms": gone_ms,
     })))
+}
+
+/// Waits until nothing was committed for a second.
+fn rests(rig: &Rig) {
+    let commits = || rig.gateway().api().metric("relais_journal_commits_total", &[]);
+    let (mut last, mut since) = (commits(), Instant::now());
+    until("nothing is committed", Duration::from_secs(60), || {
+        let now = commits();
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+        (since.elapsed() > Duration::from_secs(1)).then_some(())
+    });
 }
 
 /// Starts it some times: each time it is refused with a reason that has one of these words. How many times.
