@@ -26,6 +26,7 @@ use crate::engine::writer::{NotDurable, ToWriter, Writer, WriterState};
 use crate::message::Class;
 use crate::pipeline::desk::Revival;
 use crate::pipeline::journal::Grouping;
+use crate::pipeline::schedule::clock::ClockWatch;
 use crate::storage::{Archive, FrameHead, Journal, Recovered, StoreFault};
 use crate::telemetry::Metrics;
 use crate::wire::smpp::pdu::BindKind;
@@ -33,8 +34,8 @@ use crate::world::{Entropy64, Finished, World, tls};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -176,6 +177,8 @@ pub async fn start_under(
     // Before anybody can ask: what is not there any more.
     let erasures = Arc::new(Erasures::load(&config, archive.as_ref())?);
     let queue_pieces = u32::try_from(config.http.journal_queue_bytes_max / 1_024).unwrap_or(u32::MAX >> 3).clamp(16, u32::MAX >> 3);
+    let mut watch = ClockWatch::new(config.engine.clock_settle);
+    watch.look(world.now(), world.mono());
     let mut engine = Engine {
         world: world.clone(),
         config: config.clone(),
@@ -199,6 +202,7 @@ pub async fn start_under(
         queue: Arc::new(Semaphore::new(queue_pieces as usize)),
         queue_pieces,
         is_draining: AtomicBool::new(false),
+        watch: Mutex::new(watch),
     };
     let mut parts = Vec::new();
     let writer = Writer {

@@ -129,7 +129,7 @@ pub struct SinkCounts {
 }
 
 /// An event, as kept and logged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Event {
     /// When it came, in milliseconds of wall time.
     pub at_ms: i64,

@@ -79,7 +79,9 @@ impl Archive for Reader {
 
     fn closed_of_batch(&self, batch: BatchId) -> Result<Vec<Closed>, StoreFault> {
         let disk = self.0.disk();
-        let rows = disk.slices.iter().flat_map(|slice| slice.closed.values()).filter(|closed| closed.batch == Some(batch));
+        // Its frames end after it was complete.
+        let begins = disk.slices.iter().position(|slice| slice.batches.contains_key(&batch.0)).unwrap_or(0);
+        let rows = disk.slices[begins..].iter().flat_map(|slice| slice.closed.values()).filter(|closed| closed.batch == Some(batch));
         let by_frame: BTreeMap<_, _> = rows.map(|closed| (closed.frame, closed)).collect();
         Ok(by_frame.into_values().cloned().collect())
     }

@@ -5,12 +5,27 @@ use super::rule::{Broken, Check, keep};
 use crate::lab::sim::ledger::{Doubt, Ledger};
 use crate::lab::sim::seen::{Seen, Submit};
 use hashbrown::HashMap;
+use std::collections::VecDeque;
 
 /// See the module.
 #[derive(Default)]
 pub(super) struct Copies {
     /// Copies whose first one was lost with this session.
     by_session: HashMap<(u8, u64), u32, foldhash::fast::FixedState>,
+    /// Copies whose cause, if there is one, is seen later.
+    overtaken: VecDeque<Overtaken>,
+}
+
+/// A submit that came shortly after a copy of it on another session, which nothing had put in doubt: it may be the first one,
+/// written to a session that was lost at once and overtaken by its own resend. Then that session is seen to end.
+struct Overtaken {
+    /// When everything is known that may have put it in doubt.
+    due: i64,
+    carrier: u8,
+    session: u64,
+    at: i64,
+    answer_at: Option<i64>,
+    place: String,
 }
 
 impl Copies {
@@ -23,13 +38,42 @@ impl Copies {
         keep(!ledger.wanted(n).at_most_once, "INV-12", || format!("sent again under at_most_once; {}", place()))?;
         keep(same.next().is_none(), "INV-10", || format!("a third copy; {}", place()))?;
         let doubt = ledger.doubt(last.carrier, last.session, last.at, last.answer_at);
-        keep(doubt.is_some(), "INV-9", || format!("sent again without any doubt; {}, answered at {:?}", place(), last.answer_at))?;
+        let place = || format!("{}, answered at {:?}", place(), last.answer_at);
+        let is_elsewhere = (last.carrier, last.session) != (submit.carrier, submit.session);
+        if doubt.is_none() && is_elsewhere && at - last.at <= ledger.terms.latency_max_ms + 50 {
+            let Submit { carrier, session, .. } = *submit;
+            let answer_at = submit.is_answered.then_some(at + submit.delay_ms as i64);
+            let due = answer_at.unwrap_or(at) + ledger.settling_ms();
+            self.overtaken.push_back(Overtaken { due, carrier, session, at, answer_at, place: place() });
+            return Ok(());
+        }
+        self.doubted(doubt, (last.carrier, last.session), ledger, &place)
+    }
+
+    /// A copy of what was sent on a session, which was in doubt for this reason.
+    fn doubted(
+        &mut self,
+        doubt: Option<Doubt>,
+        (carrier, session): (u8, u64),
+        ledger: &Ledger,
+        place: &dyn Fn() -> String,
+    ) -> Result<(), Broken> {
+        keep(doubt.is_some(), "INV-9", || format!("sent again without any doubt; {}", place()))?;
         if matches!(doubt, Some(Doubt::Session | Doubt::Death)) {
-            let count = self.by_session.entry((last.carrier, last.session)).or_default();
+            let count = self.by_session.entry((carrier, session)).or_default();
             *count += 1;
-            let window = ledger.terms.carriers[usize::from(last.carrier)].window;
+            let window = ledger.terms.carriers[usize::from(carrier)].window;
             let count = *count;
             keep(count <= window, "INV-10", || format!("{count} copies of one session's loss, its window is {window}; {}", place()))?;
+        }
+        Ok(())
+    }
+
+    /// Judges those that came first to their own resend, of which everything is known.
+    fn settle(&mut self, at: i64, ledger: &Ledger) -> Result<(), Broken> {
+        while let Some(one) = self.overtaken.pop_front_if(|one| one.due < at) {
+            let doubt = ledger.doubt(one.carrier, one.session, one.at, one.answer_at);
+            self.doubted(doubt, (one.carrier, one.session), ledger, &|| one.place.clone())?;
         }
         Ok(())
     }
@@ -37,6 +81,7 @@ impl Copies {
 
 impl Check for Copies {
     fn see(&mut self, at: i64, seen: &Seen<'_>, ledger: &Ledger) -> Result<(), Broken> {
+        self.settle(at, ledger)?;
         match seen {
             Seen::Submit(submit) if submit.status == 0 => match submit.n {
                 Some(n) => self.submit(at, submit, n, ledger),
@@ -47,9 +92,60 @@ impl Check for Copies {
     }
 
     fn end(&mut self, ledger: &Ledger) -> Result<(), Broken> {
+        self.settle(i64::MAX, ledger)?;
         for (n, entry) in ledger.entries().filter(|(_, entry)| entry.is_copied && entry.status.is_some()) {
             keep(entry.is_labelled, "INV-11", || format!("message {n} was taken twice and is not labelled"))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::sim::ledger::{CarrierTerms, Terms, Wanted};
+
+    /// What the check says of these observations, each with its instant.
+    fn said(all: &[(i64, Seen<'_>)]) -> Result<(), Broken> {
+        let carrier = CarrierTerms { window: 10, response_timeout_ms: 10_000, ..CarrierTerms::default() };
+        let terms = Terms { latency_max_ms: 20, sync_max_ms: 3, carriers: vec![carrier], keeps_all: true, ..Terms::default() };
+        let wanted = |_| Wanted { parts: 1, at_most_once: false, expires_in: None, is_marketing: false, number: 1 };
+        let (mut check, mut ledger) = (Copies::default(), Ledger::new(10, terms, Box::new(wanted)));
+        for (at, seen) in all {
+            check.see(*at, seen, &ledger)?;
+            ledger.note(*at, seen);
+        }
+        check.end(&ledger)
+    }
+
+    fn submit(session: u64, number: u64) -> Seen<'static> {
+        let (n, message_id) = (Some(7), "x");
+        let (carrier, validity, part, total, sequence, status) = (0, 0, 1, 1, 1, 0);
+        let (is_answered, delay_ms) = (true, 5);
+        Seen::Submit(Submit { carrier, session, n, validity, part, total, sequence, status, number, message_id, is_answered, delay_ms })
+    }
+
+    fn closed(session: u64, is_orderly: bool) -> Seen<'static> {
+        Seen::Closed { carrier: 0, session, is_orderly }
+    }
+
+    #[test]
+    fn a_resend_may_overtake_the_first_whose_session_is_lost_and_no_other() {
+        let begin = 1_000_000;
+        let (resend, first) = ((begin, submit(1, 100)), (begin + 1, submit(2, 101)));
+        assert_eq!(said(&[resend, first, (begin + 2, closed(2, false))]), Ok(()));
+        for what in
+            [&[resend, first][..], &[resend, first, (begin + 2, closed(2, true))], &[resend, first, (begin + 5_000, closed(2, false))]]
+        {
+            assert_eq!(said(what).map_err(|broken| broken.invariant), Err("INV-9"));
+        }
+        // Too late to have been overtaken.
+        let late = [resend, (begin + 100, submit(2, 101)), (begin + 101, closed(2, false))];
+        assert_eq!(said(&late).map_err(|broken| broken.invariant), Err("INV-9"));
+        // Nor is it on the session of the copy.
+        let same = [resend, (begin + 1, submit(1, 101)), (begin + 2, closed(1, false))];
+        assert_eq!(said(&same).map_err(|broken| broken.invariant), Err("INV-9"));
+        let lost_before = [resend, (begin + 1, closed(1, false)), (begin + 9, submit(2, 101))];
+        assert_eq!(said(&lost_before), Ok(()));
     }
 }
