@@ -301,7 +301,7 @@ async fn a_list_of_values_is_never_taken_for_an_object_with_fields() {
     }
     let line = [auth(KEY), ("content-type", "application/x-ndjson")];
     let answer = rig.call("POST", "/v1/suppressions/import", &line, b"[\"+33612345678\",null,null,null,null]\n").await;
-    assert!(!answer.json()["added"].as_u64().is_some_and(|added| added > 0), "{answer:?}");
+    assert!(answer.json()["added"].as_u64().is_none_or(|added| added == 0), "{answer:?}");
     assert_eq!(rig.call("GET", to, &[auth(KEY)], b"").await.status, 404);
     assert_eq!(rig.call("GET", "/v1/suppressions", &[auth(KEY)], b"").await.json()["suppressions"].as_array().map(Vec::len), Some(0));
     assert!(rig.live("shop").is_empty());
