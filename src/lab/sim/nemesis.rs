@@ -231,7 +231,8 @@ fn wrong(chance: &mut Chance) -> (i64, i64) {
 fn glitch(chance: &mut Chance) -> (i64, i64) {
     let days = [3, 7, 30, 365, 3_650][chance.below(5) as usize];
     let ahead_ms = chance.between(days * 43_200_000, days * 86_400_000) as i64;
-    (if chance.hit(0.7) { ahead_ms } else { -ahead_ms }, 0)
+    // Ids hold no time before 2025.
+    (if chance.hit(0.7) { ahead_ms } else { -ahead_ms.min(365 * 86_400_000) }, 0)
 }
 
 /// The same carrier without its vices.

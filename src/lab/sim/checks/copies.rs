@@ -12,20 +12,45 @@ use std::collections::VecDeque;
 pub(super) struct Copies {
     /// Copies whose first one was lost with this session.
     by_session: HashMap<(u8, u64), u32, foldhash::fast::FixedState>,
-    /// Copies whose cause, if there is one, is seen later.
-    overtaken: VecDeque<Overtaken>,
+    /// Copies whose cause has not been seen.
+    open: VecDeque<Twice>,
 }
 
-/// A submit that came shortly after a copy of it on another session, which nothing had put in doubt: it may be the first one,
-/// written to a session that was lost at once and overtaken by its own resend. Then that session is seen to end.
-struct Overtaken {
-    /// When everything is known that may have put it in doubt.
-    due: i64,
+/// What a carrier took, and when it had answered.
+#[derive(Clone, Copy)]
+struct Took {
     carrier: u8,
     session: u64,
     at: i64,
     answer_at: Option<i64>,
-    place: String,
+}
+
+impl Took {
+    fn doubt(&self, ledger: &Ledger) -> Option<Doubt> {
+        ledger.doubt(self.carrier, self.session, self.at, self.answer_at)
+    }
+}
+
+/// A part that was taken twice.
+#[derive(Clone, Copy)]
+struct Twice {
+    n: u64,
+    part: u8,
+    before: Took,
+    again: Took,
+    /// The second may be the one that was written first, to a session that was lost at once, and overtaken by its own resend on
+    /// another: then it is that session that is seen to end.
+    is_overtaken: bool,
+    /// When everything is known that may have put it in doubt: the end of a session that the gateway has closed may come after
+    /// the copy, which took another way.
+    due: i64,
+}
+
+impl Twice {
+    fn place(&self) -> String {
+        let Twice { n, part, before: Took { carrier, session, at, answer_at }, again, .. } = self;
+        format!("message {n} part {part} at {}: taken before on c{carrier}/{session} at {at}, answered at {answer_at:?}", again.at)
+    }
 }
 
 impl Copies {
@@ -33,47 +58,39 @@ impl Copies {
         let copies = ledger.copies(n);
         let mut same = copies.iter().rev().filter(|copy| copy.part == submit.part);
         let Some(last) = same.next() else { return Ok(()) };
-        let place =
-            || format!("message {n} part {} at {at}: taken before on c{}/{} at {}", submit.part, last.carrier, last.session, last.at);
-        keep(!ledger.wanted(n).at_most_once, "INV-12", || format!("sent again under at_most_once; {}", place()))?;
-        keep(same.next().is_none(), "INV-10", || format!("a third copy; {}", place()))?;
-        let doubt = ledger.doubt(last.carrier, last.session, last.at, last.answer_at);
-        let place = || format!("{}, answered at {:?}", place(), last.answer_at);
-        let is_elsewhere = (last.carrier, last.session) != (submit.carrier, submit.session);
-        if doubt.is_none() && is_elsewhere && at - last.at <= ledger.terms.latency_max_ms + 50 {
-            let Submit { carrier, session, .. } = *submit;
-            let answer_at = submit.is_answered.then_some(at + submit.delay_ms as i64);
-            let due = answer_at.unwrap_or(at) + ledger.settling_ms();
-            self.overtaken.push_back(Overtaken { due, carrier, session, at, answer_at, place: place() });
+        let before = Took { carrier: last.carrier, session: last.session, at: last.at, answer_at: last.answer_at };
+        let answer_at = submit.is_answered.then_some(at + submit.delay_ms as i64);
+        let again = Took { carrier: submit.carrier, session: submit.session, at, answer_at };
+        let on_the_way = ledger.terms.latency_max_ms + 50;
+        let is_overtaken = (before.carrier, before.session) != (again.carrier, again.session) && at - before.at <= on_the_way;
+        let later = if is_overtaken { answer_at.unwrap_or(at) + ledger.settling_ms() } else { at };
+        let twice = Twice { n, part: submit.part, before, again, is_overtaken, due: later.max(at + on_the_way) };
+        keep(!ledger.wanted(n).at_most_once, "INV-12", || format!("sent again under at_most_once: {}", twice.place()))?;
+        keep(same.next().is_none(), "INV-10", || format!("a third copy: {}", twice.place()))?;
+        if before.doubt(ledger).is_none() {
+            self.open.push_back(twice);
             return Ok(());
         }
-        self.doubted(doubt, (last.carrier, last.session), ledger, &place)
+        self.doubted(&twice, ledger)
     }
 
-    /// A copy of what was sent on a session, which was in doubt for this reason.
-    fn doubted(
-        &mut self,
-        doubt: Option<Doubt>,
-        (carrier, session): (u8, u64),
-        ledger: &Ledger,
-        place: &dyn Fn() -> String,
-    ) -> Result<(), Broken> {
-        keep(doubt.is_some(), "INV-9", || format!("sent again without any doubt; {}", place()))?;
-        if matches!(doubt, Some(Doubt::Session | Doubt::Death)) {
-            let count = self.by_session.entry((carrier, session)).or_default();
+    fn doubted(&mut self, twice: &Twice, ledger: &Ledger) -> Result<(), Broken> {
+        let of = |took: Took| took.doubt(ledger).map(|doubt| (took, doubt));
+        let found = of(twice.before).or_else(|| of(twice.again).filter(|_| twice.is_overtaken));
+        keep(found.is_some(), "INV-9", || format!("sent again without any doubt: {}", twice.place()))?;
+        if let Some((took, Doubt::Session | Doubt::Death)) = found {
+            let count = self.by_session.entry((took.carrier, took.session)).or_default();
             *count += 1;
-            let window = ledger.terms.carriers[usize::from(carrier)].window;
-            let count = *count;
-            keep(count <= window, "INV-10", || format!("{count} copies of one session's loss, its window is {window}; {}", place()))?;
+            let (count, window) = (*count, ledger.terms.carriers[usize::from(took.carrier)].window);
+            keep(count <= window, "INV-10", || format!("{count} copies of one session's loss, its window is {window}: {}", twice.place()))?;
         }
         Ok(())
     }
 
-    /// Judges those that came first to their own resend, of which everything is known.
+    /// Judges those of which everything is known.
     fn settle(&mut self, at: i64, ledger: &Ledger) -> Result<(), Broken> {
-        while let Some(one) = self.overtaken.pop_front_if(|one| one.due < at) {
-            let doubt = ledger.doubt(one.carrier, one.session, one.at, one.answer_at);
-            self.doubted(doubt, (one.carrier, one.session), ledger, &|| one.place.clone())?;
+        while let Some(twice) = self.open.pop_front_if(|twice| twice.due < at) {
+            self.doubted(&twice, ledger)?;
         }
         Ok(())
     }
@@ -109,7 +126,8 @@ mod tests {
     fn said(all: &[(i64, Seen<'_>)]) -> Result<(), Broken> {
         let carrier = CarrierTerms { window: 10, response_timeout_ms: 10_000, ..CarrierTerms::default() };
         let terms = Terms { latency_max_ms: 20, sync_max_ms: 3, carriers: vec![carrier], keeps_all: true, ..Terms::default() };
-        let wanted = |_| Wanted { parts: 1, at_most_once: false, expires_in: None, send_after: None, is_marketing: false, number: 1, carrier: 0 };
+        let wanted =
+            |_| Wanted { parts: 1, at_most_once: false, expires_in: None, send_after: None, is_marketing: false, number: 1, carrier: 0 };
         let (mut check, mut ledger) = (Copies::default(), Ledger::new(10, terms, Box::new(wanted)));
         for (at, seen) in all {
             check.see(*at, seen, &ledger)?;
