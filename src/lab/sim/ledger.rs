@@ -405,7 +405,7 @@ mod tests {
     fn ledger() -> Ledger {
         let carrier = CarrierTerms { window: 10, response_timeout_ms: 10_000, ..CarrierTerms::default() };
         let terms = Terms { latency_max_ms: 20, sync_max_ms: 3, carriers: vec![carrier], ..Terms::default() };
-        let wanted = |_| Wanted { parts: 1, at_most_once: true, expires_in: None, is_marketing: false, number: 1 };
+        let wanted = |_| Wanted { parts: 1, at_most_once: true, expires_in: None, send_after: None, is_marketing: false, number: 1 };
         let mut ledger = Ledger::new(10, terms, Box::new(wanted));
         ledger.note(1_000, &Seen::Asked { account: 0, first: 0, count: 10 });
         ledger.note(1_000, &Seen::Took { n: 7, id: 1 });
