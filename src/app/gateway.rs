@@ -11,6 +11,7 @@ use crate::engine::reader::Calls;
 use crate::engine::recover::Found;
 use crate::engine::rules::ReadRules;
 use crate::engine::start::{Files, Running, StartFault};
+use crate::pipeline::schedule::clock::Clock;
 use crate::storage::{Journal, memory, sqlite};
 use crate::telemetry::Metrics;
 use crate::world::{World, tls};
@@ -90,6 +91,19 @@ impl Gateway {
 
     /// Starts one on a journal that is already open.
     pub async fn on(world: World, config: Config, journal: Opened, metrics: Arc<Metrics>, calls: Calls) -> Result<Gateway, GatewayFault> {
+        let names = config.rules.clone();
+        Gateway::under(world, config, journal, metrics, calls, Box::new(move || files::rules(&names))).await
+    }
+
+    /// Starts one on a journal that is already open; its rules and time zones are read by `of_rules`.
+    pub async fn under(
+        world: World,
+        config: Config,
+        journal: Opened,
+        metrics: Arc<Metrics>,
+        calls: Calls,
+        of_rules: ReadRules,
+    ) -> Result<Gateway, GatewayFault> {
         #[cfg(feature = "planted-bugs")]
         #[allow(clippy::disallowed_methods)]
         if let Ok(name) = std::env::var("RELAIS_BUG") {
@@ -110,8 +124,6 @@ impl Gateway {
             }
         };
         let Opened { journal, checkpoint } = journal;
-        let names = config.rules.clone();
-        let of_rules: ReadRules = Box::new(move || files::rules(&names));
         let witness = config.journal.witness.as_deref().map(Witness::ask);
         let reached = witness.as_ref().map_or(0, Witness::said);
         let named = Files { read: &files::read, rules: Some(of_rules), reached };
@@ -272,7 +284,11 @@ async fn look_after(engine: Arc<Engine>, mut witness: Option<Witness>, stop: Can
             () = stop.cancelled() => return,
             () = tokio::time::sleep(UPKEEP_EVERY.std()) => {}
         }
-        let before = Time(engine.world.now().0 - engine.config.journal.retention.as_millis() as i64);
+        // INV-17: what is removed by a clock that has just been set does not come back when it is set right.
+        let before = match engine.clock() {
+            Clock::Unsure if !crate::base::planted::is("removed-by-unsure-clock") => Time(i64::MIN),
+            _ => Time(engine.world.now().0 - engine.config.journal.retention.as_millis() as i64),
+        };
         let told = engine.couriers.iter().map(|(_, stats)| stats.told()).min().unwrap_or(u64::MAX);
         engine.upkeep(before, told);
         engine.rules.look(engine.world.now());

@@ -42,6 +42,9 @@ const FAULT_WAIT: Span = Span::secs(1);
 /// What an exchange under way may still take when the courier is stopped, and then the last note.
 const STOP_WAIT: Span = Span::secs(2);
 
+/// What couriers must not share; only a planted bug does.
+static ONE_FOR_ALL: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Makes notes durable; filled by the journal's writer.
 pub trait Notes: Send + Sync {
     /// Writes all or none, in order; `None` removes a key. Resolves when they are on disk.
@@ -277,11 +280,13 @@ impl Courier {
             stop.cancelled().await;
             tokio::time::sleep(STOP_WAIT.std()).await;
         };
+        let turn = if crate::base::planted::is("one-courier-for-all") { Some(ONE_FOR_ALL.lock().await) } else { None };
         let answer = tokio::select! {
             biased;
             answer = post.call(&call) => answer,
             () = stopped => return,
         };
+        drop(turn);
         self.stats.posts.fetch_add(1, Relaxed);
         if answer.is_ok() {
             self.stats.answered.fetch_add(1, Relaxed);

@@ -22,13 +22,14 @@ use crate::message::outcome::Tally;
 use crate::message::record::MessageRecord;
 use crate::pipeline::accept::Bringing;
 use crate::pipeline::journal::{Acceptance, Place};
+use crate::pipeline::schedule::clock::{Clock, ClockWatch};
 use crate::storage::port::{SearchKind, search_key};
 use crate::storage::{Archive, PersonChange, StoreFault};
 use crate::telemetry::Metrics;
 use crate::world::{BoxFuture, World};
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, oneshot};
 
 /// The journal's queue is counted in pieces of so many octets.
@@ -105,6 +106,7 @@ pub struct Engine {
     pub(crate) queue: Arc<Semaphore>,
     pub(crate) queue_pieces: u32,
     pub(crate) is_draining: AtomicBool,
+    pub(crate) watch: Mutex<ClockWatch>,
 }
 
 impl Engine {
@@ -319,6 +321,12 @@ impl Engine {
     /// Tells the writer to commit what it has, and end.
     pub fn stop_writer(&self) {
         self.writer.force(ToWriter::Stop);
+    }
+
+    /// Whether the wall clock can be believed. Upkeep looks every two seconds; what is to be forgotten because of its age asks.
+    pub fn clock(&self) -> Clock {
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.look(self.world.now(), self.world.mono())
     }
 
     /// Has the journal looked after.

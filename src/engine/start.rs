@@ -26,6 +26,8 @@ use crate::engine::writer::{NotDurable, ToWriter, Writer, WriterState};
 use crate::message::Class;
 use crate::pipeline::desk::Revival;
 use crate::pipeline::journal::Grouping;
+use crate::pipeline::schedule::clock::ClockWatch;
+use crate::pipeline::webhook::notes::cursor_key;
 use crate::storage::{Archive, FrameHead, Journal, Recovered, StoreFault};
 use crate::telemetry::Metrics;
 use crate::wire::smpp::pdu::BindKind;
@@ -33,8 +35,8 @@ use crate::world::{Entropy64, Finished, World, tls};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -170,12 +172,14 @@ pub async fn start_under(
     for (index, carrier) in config.carriers.iter().enumerate() {
         slots.push(slot(carrier, &config, &metrics, (&gate, index), seed, jury(&rules.law), &state));
     }
-    let kept = hold_advertising(revival(&world, &config, &recovered, archive.as_ref())?, &mut slots, &writer_box);
+    let kept = first_words(&world, &config, &recovered, archive.as_ref(), &mut slots, &writer_box)?;
     let found = restore(&world, &config, &recovered, archive.as_ref(), &mut slots, &batches, (&ids, &ears))?;
 
     // Before anybody can ask: what is not there any more.
     let erasures = Arc::new(Erasures::load(&config, archive.as_ref())?);
     let queue_pieces = u32::try_from(config.http.journal_queue_bytes_max / 1_024).unwrap_or(u32::MAX >> 3).clamp(16, u32::MAX >> 3);
+    let mut watch = ClockWatch::new(config.engine.clock_settle);
+    watch.look(world.now(), world.mono());
     let mut engine = Engine {
         world: world.clone(),
         config: config.clone(),
@@ -199,6 +203,7 @@ pub async fn start_under(
         queue: Arc::new(Semaphore::new(queue_pieces as usize)),
         queue_pieces,
         is_draining: AtomicBool::new(false),
+        watch: Mutex::new(watch),
     };
     let mut parts = Vec::new();
     let writer = Writer {
@@ -349,6 +354,42 @@ fn revival(world: &World, config: &Config, recovered: &Recovered, archive: &dyn 
     Ok(Revival::Over)
 }
 
+/// Posts what must be on disk before anything else of this life; tells when it is.
+fn first_words(
+    world: &World,
+    config: &Config,
+    recovered: &Recovered,
+    archive: &dyn Archive,
+    slots: &mut [Slot0],
+    writer: &Mailbox<ToWriter>,
+) -> Result<Vec<Kept>, StoreFault> {
+    let advertising = hold_advertising(revival(world, config, recovered, archive)?, slots, writer);
+    Ok(advertising.into_iter().chain(begin_endpoints(config, recovered, archive, writer)?).collect())
+}
+
+/// Webhooks that are new begin here. Were that not on disk before the first event of this life, a process that dies early would
+/// leave them to begin at the next start, behind events they are owed (INV-24).
+fn begin_endpoints(
+    config: &Config,
+    recovered: &Recovered,
+    archive: &dyn Archive,
+    writer: &Mailbox<ToWriter>,
+) -> Result<Option<Kept>, StoreFault> {
+    let mut notes = Vec::new();
+    for webhook in &config.webhooks {
+        let key = cursor_key(&webhook.name);
+        if archive.notes(&key)?.is_empty() {
+            notes.push((key, Some(recovered.last_seq.to_le_bytes().to_vec())));
+        }
+    }
+    if notes.is_empty() {
+        return Ok(None);
+    }
+    let (reply, kept) = tokio::sync::oneshot::channel();
+    writer.force(ToWriter::Notes { notes, reply });
+    Ok(Some(kept))
+}
+
 /// Has advertising wait, also after another restart; tells when that is on disk.
 fn hold_advertising(revival: Revival, slots: &mut [Slot0], writer: &Mailbox<ToWriter>) -> Option<Kept> {
     if revival == Revival::Over {
@@ -363,13 +404,13 @@ fn hold_advertising(revival: Revival, slots: &mut [Slot0], writer: &Mailbox<ToWr
 /// An answer of the writer.
 type Kept = tokio::sync::oneshot::Receiver<Result<(), NotDurable>>;
 
-/// Starts the journal's thread, and waits for the note before anything else can be written: rows of this life make the journal
+/// Starts the journal's thread, and waits for these notes before anything else can be written. Of advertising: rows of this life make the journal
 /// young, and notes are in a file of their own. Dead between the two, the next start would find neither a long absence nor
 /// the note, and let advertising go. A disk without room keeps nobody from starting: the note is then the next thing written,
 /// whenever that is.
-async fn begin_writing(world: &World, writer: Writer, kept: Option<Kept>) -> (String, Finished) {
+async fn begin_writing(world: &World, writer: Writer, kept: Vec<Kept>) -> (String, Finished) {
     let part = world.start.start("journal", Box::new(move || Box::pin(writer.run())));
-    if let Some(kept) = kept {
+    for kept in kept {
         let _ = tokio::time::timeout(KEPT_WAIT.std(), kept).await;
     }
     ("journal".to_owned(), part)

@@ -43,4 +43,4 @@ pub use record::{Keep, RecordOptions, SmscCounts, TokenRule};
 pub use sink::{Sink, SinkHandle, SinkMode, SinkOptions};
 pub use smsc::{Options, Smsc, SmscHandle};
 pub use workload::Workload;
-pub use world::SimWorld;
+pub use world::{ClockError, SimWorld};

@@ -19,6 +19,7 @@ pub const BEGIN: Time = Time(1_796_115_600_000);
 pub struct SimWorld {
     net: SimNet,
     clock: Arc<SimClock>,
+    machine: Arc<MachineClock>,
     world: World,
 }
 
@@ -28,9 +29,10 @@ impl SimWorld {
     pub fn new(seed: u64) -> SimWorld {
         let net = SimNet::new(seed);
         let clock = Arc::new(SimClock { began: Instant::now(), wall_at_begin: AtomicI64::new(BEGIN.0) });
+        let machine = Arc::new(MachineClock { right: clock.clone(), error: Mutex::new(ClockError::default()) });
         let entropy = Arc::new(SimEntropy(Mutex::new(Chance::new(seed ^ 0x656E_7472))));
         let world = World { clock: clock.clone(), net: Arc::new(net.clone()), entropy, start: Arc::new(SimStart) };
-        SimWorld { net, clock, world }
+        SimWorld { net, clock, machine, world }
     }
 
     /// The world as the gateway sees it.
@@ -39,13 +41,24 @@ impl SimWorld {
         self.world.clone()
     }
 
-    /// The world as one process sees it, which can die alone.
+    /// The world as one process sees it, which can die alone. All processes are on one machine, whose wall clock may be wrong.
     #[must_use]
     pub fn process(&self) -> Process {
         let (net, tasks) = (self.net.process(), Arc::new(Mutex::new(Vec::new())));
         let start = Arc::new(ProcessStart(tasks.clone()));
-        let World { clock, entropy, .. } = self.world.clone();
+        let World { clock, entropy, .. } = self.on_machine();
         Process { world: World { clock, net: Arc::new(net.clone()), entropy, start }, net, tasks }
+    }
+
+    /// The world with the wall clock of the processes' machine.
+    #[must_use]
+    pub fn on_machine(&self) -> World {
+        World { clock: self.machine.clone(), ..self.world.clone() }
+    }
+
+    /// The machine's wall clock is wrong by `error` from now on; that of the world is right.
+    pub fn set_clock_error(&self, error: ClockError) {
+        *self.machine.error.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
     /// The network, to cut and slow it.
@@ -77,6 +90,41 @@ impl Clock for SimClock {
     }
     fn mono(&self) -> Mono {
         Mono(self.began.elapsed().as_micros() as u64)
+    }
+}
+
+/// How wrong a machine's wall clock is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClockError {
+    /// Since when, in right milliseconds.
+    pub since: i64,
+    /// So many milliseconds ahead then.
+    pub ahead_ms: i64,
+    /// What it gains from then on, in parts of a million.
+    pub gains_ppm: i64,
+}
+
+impl ClockError {
+    /// Milliseconds by which it is ahead at an instant of right time that is not before `since`.
+    #[must_use]
+    pub const fn at(&self, right: i64) -> i64 {
+        self.ahead_ms + (right - self.since) * self.gains_ppm / 1_000_000
+    }
+}
+
+/// The clock of the machine on which processes run.
+struct MachineClock {
+    right: Arc<SimClock>,
+    error: Mutex<ClockError>,
+}
+
+impl Clock for MachineClock {
+    fn wall(&self) -> Time {
+        let right = self.right.wall().0;
+        Time(right + self.error.lock().unwrap_or_else(PoisonError::into_inner).at(right))
+    }
+    fn mono(&self) -> Mono {
+        self.right.mono()
     }
 }
 
@@ -167,6 +215,9 @@ mod tests {
         assert_eq!(world.mono().since(mono), Span::secs(90));
         sim.set_wall(Time(0));
         assert_eq!(world.now(), Time(0));
+        sim.set_clock_error(ClockError { since: 0, ahead_ms: -500, gains_ppm: 1_000 });
+        tokio::time::sleep(Span::secs(10).std()).await;
+        assert_eq!((world.now(), sim.process().world().now()), (Time(10_000), Time(9_510)), "the machine's clock alone is wrong");
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::{Msisdn, Span};
-use crate::config::{self, AccountHours, MapSecrets};
+use crate::config::{self, AccountHours, AfterLoss, MapSecrets};
 use crate::directory::hours::{Ask, Channel, Hours, RuleRef, Zone};
 use crate::directory::number::{Kind, Numbers};
 use crate::message::content::Class;
@@ -399,6 +399,21 @@ fn zones_that_change_in_the_middle_count_from_the_next_question_on() {
     assert_eq!(said(&mut judge, &question, "2026-07-13T12:00:00Z"), "go 2026-07-13T18:00:00.000Z");
     assert_eq!(said(&mut judge, &question, "2026-07-20T12:00:00Z"), "go 2026-07-20T19:00:00.000Z");
     assert!(judge.stamp().1.contains("/made-up+"));
+}
+
+#[test]
+fn the_rules_in_the_program_have_their_say_after_a_restart_when_others_had_replaced_them() {
+    let (begins, replaced, again) = (time("2026-07-01T00:00:00Z"), time("2026-07-02T00:00:00Z"), time("2026-07-03T00:00:00Z"));
+    let before = law("margin = \"0ms\"");
+    before.hours.reload(Sources::default(), begins).expect("the shipped ones");
+    before.hours.reload(pack("06:00-22:00", ""), replaced).expect("a pack");
+    let after = law("margin = \"0ms\"");
+    after.hours.recall(before.hours.kept(replaced).0, None, AfterLoss::Hold, again);
+    after.hours.reload(pack("06:00-22:00", ""), again).expect("a pack");
+    let mut judge = judge(after);
+    // 07:30 in Paris.
+    assert_eq!(said(&mut judge, &to(33_612_345_678), "2026-07-03T05:30:00Z"), "WindowClosed 2026-07-03T06:00:00.000Z");
+    assert!(said(&mut judge, &to(33_612_345_678), "2026-07-10T05:30:00Z").starts_with("go"), "seven days later it has not");
 }
 
 #[test]

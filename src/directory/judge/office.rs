@@ -85,12 +85,16 @@ impl Office {
             let until = one.until.unwrap_or_else(|| both_until(now));
             match compile(&one.sources, &self.policies) {
                 _ if until <= now => {}
+                Ok(_) if crate::base::planted::is("former-rules-forgotten-at-restart") => {}
                 Ok(hours) => former.push(Replaced { hours, sources: one.sources, until }),
                 Err(_) => lost = lost.max(Some(until)),
             }
         }
+        // What is in the program among them stays: it is not in use before the first load says so.
         let mut current = self.lock();
-        former.retain(|one| one.hours.version() != current.hours.version());
+        if crate::base::planted::is("shipped-rules-forgotten-at-restart") {
+            former.retain(|one| one.hours.version() != current.hours.version());
+        }
         let number = current.number + 1;
         let lost = lost.filter(|_| after_loss == AfterLoss::Hold);
         let unsure_until = unsure_until.max(lost).unwrap_or(Time(i64::MIN));
@@ -141,7 +145,7 @@ impl Office {
         let mut former: Vec<Replaced> = current.former.iter().filter(|one| now < one.until).cloned().collect();
         // Going back to rules that were replaced: they are asked anyway.
         former.retain(|one| one.hours.version() != hours.version());
-        if !is_first && !is_same {
+        if !is_first && !is_same && !crate::base::planted::is("former-rules-forgotten") {
             former.push(Replaced { hours: current.hours.clone(), sources: current.sources.clone(), until: both_until(now) });
         }
         if former.len() > FORMER_RULES_MAX {

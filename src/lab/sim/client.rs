@@ -242,6 +242,7 @@ impl Desk {
 
     /// Looks at one message; whether there was an answer.
     pub async fn look(&self, key: &str, n: u64) -> bool {
+        let since = self.world.now().0;
         let id = self.model.ask(|ledger| ledger.entry(n).map_or(0, |entry| entry.id));
         let path = format!("/v1/messages/{}", MessageId(id));
         let request = Request { method: "GET", path: &path, key, kind: "", once: None, body: b"" };
@@ -254,6 +255,7 @@ impl Desk {
         let parts = document["parts"].as_array().map_or(&[][..], Vec::as_slice);
         let carrier_ids: Vec<Option<String>> = parts.iter().map(|part| part["carrier_id"].as_str().map(str::to_owned)).collect();
         self.model.see(&Seen::Looked {
+            since,
             n,
             status: document["status"].as_str().unwrap_or_default(),
             is_final: document["final"].as_bool().unwrap_or_default(),

@@ -10,6 +10,9 @@ const PEPPER: &str = "0123456789abcdef";
 /// Signs the webhooks.
 pub const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
+/// How long the wall clock must have been steady after a jump.
+pub const CLOCK_SETTLE_S: i64 = 10;
+
 /// How long a throttled carrier rests.
 pub const THROTTLE_PAUSE_MS: i64 = 4_000;
 
@@ -52,7 +55,12 @@ pub fn of(scenario: &Scenario) -> Config {
 
 fn text(scenario: &Scenario) -> String {
     let mut out = format!("[secrets]\npepper = \"{PEPPER}\"\n[http]\nlisten = \"{}\"\n", listen());
-    write!(out, "[journal]\nbackend = \"memory\"\n{}\n[engine]\nshards = 1\n{}\n", scenario.journal, scenario.engine).expect("into memory");
+    let Scenario { journal, engine, shards, .. } = scenario;
+    write!(
+        out,
+        "[journal]\nbackend = \"memory\"\n{journal}\n[engine]\nshards = {shards}\nclock_settle = \"{CLOCK_SETTLE_S}s\"\n{engine}\n"
+    )
+    .expect("into memory");
     out.push_str("[webhook_rules]\nallow_private = true\nallow_http = true\nports = [9000]\n");
     for account in 0..scenario.accounts {
         let hash = KeyHash::of(&Secret::new(PEPPER), format!("secret-{account}").as_bytes()).to_hex();

@@ -36,11 +36,15 @@ pub enum Kind {
     Mood,
     /// A webhook fails, hangs, drips or closes for a while.
     Sink,
+    /// The wall clock of the gateway's machine is set, by a second or a year, or gains; it may come right again or not.
+    Clock,
+    /// Rules and time zones are replaced by others.
+    Rules,
 }
 
 impl Kind {
-    /// All of them.
-    pub const ALL: [Kind; 15] = [
+    /// Those that are drawn alike for every life; the others are drawn beside them (`Scenario::widen`).
+    pub const USUAL: [Kind; 15] = [
         Kind::Cut,
         Kind::CutAtByte,
         Kind::Hold,
@@ -64,6 +68,12 @@ impl Kind {
         matches!(self, Kind::Full | Kind::Slow | Kind::Broken)
     }
 
+    /// Whether the process ends.
+    #[must_use]
+    pub const fn ends_process(self) -> bool {
+        matches!(self, Kind::Kill | Kind::Power | Kind::Term | Kind::TermKill | Kind::Broken)
+    }
+
     /// Its name in the log.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -83,6 +93,8 @@ impl Kind {
             Kind::Broken => "broken",
             Kind::Mood => "mood",
             Kind::Sink => "sink",
+            Kind::Clock => "clock",
+            Kind::Rules => "rules",
         }
     }
 }

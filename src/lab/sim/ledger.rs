@@ -5,6 +5,7 @@ use super::carrier_numbers::Numbers;
 use super::seen::{Seen, Submit};
 use super::standstill::Troubles;
 use crate::base::Time;
+use crate::lab::ClockError;
 use crate::lab::id_style::IdStyle;
 use crate::message::Status;
 use hashbrown::HashMap;
@@ -38,6 +39,10 @@ pub struct CarrierTerms {
     pub rate: f64,
     /// Segments at once.
     pub burst: u32,
+    /// How long what is in doubt is held.
+    pub hold_ms: i64,
+    /// Sessions that carry submits.
+    pub sessions: u32,
     /// Unanswered submits of a session.
     pub window: u32,
     /// After which silence is doubt.
@@ -61,6 +66,8 @@ pub struct Wanted {
     pub is_marketing: bool,
     /// To whom.
     pub number: u64,
+    /// Which carrier that leads to.
+    pub carrier: u8,
 }
 
 /// One message.
@@ -68,18 +75,22 @@ pub struct Wanted {
 pub struct Entry {
     /// Its id, once a 2xx has named it; 0 before.
     pub id: u64,
-    /// When it was first asked for, and when it may last be sent; 0 = never, or no such instant.
+    /// When it was first asked for; 0 = never.
     pub asked_at: i64,
-    /// See `asked_at`.
+    /// The earliest the gateway's clock may have shown when it was accepted.
+    pub accepted_at: i64,
+    /// When it may last be sent, by the gateway's clock; 0 = there is no such instant.
     pub until: i64,
     /// When a 2xx first named it.
     pub took_at: i64,
-    /// When its end happened and when it was told, as the webhook said; 0 = not yet.
+    /// When its end happened, as the webhook said, by the gateway's clock; 0 = not yet.
     pub ended_at: i64,
-    /// See `ended_at`.
+    /// When it was told.
     pub told_at: i64,
-    /// When the last receipt of a part came that had none.
+    /// When the last receipt of a part came that had none, and the most the gateway's clock had shown since it was asked for.
     pub heard_at: i64,
+    /// See `heard_at`.
+    pub heard_shown: i64,
     /// Its account.
     pub account: u8,
     /// Refused for good.
@@ -162,6 +173,8 @@ pub struct Ledger {
     numbers: Vec<Numbers>,
     closed: Map<(u8, u64), (i64, bool)>,
     deaths: Vec<i64>,
+    /// How wrong the gateway's clock was, from when on.
+    clock: Vec<ClockError>,
     troubles: Troubles,
     /// Messages that were told, by when everything is known that may have put them in doubt.
     settling: VecDeque<(i64, u64)>,
@@ -176,8 +189,8 @@ impl Ledger {
         let entries = vec![Entry::default(); usize::try_from(messages).unwrap_or(0)];
         let numbers = terms.carriers.iter().map(|_| Numbers::default()).collect();
         let (copies, closed, bulks, deaths) = (Map::default(), Map::default(), BTreeMap::new(), Vec::new());
-        let (troubles, settling) = (Troubles::default(), VecDeque::new());
-        Ledger { terms, wanted, entries, copies, bulks, numbers, closed, deaths, troubles, settling, took: 0, told: 0 }
+        let (troubles, settling, clock) = (Troubles::default(), VecDeque::new(), vec![ClockError::default()]);
+        Ledger { terms, wanted, entries, copies, bulks, numbers, closed, deaths, troubles, settling, clock, took: 0, told: 0 }
     }
 
     /// A message.
@@ -209,9 +222,12 @@ impl Ledger {
         let is_in_receipts = || {
             let mut styles = self.terms.carriers[usize::from(copy.carrier)].receipt_ids.into_iter().flatten();
             styles.any(|style| {
-                let mut written = Vec::new();
-                style.write(copy.number, &mut written);
-                written == id.as_bytes()
+                // Carriers here send receipts under foreign names, too, that are this message's in all but the name.
+                [copy.number, u64::MAX / 2 - copy.number].into_iter().any(|number| {
+                    let mut written = Vec::new();
+                    style.write(number, &mut written);
+                    written == id.as_bytes()
+                })
             })
         };
         *copy.message_id == *id || is_in_receipts() && self.doubt(copy.carrier, copy.session, copy.at, copy.answer_at).is_some()
@@ -272,6 +288,41 @@ impl Ledger {
         self.troubles.stood_since(carrier, from)
     }
 
+    /// What the gateway's clock showed between two instants: the stretches in which it ran on without a jump, as first and last.
+    pub fn shown(&self, from: i64, to: i64) -> impl Iterator<Item = (i64, i64)> {
+        let ends = self.clock.iter().skip(1).map(|error| error.since).chain([i64::MAX]);
+        self.clock.iter().zip(ends).filter(move |(error, end)| error.since <= to && *end >= from).map(move |(error, end)| {
+            let (from, to) = (from.max(error.since), to.min(end));
+            (from + error.at(from), to + error.at(to))
+        })
+    }
+
+    /// The least and the most it showed.
+    #[must_use]
+    pub fn shown_within(&self, from: i64, to: i64) -> (i64, i64) {
+        self.shown(from, to).fold((i64::MAX, i64::MIN), |(least, most), (first, last)| (least.min(first), most.max(last)))
+    }
+
+    /// Whether anybody has set it.
+    #[must_use]
+    pub fn is_clock_set(&self) -> bool {
+        self.clock.len() > 1
+    }
+
+    /// When the gateway's clock last showed no more than `wall`, of the time until `to`.
+    #[must_use]
+    pub fn last_shown(&self, wall: i64, to: i64) -> i64 {
+        let mut end = to;
+        for error in self.clock.iter().rev() {
+            let shown = error.since + error.ahead_ms;
+            if shown <= wall && error.since <= end {
+                return end.min(error.since + wall - shown);
+            }
+            end = end.min(error.since);
+        }
+        0
+    }
+
     /// Notes what was seen.
     pub fn note(&mut self, at: i64, seen: &Seen<'_>) {
         self.settle(at);
@@ -287,9 +338,10 @@ impl Ledger {
             }
             Seen::Took { n, id } => {
                 let expires_in = (self.wanted)(n).expires_in;
+                let (least, most) = self.shown_within(self.entry(n).map_or(at, |entry| entry.asked_at), at);
                 let Some(entry) = self.entries.get_mut(n as usize).filter(|entry| entry.id == 0) else { return };
-                (entry.id, entry.took_at) = (id, at);
-                entry.until = expires_in.map_or(0, |seconds| at + i64::from(seconds) * 1_000);
+                (entry.id, entry.took_at, entry.accepted_at) = (id, at, least);
+                entry.until = expires_in.map_or(0, |seconds| most + i64::from(seconds) * 1_000);
                 self.took += 1;
                 self.told += u64::from(entry.status.is_some());
             }
@@ -307,9 +359,10 @@ impl Ledger {
             Seen::Receipt { carrier, number, state } => {
                 let Some((n, part)) = self.behind(carrier, number) else { return };
                 let bit = 1 << (part - 1);
+                let (_, shown) = self.shown_within(self.entry(n).map_or(at, |entry| entry.asked_at), at);
                 self.with(n, |entry| {
                     if (entry.delivered | entry.failed) & bit == 0 && state != crate::lab::personality::State::Enroute {
-                        entry.heard_at = at;
+                        (entry.heard_at, entry.heard_shown) = (at, shown);
                     }
                     match state {
                         crate::lab::personality::State::Enroute => {}
@@ -319,6 +372,7 @@ impl Ledger {
                 });
             }
             Seen::Told { event, .. } => self.told(at, event),
+            Seen::Clock { error } => self.clock.push(error),
             Seen::Died | Seen::Stopped { is_clean: false } => self.deaths.push(at),
             Seen::Fault { kind: "hold" | "hold_way" | "full", carrier, is_on } => {
                 self.troubles.note(at, carrier, is_on, self.terms.latency_max_ms + 50);

@@ -87,7 +87,7 @@ impl Mail {
         let digits = if is_marketing { draw.below(self.subscribers) } else { n % 1_000_000 };
         let number = subscriber(carrier, digits);
         let is_wrong = draw.hit(self.wrong);
-        let wanted = Wanted { parts, at_most_once, expires_in, send_after: None, is_marketing, number };
+        let wanted = Wanted { parts, at_most_once, expires_in, send_after: None, is_marketing, number, carrier: carrier as u8 };
         Letter { wanted, carrier, is_ucs2, is_late: false, is_canceled, is_wrong }
     }
 

@@ -2,7 +2,7 @@
 //! thread; clients, carriers, webhooks, network, disk and faults are the seed's; a model outside the gateway checks what
 //! it sees against the promises. The same seed gives the same log, octet for octet, in every process.
 //!
-//! In reading order: `scenario`, `theme`, `script` and `fault` (what a life is), `mail` (its messages), `seen`, `carrier_numbers`,
+//! In reading order: `scenario`, `theme`, `script`, `fault` and `editions` (what a life is), `mail` (its messages), `seen`, `carrier_numbers`,
 //! `standstill`, `ledger`, `checks`, `model`
 //! (what is observed and judged), `wire` and `client`, `watch`, `disk`, `stage` (the far side and the gateway's lives),
 //! `nemesis`, `deeds`, `config`, `coverage`, `life`, `crash` (every crash point of a life); `planted` with the feature of its name.
@@ -15,6 +15,7 @@ pub mod coverage;
 pub mod crash;
 pub mod deeds;
 pub mod disk;
+pub mod editions;
 pub mod fault;
 pub mod ledger;
 pub mod life;

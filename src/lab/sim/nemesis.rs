@@ -1,6 +1,7 @@
 //! What goes wrong: a schedule drawn from the seed, carried out in its order, and the end of it all.
 
 use super::disk::Disk;
+use super::editions::EDITIONS;
 use super::fault::Kind;
 use super::model::Model;
 use super::scenario::Scenario;
@@ -10,7 +11,7 @@ use crate::base::Span;
 use crate::lab::net::{Death, Way, Weather};
 use crate::lab::personality::{Garbage, Personality, StatusRate};
 use crate::lab::sink::{SinkHandle, SinkMode};
-use crate::lab::{Chance, SimWorld, SmscHandle};
+use crate::lab::{Chance, ClockError, SimWorld, SmscHandle};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -35,10 +36,14 @@ pub struct Nemesis {
     pub weather: Weather,
     /// On a good day.
     pub sync_us: [u64; 2],
+    /// Whether processes end before all is quiet: one that starts takes the clock as it is.
+    pub is_mortal: bool,
 }
 
 /// Slow syncs take up to this many times the usual, or at least so many microseconds.
 pub const SLOW_US: u64 = 400_000;
+/// A clock that is wrong by years is so for this long at most: less than it must be steady to be believed.
+const GLITCH_MS: u64 = 8_000;
 /// Bad weather has latencies up to this, in milliseconds.
 pub const BAD_WEATHER_MS: u64 = 1_500;
 
@@ -54,7 +59,8 @@ struct Planned {
 fn plan(schedule: &mut BTreeMap<(u64, u32), Planned>, at: u64, number: u32, planned: Planned) {
     let Planned { kind, lasts, .. } = planned;
     schedule.insert((at, 2 * number), planned);
-    if !matches!(kind, Kind::Cut | Kind::CutAtByte | Kind::Kill | Kind::Power | Kind::Term | Kind::TermKill | Kind::Broken) {
+    let is_brief = matches!(kind, Kind::Cut | Kind::CutAtByte | Kind::Broken | Kind::Rules);
+    if !is_brief && !kind.ends_process() {
         schedule.insert((at + lasts.0, 2 * number + 1), Planned { is_on: false, ..planned });
     }
 }
@@ -95,6 +101,12 @@ impl Nemesis {
         }
         let now = self.sim.world().mono().since(began);
         tokio::time::sleep(Span(length_us.saturating_sub(now.0)).std()).await;
+        if scenario.faults.kinds.contains(&Kind::Clock) {
+            // It comes right or stays wrong; it gains nothing any more.
+            let now = self.sim.world().now().0;
+            let (shown, _) = self.model.ask(|ledger| ledger.shown_within(now, now));
+            self.set_clock(if chance.hit(0.7) { (0, 0) } else { (shown - now, 0) });
+        }
         self.quiet();
     }
 
@@ -103,7 +115,8 @@ impl Nemesis {
         let carrier = (which % self.carriers.len() as u64) as usize;
         let at = self.carriers[carrier].local_addr();
         let is_at_carrier = matches!(kind, Kind::Cut | Kind::Hold | Kind::HoldWay | Kind::Refuse | Kind::Mood);
-        let place = is_at_carrier.then_some(carrier as u8);
+        let sink = (which % self.sinks.len() as u64) as usize;
+        let place = if kind == Kind::Sink { Some(sink as u8) } else { is_at_carrier.then_some(carrier as u8) };
         self.model.see(&Seen::Fault { kind: kind.word(), carrier: place, is_on });
         let net = self.sim.net();
         match kind {
@@ -154,7 +167,17 @@ impl Nemesis {
                     2 => SinkMode::Drip(Span::millis(chance.between(10, 3_000))),
                     _ => SinkMode::Close,
                 };
-                self.sinks[(which % self.sinks.len() as u64) as usize].set_mode(mode);
+                self.sinks[sink].set_mode(mode);
+            }
+            Kind::Rules => self.order(Order::Reload(chance.below(EDITIONS.len() as u64) as u8)).await,
+            Kind::Clock if is_on && chance.hit(0.2) && !self.is_mortal => {
+                self.set_clock(glitch(chance));
+                tokio::time::sleep(Span::millis(chance.between(100, GLITCH_MS)).std()).await;
+                self.set_clock((0, 0));
+            }
+            Kind::Clock => {
+                let is_right = !is_on && chance.hit(0.7);
+                self.set_clock(if is_right { (0, 0) } else { wrong(chance) });
             }
         }
     }
@@ -162,6 +185,13 @@ impl Nemesis {
     async fn order(&self, order: Order) {
         // Nobody listens once the gateway has broken a promise: the run is over then.
         let _ = self.orders.send(order).await;
+    }
+
+    /// The machine's clock is so many milliseconds ahead of the right one from now on, and gains so many parts of a million.
+    fn set_clock(&self, (ahead_ms, gains_ppm): (i64, i64)) {
+        let error = ClockError { since: self.sim.world().now().0, ahead_ms, gains_ppm };
+        self.sim.set_clock_error(error);
+        self.model.see(&Seen::Clock { error });
     }
 
     /// Sessions take their habits when they begin.
@@ -186,6 +216,22 @@ impl Nemesis {
         self.model.see(&Seen::Fault { kind: "full", carrier: None, is_on: false });
         self.model.see(&Seen::Quiet);
     }
+}
+
+/// How a clock may be wrong for long: by a second to a day and a half either way, and by what it gains. Not by more: what is
+/// kept for three days must not be forgotten from one error to the next.
+fn wrong(chance: &mut Chance) -> (i64, i64) {
+    let seconds = [1, 2, 3, 10, 60, 600, 3_600, 7_200, 43_200, 86_400, 115_200][chance.below(11) as usize];
+    let ahead_ms = chance.between(seconds * 500, seconds * 1_000) as i64;
+    let gains_ppm = if chance.hit(0.8) { 0 } else { [100, 500, 20_000, 100_000][chance.below(4) as usize] };
+    if chance.hit(0.5) { (ahead_ms, gains_ppm) } else { (-ahead_ms, -gains_ppm) }
+}
+
+/// And for a moment, in which nobody may believe it: by days or years.
+fn glitch(chance: &mut Chance) -> (i64, i64) {
+    let days = [3, 7, 30, 365, 3_650][chance.below(5) as usize];
+    let ahead_ms = chance.between(days * 43_200_000, days * 86_400_000) as i64;
+    (if chance.hit(0.7) { ahead_ms } else { -ahead_ms }, 0)
 }
 
 /// The same carrier without its vices.

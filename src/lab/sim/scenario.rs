@@ -53,6 +53,8 @@ pub struct Scenario {
     pub latency_ms: [u64; 2],
     /// Microseconds: the least and the longest sync of a commit, on a good day.
     pub sync_us: [u64; 2],
+    /// Shards of the gateway, among which the carriers are dealt; 1 to 16.
+    pub shards: u8,
     /// Lines added to `[journal]`, `[engine]` and each of the `[[accounts]]` of the gateway's configuration.
     pub journal: String,
     /// See `journal`.
@@ -134,6 +136,7 @@ impl Default for Scenario {
             begins: 0,
             latency_ms: [1, 20],
             sync_us: [300, 3_000],
+            shards: 1,
             journal: String::new(),
             engine: String::new(),
             account: String::new(),
@@ -192,6 +195,7 @@ impl Scenario {
             () if !(1..=100_000_000).contains(&self.messages) => Err("messages: 1 to 100000000"),
             () if self.minutes == 0 || self.minutes > 60 * 24 * 400 => Err("minutes: 1 to 400 days"),
             () if !(1..=50).contains(&self.accounts) || self.clients == 0 => Err("accounts: 1 to 50, clients: at least 1"),
+            () if !(1..=16).contains(&self.shards) => Err("shards: 1 to 16"),
             () if !(1..=90).contains(&self.carriers.len()) => Err("carriers: 1 to 90"),
             () if !(1..=4).contains(&self.parts_max) || self.bulk_max < 2 => Err("parts_max: 1 to 4, bulk_max: at least 2"),
             () if !(1..=1_000_000).contains(&self.subscribers) => Err("subscribers: 1 to 1000000"),
@@ -225,7 +229,7 @@ impl Scenario {
         // One seed in eight without faults, one in four without those of the disk.
         if !draw.hit(0.125) {
             let share = draw.fraction();
-            let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(|_| draw.hit(share)).collect();
+            let kinds: Vec<Kind> = Kind::USUAL.into_iter().filter(|_| draw.hit(share)).collect();
             let no_disk = draw.hit(0.25);
             scenario.faults.kinds = kinds.into_iter().filter(|kind| !(no_disk && kind.is_of_disk())).collect();
             scenario.faults.count = if scenario.faults.kinds.is_empty() { 0 } else { draw.between(1, 40) as u32 };
@@ -237,6 +241,24 @@ impl Scenario {
             scenario.journal = format!("frame_messages_max = {}", draw.between(1, 4));
         }
         scenario
+    }
+
+    /// What is drawn beside the rest, so that it changes nothing else of a life.
+    pub(super) fn widen(&mut self, draw: &mut Chance) {
+        self.shards = draw.between(1, 3) as u8;
+        if draw.hit(0.25) {
+            if draw.hit(0.3) {
+                self.faults.kinds.clear();
+            }
+            self.faults.kinds.extend(std::iter::repeat_n(Kind::Clock, draw.between(1, 4) as usize));
+            self.faults.count = self.faults.count.max(draw.between(2, 12) as u32);
+            self.faults.longest_s = self.faults.longest_s.max(draw.between(1, 120));
+        }
+        // With advertising alone.
+        if self.marketing > 0.0 && draw.hit(0.4) {
+            self.faults.kinds.push(Kind::Rules);
+            self.faults.count = self.faults.count.max(draw.between(1, 6) as u32);
+        }
     }
 
     /// Half of all lives have advertising, around the hour at which it must begin or end: on a weekday, a Saturday, the eve of

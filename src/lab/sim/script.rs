@@ -65,6 +65,7 @@ impl Line {
             send_after: self.send_after,
             is_marketing: self.is_marketing,
             number,
+            carrier: self.carrier as u8,
         };
         Letter {
             wanted,

@@ -1,6 +1,7 @@
 //! What can be seen of the gateway from outside: requests and their answers, PDUs at the carriers, events at the
 //! webhooks, deaths and faults. One line of the log each; the checks see nothing else.
 
+use crate::lab::ClockError;
 use crate::lab::personality::State;
 use crate::lab::sink::Event;
 use crate::message::Status;
@@ -147,6 +148,8 @@ pub enum Seen<'a> {
     },
     /// The API showed a message.
     Looked {
+        /// When that was asked, in milliseconds.
+        since: i64,
         /// The message.
         n: u64,
         /// How it stands.
@@ -174,11 +177,21 @@ pub enum Seen<'a> {
         /// Whether every window was empty in time.
         is_clean: bool,
     },
+    /// The clock of the gateway's machine is wrong in another way from now on.
+    Clock {
+        /// How.
+        error: ClockError,
+    },
+    /// Another edition of rules and time zones is in force (`editions`).
+    Rules {
+        /// Which.
+        edition: u8,
+    },
     /// A fault begins or ends.
     Fault {
         /// Which.
         kind: &'static str,
-        /// At one carrier.
+        /// At one carrier, or the webhook of one account.
         carrier: Option<u8>,
         /// Whether it begins.
         is_on: bool,
@@ -254,6 +267,8 @@ impl fmt::Display for Seen<'_> {
             Seen::Started => write!(f, "started"),
             Seen::Died => write!(f, "died"),
             Seen::Stopped { is_clean } => write!(f, "stopped {is_clean}"),
+            Seen::Clock { error: ClockError { ahead_ms, gains_ppm, .. } } => write!(f, "clock {ahead_ms} {gains_ppm}"),
+            Seen::Rules { edition } => write!(f, "rules {edition}"),
             Seen::Fault { kind, carrier, is_on } => {
                 write!(f, "fault {kind} {} {}", carrier.map_or(-1, i32::from), if is_on { "on" } else { "off" })
             }

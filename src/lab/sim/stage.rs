@@ -2,6 +2,7 @@
 
 use super::checks::Broken;
 use super::disk::Disk;
+use super::editions::EDITIONS;
 use super::model::Model;
 use super::seen::Seen;
 use crate::app::Gateway;
@@ -14,6 +15,9 @@ use crate::lab::net::Death;
 use crate::lab::points::{End, Points};
 use crate::lab::world::Process;
 use crate::telemetry::Metrics;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::mpsc;
 
 /// What is done to the gateway.
@@ -23,6 +27,8 @@ pub enum Order {
     Die(Death, Span),
     /// It is told to stop, is killed if that takes longer than this, and is started again after a while.
     Stop(Option<Span>, Span),
+    /// Other rules lie in its files, and it is told to read them; when it is not there, it reads them at its next start.
+    Reload(u8),
     /// It is told to stop, and that is the end.
     End,
 }
@@ -52,9 +58,28 @@ enum Over {
     End,
 }
 
+/// The files of rules and time zones, which outlive processes.
+#[derive(Default)]
+struct Files {
+    /// The edition that lies there, and the one the model knows of.
+    lies: Arc<AtomicU8>,
+    told: AtomicU8,
+}
+
+impl Files {
+    /// The gateway has read them.
+    fn are_in_force(&self, model: &Model) {
+        let edition = self.lies.load(Relaxed);
+        if self.told.swap(edition, Relaxed) != edition {
+            model.see(&Seen::Rules { edition });
+        }
+    }
+}
+
 impl Stage {
     /// Lives until the end is ordered. A service manager that starts it again.
     pub async fn run(self, mut orders: mpsc::Receiver<Order>) {
+        let files = Files::default();
         loop {
             let process = self.sim.process();
             if let Some(points) = &self.points {
@@ -67,7 +92,7 @@ impl Stage {
                     self.model.see(&Seen::Died);
                     Over::Again(BURIED)
                 }
-                over = self.live(&process, &mut orders) => over,
+                over = self.live(&process, &mut orders, &files) => over,
             };
             match over {
                 Over::Again(pause) => tokio::time::sleep(pause.std()).await,
@@ -86,9 +111,11 @@ impl Stage {
         }
     }
 
-    async fn live(&self, process: &Process, orders: &mut mpsc::Receiver<Order>) -> Over {
+    async fn live(&self, process: &Process, orders: &mut mpsc::Receiver<Order>, files: &Files) -> Over {
         let opened = Opened { journal: Box::new(self.disk.open()), checkpoint: None };
-        let started = Gateway::on(process.world(), self.config.clone(), opened, Metrics::new(), Calls::Direct).await;
+        let lies = files.lies.clone();
+        let read = Box::new(move || Ok(EDITIONS[usize::from(lies.load(Relaxed))].sources()));
+        let started = Gateway::under(process.world(), self.config.clone(), opened, Metrics::new(), Calls::Direct, read).await;
         let gateway = match started {
             Ok(gateway) => gateway,
             Err(fault) => {
@@ -97,19 +124,28 @@ impl Stage {
             }
         };
         self.model.see(&Seen::Started);
-        let order = tokio::select! {
-            biased;
-            order = orders.recv() => order.unwrap_or(Order::End),
-            () = gateway.engine.failed() => {
-                process.die(Death::Closed);
-                drop(gateway);
-                self.model.see(&Seen::Died);
-                return Over::Again(Span::secs(1));
-            }
-            () = gateway.broken.cancelled() => {
-                process.die(Death::Closed);
-                self.model.fail(Broken { invariant: "INV-35", what: "a part of the gateway has panicked".into() });
-                return Over::End;
+        files.are_in_force(&self.model);
+        let order = loop {
+            let order = tokio::select! {
+                biased;
+                order = orders.recv() => order.unwrap_or(Order::End),
+                () = gateway.engine.failed() => {
+                    process.die(Death::Closed);
+                    drop(gateway);
+                    self.model.see(&Seen::Died);
+                    return Over::Again(Span::secs(1));
+                }
+                () = gateway.broken.cancelled() => {
+                    process.die(Death::Closed);
+                    self.model.fail(Broken { invariant: "INV-35", what: "a part of the gateway has panicked".into() });
+                    return Over::End;
+                }
+            };
+            let Order::Reload(edition) = order else { break order };
+            files.lies.store(edition, Relaxed);
+            // A refusal (too many in seven days) leaves what was in force.
+            if gateway.engine.rules.reload(process.world().now()).is_ok() {
+                files.are_in_force(&self.model);
             }
         };
         match order {
@@ -126,6 +162,7 @@ impl Stage {
                 self.model.see(&Seen::Stopped { is_clean: ended == Ok(Ended::Clean) });
                 Over::Again(pause)
             }
+            Order::Reload(_) => unreachable!("it was carried out"),
             Order::End => {
                 let ended = gateway.stop().await;
                 process.die(Death::Closed);

@@ -16,6 +16,11 @@ impl Scenario {
         if draw.hit(0.5) {
             set(&mut life, &mut draw);
         }
+        let mut beside = Chance::new(seed ^ 0x7769_6465);
+        life.widen(&mut beside);
+        if beside.hit(0.15) {
+            neighbours(&mut life, &mut beside);
+        }
         life
     }
 }
@@ -70,6 +75,24 @@ fn half_written(life: &mut Scenario, draw: &mut Chance) {
     }
     life.faults.kinds = vec![Kind::Cut, Kind::Refuse, Kind::Term, Kind::CutAtByte];
     (life.faults.count, life.faults.longest_s) = (draw.between(10, 40) as u32, 20);
+}
+
+/// Some suffer, some ask for much, and others are well: webhooks that hang, carriers that are away, bulks that take minutes.
+fn neighbours(life: &mut Scenario, draw: &mut Chance) {
+    (life.messages, life.minutes, life.bursts) = (draw.between(500, 1_200), draw.between(3, 10), 0);
+    (life.accounts, life.bulk_share, life.bulk_max) = (draw.between(2, 4) as u8, 0.9, draw.between(200, 600) as u32);
+    (life.marketing, life.parts_max, life.clients, life.journal) = (0.0, draw.between(1, 3) as u8, 2, String::new());
+    (life.latency_ms, life.sync_us) = ([0, draw.between(1, 50)], [0, draw.between(100, 10_000)]);
+    for carrier in &mut life.carriers {
+        (carrier.rate, carrier.burst, carrier.window) = (draw.between(5, 60) as f64, 5, draw.between(1, 8) as u32);
+        let habits = &mut carrier.habits;
+        (habits.missing, habits.late, habits.disconnect_every, habits.throttle_per_s, habits.generic_nack) = (0.0, 0.0, 0, 0, 0.0);
+        habits.garbage = 0.0;
+        habits.statuses.clear();
+        habits.response_ms = Delay { min_ms: 0, max_ms: draw.between(1, 200) };
+    }
+    life.faults.kinds = vec![Kind::Sink, Kind::Mood, Kind::Hold, Kind::Refuse, Kind::Sink];
+    (life.faults.count, life.faults.longest_s) = (draw.between(2, 12) as u32, draw.between(20, 300));
 }
 
 /// Carriers that take long to answer: what is leased waits long for its place in the window, and its lifetime or its hours end

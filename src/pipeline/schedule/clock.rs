@@ -41,9 +41,10 @@ impl ClockWatch {
         let passed = mono.since(mono_then);
         let ms = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
         let apart = wall.0.saturating_sub(wall_then.0).saturating_sub(ms).unsigned_abs();
-        if apart > JUMP.as_millis() {
+        if apart > JUMP.as_millis() && !crate::base::planted::is("clock-jump-ignored") {
             self.events += 1;
-            self.unsure_until = Some(mono + self.settle);
+            let settle = if crate::base::planted::is("clock-believed-early") { Span::secs(1) } else { self.settle };
+            self.unsure_until = Some(mono + settle);
             self.since = Some((wall, mono));
         } else if passed >= COMPARED {
             self.since = Some((wall, mono));

