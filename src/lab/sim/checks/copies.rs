@@ -109,7 +109,8 @@ mod tests {
     fn said(all: &[(i64, Seen<'_>)]) -> Result<(), Broken> {
         let carrier = CarrierTerms { window: 10, response_timeout_ms: 10_000, ..CarrierTerms::default() };
         let terms = Terms { latency_max_ms: 20, sync_max_ms: 3, carriers: vec![carrier], keeps_all: true, ..Terms::default() };
-        let wanted = |_| Wanted { parts: 1, at_most_once: false, expires_in: None, send_after: None, is_marketing: false, number: 1 };
+        let wanted =
+            |_| Wanted { parts: 1, at_most_once: false, expires_in: None, send_after: None, is_marketing: false, carrier: 0, number: 1 };
         let (mut check, mut ledger) = (Copies::default(), Ledger::new(10, terms, Box::new(wanted)));
         for (at, seen) in all {
             check.see(*at, seen, &ledger)?;
