@@ -18,6 +18,8 @@ pub mod disk;
 pub mod editions;
 pub mod fault;
 pub mod ledger;
+#[cfg(test)]
+mod ledger_tests;
 pub mod life;
 pub mod mail;
 pub mod model;
