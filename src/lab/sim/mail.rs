@@ -3,6 +3,7 @@
 
 use super::ledger::Wanted;
 use super::scenario::Scenario;
+use super::script::Line;
 use crate::lab::Chance;
 use crate::lab::chance::mix;
 use std::fmt::Write as _;
@@ -41,8 +42,8 @@ pub struct Letter {
     pub wanted: Wanted,
     /// Which carrier its number leads to.
     pub carrier: u64,
-    pub(super) is_ucs2: bool,
-    pub(super) is_late: bool,
+    is_ucs2: bool,
+    is_late: bool,
     /// Whether its sender tries to call it back.
     pub is_canceled: bool,
     /// As a line of a bulk it has a number that is none.
@@ -66,7 +67,7 @@ impl Mail {
             marketing,
             subscribers,
             wrong,
-            written: scenario.script.letters().into(),
+            written: scenario.script.lines().map(|(n, line)| Letter::of(n, line)).collect(),
         }
     }
 
@@ -127,6 +128,16 @@ pub const fn subscriber(carrier: u64, digits: u64) -> u64 {
 }
 
 impl Letter {
+    /// A line of a script as message `n`.
+    fn of(n: u64, line: &Line) -> Letter {
+        let Line { carrier, parts, is_ucs2, at_most_once, expires_in, send_after, is_marketing, is_late, is_wrong, is_canceled, .. } =
+            *line;
+        // Subscribers that several are written to have low numbers.
+        let number = subscriber(carrier, line.subscriber.unwrap_or(1_000 + n));
+        let wanted = Wanted { parts, at_most_once, expires_in, send_after, is_marketing, number };
+        Letter { wanted, carrier, is_ucs2, is_late, is_canceled, is_wrong }
+    }
+
     /// Parts of exactly one segment each (3GPP TS 23.040 §9.2.3.24.1: 153 septets or 67 units beside the reference).
     fn text(&self, n: u64, out: &mut String) {
         let (fill, size) = if self.is_ucs2 { ('Ж', 67) } else { ('x', 153) };

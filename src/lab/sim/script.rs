@@ -2,8 +2,6 @@
 //! and subscribers do besides, and what goes wrong.
 
 use super::fault::Kind;
-use super::ledger::Wanted;
-use super::mail::{Letter, subscriber};
 use serde::Deserialize;
 
 /// A message that is asked for.
@@ -48,32 +46,6 @@ impl Default for Line {
             is_late: false,
             is_wrong: false,
             is_canceled: false,
-        }
-    }
-}
-
-impl Line {
-    /// It as message `n`.
-    #[must_use]
-    pub fn letter(&self, n: u64) -> Letter {
-        // Subscribers that several are written to have low numbers.
-        let number = subscriber(self.carrier, self.subscriber.unwrap_or(1_000 + n));
-        let wanted = Wanted {
-            parts: self.parts,
-            at_most_once: self.at_most_once,
-            expires_in: self.expires_in,
-            send_after: self.send_after,
-            is_marketing: self.is_marketing,
-            number,
-            carrier: self.carrier as u8,
-        };
-        Letter {
-            wanted,
-            carrier: self.carrier,
-            is_ucs2: self.is_ucs2,
-            is_late: self.is_late,
-            is_canceled: self.is_canceled,
-            is_wrong: self.is_wrong,
         }
     }
 }
@@ -162,9 +134,8 @@ impl Script {
     }
 
     /// Its messages, by number.
-    #[must_use]
-    pub fn letters(&self) -> Vec<Letter> {
-        (0..).zip(self.asks.iter().flat_map(|ask| &ask.messages)).map(|(n, line)| line.letter(n)).collect()
+    pub fn lines(&self) -> impl Iterator<Item = (u64, &Line)> {
+        (0..).zip(self.asks.iter().flat_map(|ask| &ask.messages))
     }
 
     /// What goes wrong: when, what, where and for how long, in milliseconds.
