@@ -105,10 +105,7 @@ impl Gateway {
         of_rules: ReadRules,
     ) -> Result<Gateway, GatewayFault> {
         #[cfg(feature = "planted-bugs")]
-        #[allow(clippy::disallowed_methods)]
-        if let Ok(name) = std::env::var("RELAIS_BUG") {
-            assert!(crate::base::planted::choose(&name), "RELAIS_BUG names no planted bug");
-        }
+        plant();
         let config = Arc::new(config);
         files::check_rules(&config).map_err(GatewayFault::Rules)?;
         // The door is opened first: a port that is taken is found before anything else begins.
@@ -217,6 +214,15 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         [&self.api, &self.upkeep, &self.eraser, &self.stops, &self.couriers].into_iter().for_each(tokio::task::JoinHandle::abort);
         self.parts.iter().for_each(|(_, part)| part.abort());
+    }
+}
+
+/// Plants the bug that the environment names.
+#[cfg(feature = "planted-bugs")]
+#[allow(clippy::disallowed_methods)]
+fn plant() {
+    if let Ok(name) = std::env::var("RELAIS_BUG") {
+        assert!(crate::base::planted::choose(&name), "RELAIS_BUG names no planted bug");
     }
 }
 

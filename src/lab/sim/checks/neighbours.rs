@@ -116,6 +116,10 @@ impl Neighbours {
         let own = place.written[usize::from(entry.account)];
         place.written[usize::from(entry.account)] += 1;
         let Some(before) = self.waiting.remove(&n).filter(|_| well_since < at) else { return Ok(()) };
+        // A lifetime that seems over by a clock that was just set holds a message until it is sure (INV-17).
+        if ledger.shown(entry.took_at, at).count() > 1 {
+            return Ok(());
+        }
         let idle_since = entry.took_at.max(active_at).max(well_since);
         let pace = if agreed.rate > 0.0 { (1_000.0 / agreed.rate) as i64 } else { 0 };
         keep(at - idle_since <= patience + pace, "INV-28", || {
