@@ -134,7 +134,7 @@ impl Letter {
             *line;
         // Subscribers that several are written to have low numbers.
         let number = subscriber(carrier, line.subscriber.unwrap_or(1_000 + n));
-        let wanted = Wanted { parts, at_most_once, expires_in, send_after, is_marketing, number };
+        let wanted = Wanted { parts, at_most_once, expires_in, send_after, is_marketing, number, carrier: carrier as u8 };
         Letter { wanted, carrier, is_ucs2, is_late, is_canceled, is_wrong }
     }
 
