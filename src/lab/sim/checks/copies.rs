@@ -76,7 +76,11 @@ impl Copies {
 
     fn doubted(&mut self, twice: &Twice, ledger: &Ledger) -> Result<(), Broken> {
         let of = |took: Took| took.doubt(ledger).map(|doubt| (took, doubt));
-        let found = of(twice.before).or_else(|| of(twice.again).filter(|_| twice.is_overtaken));
+        let Twice { before, again, .. } = *twice;
+        // What was lost with a session is not sent again on that session: its end, seen after the copy, explains nothing.
+        let is_same_way = (before.carrier, before.session) == (again.carrier, again.session);
+        let first = of(before).filter(|(_, doubt)| !(is_same_way && *doubt == Doubt::Session));
+        let found = first.or_else(|| of(twice.again).filter(|_| twice.is_overtaken));
         keep(found.is_some(), "INV-9", || format!("sent again without any doubt: {}", twice.place()))?;
         if let Some((took, Doubt::Session | Doubt::Death)) = found {
             let count = self.by_session.entry((took.carrier, took.session)).or_default();
