@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// Dies at a slice of the points.
 fn die_at(wish: &str) -> Report {
     let life = Scenario::parse(LIFE).expect("the file is right");
-    run(1, &life, wish.parse().expect("a slice"), |_| {}).expect("the same life each time")
+    run(1, &life, wish.parse().expect("a slice"), None, |_| {}).expect("the same life each time")
 }
 
 #[test]
