@@ -21,12 +21,13 @@ fn die_at(wish: &str) -> Report {
 
 #[test]
 fn every_promise_is_kept_when_the_process_dies_at_any_of_a_slice_of_all_points() {
-    for wish in ["150/301/kill", "50/301/power"] {
+    for (wish, deaths) in [("150/451/kill", 1), ("50/451/power", 1), ("93/561/twice", 2)] {
         let report = die_at(wish);
         let broken: Vec<String> =
             report.failures.iter().map(|failure| format!("{}\nagain: relais sim {}", failure.line(1), failure.again())).collect();
         assert!(broken.is_empty(), "{}", broken.join("\n"));
-        assert!(report.lives > 5 && report.deaths == report.lives, "{}", report.line(1));
+        // The second death of the last one may come after its end.
+        assert!(report.lives >= 5 && report.deaths + 1 >= deaths * report.lives, "{}", report.line(1));
         assert!(report.kinds.iter().all(|count| *count > 0), "of each kind there are points: {}", report.line(1));
     }
 }
