@@ -187,6 +187,20 @@ fn the_fault_matrix_is_whole_and_names_parts_of_the_black_box_that_exist() {
 }
 
 #[test]
+fn each_promise_has_a_row_that_says_what_holds_it() {
+    let numbers = |cell: &str| -> Vec<u32> {
+        let named: Vec<u32> = cell.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect();
+        if cell.contains(" to ") { (named[0]..=named[1]).collect() } else { named }
+    };
+    let rows = |path: &str| -> Vec<u32> {
+        let text = read(path);
+        let cells = text.lines().filter(|line| line.starts_with("| INV-")).filter_map(|line| line.split('|').nth(1));
+        cells.flat_map(numbers).collect()
+    };
+    assert_eq!(rows("docs/proof.md"), rows("docs/invariants.md"));
+}
+
+#[test]
 fn nothing_is_left_for_later_and_no_machine_is_named() {
     let later = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
     let places = [concat!("/wo", "rk/"), concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/")];

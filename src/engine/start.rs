@@ -118,6 +118,13 @@ impl<'a> Files<'a> {
     }
 }
 
+/// The watch over the clock, that has looked once.
+fn watch(world: &World, config: &Config) -> ClockWatch {
+    let mut watch = ClockWatch::new(config.engine.clock_settle);
+    watch.look(world.now(), world.mono());
+    watch
+}
+
 /// Makes the judge of a carrier's desk, from the law of the configuration.
 pub type MakeJury<'a> = &'a dyn Fn(&Arc<Law>) -> Box<dyn Jury>;
 
@@ -160,8 +167,7 @@ pub async fn start_under(
     let tail = Arc::new(Tail::new(recovered.last_seq, TAIL_ROWS, TAIL_BYTES));
     let shelf = Arc::new(Shelf::new(usize::try_from(config.journal.frame_cache_bytes).unwrap_or(usize::MAX)));
     let reader = Reader::new(archive.clone(), shelf.clone(), calls);
-    let state = Arc::new(WriterState::default());
-    state.seq.store(recovered.last_seq, std::sync::atomic::Ordering::Release);
+    let state = Arc::new(WriterState { seq: recovered.last_seq.into(), ..WriterState::default() });
 
     let seed = world.entropy.next_u64();
     let consent = Arc::new(people::load(&config, &recovered, archive.as_ref(), &metrics)?);
@@ -178,8 +184,6 @@ pub async fn start_under(
     // Before anybody can ask: what is not there any more.
     let erasures = Arc::new(Erasures::load(&config, archive.as_ref())?);
     let queue_pieces = u32::try_from(config.http.journal_queue_bytes_max / 1_024).unwrap_or(u32::MAX >> 3).clamp(16, u32::MAX >> 3);
-    let mut watch = ClockWatch::new(config.engine.clock_settle);
-    watch.look(world.now(), world.mono());
     let mut engine = Engine {
         world: world.clone(),
         config: config.clone(),
@@ -203,7 +207,7 @@ pub async fn start_under(
         queue: Arc::new(Semaphore::new(queue_pieces as usize)),
         queue_pieces,
         is_draining: AtomicBool::new(false),
-        watch: Mutex::new(watch),
+        watch: Mutex::new(watch(&world, &config)),
     };
     let mut parts = Vec::new();
     let writer = Writer {

@@ -32,12 +32,20 @@ fn and_in_those_that_found_something_once() {
     [616, 2_004, 2_026].into_iter().for_each(kept);
 }
 
-/// Long in a debug build (three minutes of one core): `cargo test --release --test sim -- --ignored`.
+// Long in a debug build; the command of the tests runs them in a release build: `cargo test --release --test sim -- --ignored`.
+
 #[test]
 #[ignore = "three minutes in a debug build, a quarter of one in a release build"]
 fn every_promise_is_kept_in_a_week_of_two_hundred_thousand_messages() {
     let line = last_line(&["--seed", "1", "--scenario", concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/sim/week.toml")]);
     assert!(line.contains("verdict=kept"), "{line}");
+}
+
+#[test]
+#[ignore = "minutes in a debug build, half of one in a release build"]
+fn every_promise_is_kept_in_three_hundred_lives_more() {
+    let line = last_line(&["--seed", "2000", "--seeds", "300"]);
+    assert!(line.contains("seed=2299") && line.contains("verdict=kept"), "{line}");
 }
 
 /// The last line of `relais sim`.

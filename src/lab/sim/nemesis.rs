@@ -55,6 +55,17 @@ struct Planned {
     is_on: bool,
 }
 
+/// How an endpoint misbehaves; well when it does not.
+fn sink_mode(is_on: bool, chance: &mut Chance) -> SinkMode {
+    match chance.below(4) {
+        _ if !is_on => SinkMode::Ok,
+        0 => SinkMode::Status([500, 503, 429, 408][chance.below(4) as usize]),
+        1 => SinkMode::Hang,
+        2 => SinkMode::Drip(Span::millis(chance.between(10, 3_000))),
+        _ => SinkMode::Close,
+    }
+}
+
 /// Puts a fault and its end into the schedule.
 fn plan(schedule: &mut BTreeMap<(u64, u32), Planned>, at: u64, number: u32, planned: Planned) {
     let Planned { kind, lasts, .. } = planned;
@@ -159,16 +170,7 @@ impl Nemesis {
                 let mood = if is_on { mood(&self.habits[carrier], chance) } else { self.habits[carrier].clone() };
                 self.change(carrier, mood);
             }
-            Kind::Sink => {
-                let mode = match chance.below(4) {
-                    _ if !is_on => SinkMode::Ok,
-                    0 => SinkMode::Status([500, 503, 429, 408][chance.below(4) as usize]),
-                    1 => SinkMode::Hang,
-                    2 => SinkMode::Drip(Span::millis(chance.between(10, 3_000))),
-                    _ => SinkMode::Close,
-                };
-                self.sinks[sink].set_mode(mode);
-            }
+            Kind::Sink => self.sinks[sink].set_mode(sink_mode(is_on, chance)),
             Kind::Rules => self.order(Order::Reload(chance.below(EDITIONS.len() as u64) as u8)).await,
             Kind::Clock if is_on && chance.hit(0.2) && !self.is_mortal => {
                 self.set_clock(glitch(chance));
