@@ -16,34 +16,44 @@ use std::collections::BTreeMap;
 /// Dies at a slice of the points.
 fn die_at(wish: &str) -> Report {
     let life = Scenario::parse(LIFE).expect("the file is right");
-    run(1, &life, wish.parse().expect("a slice"), |_| {}).expect("the same life each time")
+    run(1, &life, wish.parse().expect("a slice"), None, |_| {}).expect("the same life each time")
 }
 
-/// Every promise is kept, whichever of these points the process dies at.
-fn kept_at(wish: &str) {
+/// Every promise is kept, whichever of these points the process dies at, so many times in each life.
+fn kept_at(wish: &str, deaths: u64) {
     let report = die_at(wish);
     let broken: Vec<String> =
         report.failures.iter().map(|failure| format!("{}\nagain: relais sim {}", failure.line(1), failure.again())).collect();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
-    assert!(report.lives > 5 && report.deaths == report.lives, "{}", report.line(1));
+    // A second death may come after the end of a life: of those that end within forty points.
+    assert!(report.lives >= 5 && report.deaths <= deaths * report.lives, "{}", report.line(1));
+    assert!(report.deaths + 40 * (deaths - 1) >= deaths * report.lives && report.deaths >= report.lives, "{}", report.line(1));
     assert!(report.kinds.iter().all(|count| *count > 0), "of each kind there are points: {}", report.line(1));
 }
 
 #[test]
 fn every_promise_is_kept_when_the_process_dies_at_any_of_a_slice_of_all_points() {
-    ["150/301/kill", "50/301/power"].into_iter().for_each(kept_at);
+    kept_at("150/451/kill", 1);
+    kept_at("50/451/power", 1);
+    kept_at("93/561/twice", 2);
 }
 
 #[test]
 #[ignore = "half an hour in a debug build, three minutes in a release build"]
 fn every_promise_is_kept_when_the_process_is_killed_at_each_point() {
-    kept_at("0/1/kill");
+    kept_at("0/1/kill", 1);
 }
 
 #[test]
 #[ignore = "a quarter of an hour in a debug build, a minute in a release build"]
 fn every_promise_is_kept_when_the_power_fails_at_every_third_point() {
-    kept_at("0/3/power");
+    kept_at("0/3/power", 1);
+}
+
+#[test]
+#[ignore = "a quarter of an hour in a debug build, a minute in a release build"]
+fn every_promise_is_kept_when_the_process_is_killed_at_every_third_point_and_again_soon_after() {
+    kept_at("0/3/twice", 2);
 }
 
 /// The kinds of events as the journal's contract names them: a new one fails this test until the life has it.

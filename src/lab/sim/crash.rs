@@ -8,6 +8,8 @@ use super::life::{Verdict, live_through};
 use super::scenario::Scenario;
 use crate::lab::points::{End, Points, Spot};
 use anyhow::{Context as _, bail, ensure};
+use std::fs::File;
+use std::io::Write;
 use std::str::FromStr;
 
 /// What is lived unless a scenario is given.
@@ -126,11 +128,13 @@ pub struct Report {
     pub after: Coverage,
 }
 
-/// Dies at the wished points of a life; `tell` gets a word now and then.
+/// Dies at the wished points of a life; `log` gets what is seen in the lives with a death, one after the other, and `tell` a
+/// word now and then.
 ///
 /// # Errors
-/// The life breaks a promise without any death, or is not the same every time: then nothing can be said of its points.
-pub fn run(seed: u64, scenario: &Scenario, wish: Wish, mut tell: impl FnMut(&str)) -> anyhow::Result<Report> {
+/// The life breaks a promise without any death, or is not the same every time: then nothing can be said of its points. A log
+/// that cannot be opened twice.
+pub fn run(seed: u64, scenario: &Scenario, wish: Wish, log: Option<&File>, mut tell: impl FnMut(&str)) -> anyhow::Result<Report> {
     let points = Points::new(End::Killed, Vec::new());
     let verdict = live_through(seed, scenario, None, Some(points.clone()));
     if let Some((at, broken)) = verdict.broken {
@@ -155,7 +159,8 @@ pub fn run(seed: u64, scenario: &Scenario, wish: Wish, mut tell: impl FnMut(&str
             tell(&format!("{count} of {} lives, {} broken", wished.len(), report.failures.len()));
         }
         let points = Points::new(way.end(), way.deaths(point));
-        let Verdict { broken, accepted, submits, coverage, .. } = live_through(seed, scenario, None, Some(points.clone()));
+        let log = log.map(File::try_clone).transpose()?.map(|file| Box::new(file) as Box<dyn Write + Send>);
+        let Verdict { broken, accepted, submits, coverage, .. } = live_through(seed, scenario, log, Some(points.clone()));
         let deaths = points.deaths();
         let (died_at, spot) = deaths.first().copied().with_context(|| format!("nobody died at point {point}"))?;
         ensure!(died_at == point && trail[point as usize - 1] == spot, "the life is not the same each time: point {point} is {spot:?} now");

@@ -64,7 +64,7 @@ pub struct Sim {
     /// Dies at every crash point of one written life, or at those named: FROM/EVERY or N, and /kill, /power or /twice.
     #[arg(long, num_args = 0..=1, default_missing_value = "0/1")]
     pub points: Option<crash::Wish>,
-    /// Where every observation is written, a line each.
+    /// Where every observation is written, a line each; with `points` of every life with a death.
     #[arg(long)]
     pub log: Option<PathBuf>,
     /// Plants a bug.
@@ -134,7 +134,11 @@ fn points(sim: &Sim, given: Option<Scenario>, wish: crash::Wish) -> anyhow::Resu
         Some(scenario) => scenario,
         None => Scenario::parse(crash::LIFE).map_err(|why| anyhow::anyhow!("scenarios/sim/points.toml: {why}"))?,
     };
-    let report = crash::run(sim.seed, &scenario, wish, say)?;
+    let log = match &sim.log {
+        None => None,
+        Some(path) => Some(std::fs::File::create(path).with_context(|| path.display().to_string())?),
+    };
+    let report = crash::run(sim.seed, &scenario, wish, log.as_ref(), say)?;
     for (when, coverage) in [("without a death", &report.coverage), ("in all lives with one", &report.after)] {
         let written = coverage.seen().into_iter().map(|(kind, count)| format!("{kind} {count}"));
         say(&format!("written {when}: {}", written.collect::<Vec<_>>().join(", ")));

@@ -46,7 +46,7 @@ fn deliver(bench: &mut Bench) {
     bench.commit();
 }
 
-fn crash(bench: &mut Bench) {
+pub(super) fn crash(bench: &mut Bench) {
     let mut replay = Replay::of([FIRST]);
     bench.journal.iter().cloned().for_each(|event| replay.event(event));
     let mut desk = Desk::new(rules(), 2, 7, Box::new(bench.book.clone()));

@@ -458,6 +458,8 @@ impl Desk {
 }
 
 #[cfg(test)]
+mod attempts_tests;
+#[cfg(test)]
 mod erase_tests;
 #[cfg(test)]
 mod hold_tests;

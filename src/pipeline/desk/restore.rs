@@ -27,6 +27,9 @@ pub struct Recovering {
     pub names: Vec<Name>,
     /// When a retry is due.
     pub due: Option<Time>,
+    /// How many temporary refusals there were since its last lease: each has cost an attempt. Whatever else put it back did not,
+    /// nor is a resend counted before its lease: until then it is in doubt, and is put back once more.
+    pub refusals: u8,
     /// What the customer has changed.
     pub moved: Option<Moved>,
     /// What came out, of a text that is made when it is sent.
@@ -120,6 +123,7 @@ impl Replay {
                 for lease in messages {
                     if let Some(message) = self.message(lease.at) {
                         message.life.lease(&lease);
+                        message.refusals = 0;
                     }
                 }
             }
@@ -150,7 +154,10 @@ impl Replay {
                     Event::Submitted { part, carrier_id, named_in, when, .. } => {
                         message.names.push(Name { part, carrier_id, named_in, when })
                     }
-                    Event::Requeued { due, .. } => message.due = Some(due),
+                    Event::Requeued { due, reason, .. } => {
+                        message.due = Some(due);
+                        message.refusals = message.refusals.saturating_add(u8::from(reason == Reason::CarrierRefused));
+                    }
                     Event::Rescheduled { moved, .. } => message.moved = Some(message.moved.unwrap_or_default().then(moved)),
                     Event::Rendered { rendering, .. } => message.rendered = Some(rendering),
                     _ => {}
@@ -267,7 +274,7 @@ impl Desk {
         let mut record =
             body.and_then(|body| body.record(at.ordinal)).and_then(|bytes| crate::message::record::MessageRecord::read(bytes).ok());
         record.iter_mut().for_each(|record| self.law.amend(at, head.accepted, record));
-        let Recovering { mut life, names, due, rendered, .. } = recovering;
+        let Recovering { mut life, names, due, refusals, rendered, .. } = recovering;
         self.late.restore(at, rendered);
         if crate::base::planted::is("no-doubt-after-restart") {
             life.leased = 0;
@@ -280,8 +287,7 @@ impl Desk {
             // Its frame cannot be read: it can still get its receipt, and is never sent again.
             None => (0, Time(i64::MIN), crate::message::DoubtPolicy::AtMostOnce),
         };
-        // What was only held back costs no attempt.
-        let attempt = life.attempt.max(1) + u8::from(due.is_some() && life.waits.is_none());
+        let attempt = life.attempt.max(1).saturating_add(refusals);
         let last = names.iter().map(|name| name.when).max().unwrap_or(now.wall);
         let named = Mono(now.mono.0.saturating_sub(now.wall.since(last).0));
         let open = Open { life, to, expires, policy, attempt, named, queued: 0 };
