@@ -275,10 +275,13 @@ impl Ledger {
         if self.deaths.iter().rev().take_while(|death| **death >= from).any(|death| *death <= to) {
             return Some(Doubt::Death);
         }
-        if self.closed.get(&(carrier, session)).is_some_and(|(closed, is_orderly)| !is_orderly && *closed <= to) {
-            return Some(Doubt::Session);
+        // What stood on the way was given up one window after the other, before its session was lost: that loss is not what
+        // each of them was in doubt for.
+        if self.troubles.stood_between(carrier, from, to) {
+            return Some(Doubt::Standstill);
         }
-        self.troubles.stood_between(carrier, from, to).then_some(Doubt::Standstill)
+        let is_lost = self.closed.get(&(carrier, session)).is_some_and(|(closed, is_orderly)| !is_orderly && *closed <= to);
+        is_lost.then_some(Doubt::Session)
     }
 
     /// Whether the way to a carrier stood still at some time from `from` on.
