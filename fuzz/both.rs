@@ -6,6 +6,31 @@ use relais::wire::smpp::{Framed, Limits, Pdu, Status, Trailing, command, decode,
 use rusmpp::tokio_codec::CommandCodec;
 use tokio_util::codec::Decoder as _;
 
+/// submit_sm and deliver_sm have the same fields, and to `rusmpp` no type in common.
+macro_rules! same {
+    ($ours:expr, $theirs:expr) => {{
+        let numbers = [
+            u8::from($theirs.source_addr_ton),
+            u8::from($theirs.source_addr_npi),
+            u8::from($theirs.dest_addr_ton),
+            u8::from($theirs.dest_addr_npi),
+            u8::from($theirs.esm_class),
+            $theirs.protocol_id,
+            u8::from($theirs.registered_delivery),
+            u8::from($theirs.data_coding),
+            $theirs.sm_default_msg_id,
+        ];
+        let words = [
+            $theirs.source_addr.as_str(),
+            $theirs.destination_addr.as_str(),
+            $theirs.schedule_delivery_time.as_str(),
+            $theirs.validity_period.as_str(),
+        ];
+        same($ours, numbers, words, $theirs.short_message().as_ref());
+        assert_eq!($ours.tlvs.iter().count(), $theirs.tlvs().len());
+    }};
+}
+
 /// Two octets steer, the rest is the body of a PDU both know.
 pub(super) fn smpp_both(data: &[u8]) {
     let Some((head, body)) = data.split_at_checked(2) else { return };
@@ -20,48 +45,8 @@ pub(super) fn smpp_both(data: &[u8]) {
     assert_eq!(header.sequence, theirs.sequence_number());
     assert_eq!(header.command, u32::from(theirs.id()));
     match (&ours, theirs.pdu()) {
-        (Pdu::SubmitSm(ours), Some(rusmpp::Pdu::SubmitSm(theirs))) => {
-            let numbers = [
-                u8::from(theirs.source_addr_ton),
-                u8::from(theirs.source_addr_npi),
-                u8::from(theirs.dest_addr_ton),
-                u8::from(theirs.dest_addr_npi),
-                u8::from(theirs.esm_class),
-                theirs.protocol_id,
-                u8::from(theirs.registered_delivery),
-                u8::from(theirs.data_coding),
-                theirs.sm_default_msg_id,
-            ];
-            let words = [
-                theirs.source_addr.as_str(),
-                theirs.destination_addr.as_str(),
-                theirs.schedule_delivery_time.as_str(),
-                theirs.validity_period.as_str(),
-            ];
-            same(ours, numbers, words, theirs.short_message().as_ref());
-            assert_eq!(ours.tlvs.iter().count(), theirs.tlvs().len());
-        }
-        (Pdu::DeliverSm(ours), Some(rusmpp::Pdu::DeliverSm(theirs))) => {
-            let numbers = [
-                u8::from(theirs.source_addr_ton),
-                u8::from(theirs.source_addr_npi),
-                u8::from(theirs.dest_addr_ton),
-                u8::from(theirs.dest_addr_npi),
-                u8::from(theirs.esm_class),
-                theirs.protocol_id,
-                u8::from(theirs.registered_delivery),
-                u8::from(theirs.data_coding),
-                theirs.sm_default_msg_id,
-            ];
-            let words = [
-                theirs.source_addr.as_str(),
-                theirs.destination_addr.as_str(),
-                theirs.schedule_delivery_time.as_str(),
-                theirs.validity_period.as_str(),
-            ];
-            same(ours, numbers, words, theirs.short_message().as_ref());
-            assert_eq!(ours.tlvs.iter().count(), theirs.tlvs().len());
-        }
+        (Pdu::SubmitSm(ours), Some(rusmpp::Pdu::SubmitSm(theirs))) => same!(ours, theirs),
+        (Pdu::DeliverSm(ours), Some(rusmpp::Pdu::DeliverSm(theirs))) => same!(ours, theirs),
         (Pdu::SubmitSmResp(ours), Some(rusmpp::Pdu::SubmitSmResp(theirs))) => {
             assert_eq!(ours.message_id.unwrap_or_default(), theirs.message_id().as_str().as_bytes());
         }

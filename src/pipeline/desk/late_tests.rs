@@ -13,6 +13,24 @@ use crate::storage::Lane;
 
 const FIRST: MessageId = super::tests::FIRST;
 
+/// A message as the interface takes it, composed into a frame's body.
+fn write(message: &serde_json::Value, rules: &AccountRules, body: &mut Vec<u8>) {
+    let (mut reader, defaults, message) = (MessageReader::default(), Defaults::default(), message.to_string());
+    let draft = reader.read(message.as_bytes(), &defaults, 65_536).expect("a draft");
+    let accepted = check(&draft, rules, Time(0)).expect("believed");
+    let mut composing = Composing::default();
+    let concat = crate::config::Concat::EightBit;
+    let composed = composing.compose(&accepted, concat, &crate::channel::RouteText::default()).expect("composed");
+    record::write(&composed, body);
+}
+
+fn framed(count: u32, body: Vec<u8>) -> Arc<Frame> {
+    let lane = Lane { carrier: "one".into(), account: "a".into(), priority: Class::Transactional.priority() };
+    let (accepted, expires) = (Time(0), Time(86_400_000));
+    let head = FrameHead { first: FIRST, count, seq: 1, lane, batch: None, accepted, expires, due: Time(0), why: 0 };
+    Arc::new(Frame::new(head, body.into()).expect("a sound frame"))
+}
+
 /// A frame of messages with this text, composed as any; one more than `late` says, the last one made at acceptance.
 fn frame(text: &str, max_segments: u8, late: u32) -> Arc<Frame> {
     let mut body = Vec::new();
@@ -23,19 +41,9 @@ fn frame(text: &str, max_segments: u8, late: u32) -> Arc<Frame> {
             "to": format!("+{}", 33_600_000_000u64 + u64::from(n)), "from": "SHOP", "text": text, "max_segments": max_segments,
             "render": render, "params": {"long": "y".repeat(200)},
         });
-        let (mut reader, defaults, rules) = (MessageReader::default(), Defaults::default(), AccountRules::default());
-        let message = message.to_string();
-        let draft = reader.read(message.as_bytes(), &defaults, 65_536).expect("a draft");
-        let accepted = check(&draft, &rules, Time(0)).expect("believed");
-        let mut composing = Composing::default();
-        let concat = crate::config::Concat::EightBit;
-        let composed = composing.compose(&accepted, concat, &crate::channel::RouteText::default()).expect("composed");
-        record::write(&composed, &mut body);
+        write(&message, &AccountRules::default(), &mut body);
     }
-    let lane = Lane { carrier: "one".into(), account: "a".into(), priority: Class::Transactional.priority() };
-    let (count, accepted, expires) = (late + 1, Time(0), Time(86_400_000));
-    let head = FrameHead { first: FIRST, count, seq: 1, lane, batch: None, accepted, expires, due: Time(0), why: 0 };
-    Arc::new(Frame::new(head, body.into()).expect("a sound frame"))
+    framed(late + 1, body)
 }
 
 fn bench(frame: &Arc<Frame>, hour: i64) -> Bench {
@@ -212,20 +220,10 @@ fn what_may_not_go_is_not_made_and_a_cap_that_says_no_leaves_nothing_behind() {
 fn guarded() -> Arc<Frame> {
     let mut body = Vec::new();
     for (render, text) in [("send", "at {{ now }}"), ("send", "at {{ now }}"), ("accept", "at 1970-01-01T09:00:00+00:00")] {
-        let message = serde_json::json!({ "to": "+3546101234", "from": "SHOP", "text": text, "render": render }).to_string();
-        let rules = AccountRules { repeats: Repeats::Guarded, ..AccountRules::default() };
-        let (mut reader, defaults) = (MessageReader::default(), Defaults::default());
-        let draft = reader.read(message.as_bytes(), &defaults, 65_536).expect("a draft");
-        let accepted = check(&draft, &rules, Time(0)).expect("believed");
-        let mut composing = Composing::default();
-        let concat = crate::config::Concat::EightBit;
-        let composed = composing.compose(&accepted, concat, &crate::channel::RouteText::default()).expect("composed");
-        record::write(&composed, &mut body);
+        let message = serde_json::json!({ "to": "+3546101234", "from": "SHOP", "text": text, "render": render });
+        write(&message, &AccountRules { repeats: Repeats::Guarded, ..AccountRules::default() }, &mut body);
     }
-    let lane = Lane { carrier: "one".into(), account: "a".into(), priority: Class::Transactional.priority() };
-    let (accepted, expires) = (Time(0), Time(86_400_000));
-    let head = FrameHead { first: FIRST, count: 3, seq: 1, lane, batch: None, accepted, expires, due: Time(0), why: 0 };
-    Arc::new(Frame::new(head, body.into()).expect("a sound frame"))
+    framed(3, body)
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The files beside the databases: the lock that keeps a second process out and shows whether the directory is still there, and the reserve that is given up
-//! when the disk is full, so that what was accepted can still be sent and recorded.
+//! The files beside the databases: the lock that keeps a second process out and shows whether the directory is still
+//! there, and the reserve that is given up when the disk is full, so that what was accepted can still be sent and recorded.
 
 use crate::storage::port::StoreFault;
 use crate::storage::sqlite::slice::sync_dir;
